@@ -9,7 +9,7 @@ import difflib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,12 +32,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def fresh_graph() -> Iterator[None]:
+def fresh_graph() -> None:
     """Each test starts with an empty default graph, where the graph front end is loaded at all."""
     reset = getattr(sys.modules.get("symgraph"), "reset_default_graph", None)
     if reset:
         reset()
-    yield
 
 
 @pytest.fixture
