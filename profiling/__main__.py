@@ -18,6 +18,7 @@ WORKLOADS: dict[str, Callable[[bool], list[Timing]]] = {
     "import": fresh.imports,
     "first-step": fresh.first_step,
     "session-call": call.session_call,
+    "housing-step": call.housing_step,
 }
 
 

@@ -16,11 +16,11 @@ import pytest
 
 os.environ.setdefault("SYMGRAPH_CHECK", "1")  # every compiler pass is verified, here and in child processes
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parent / "golden" / "sources"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--renew-goldens", action="store_true", help="write what was produced into tests/golden; review the diff")
+    parser.addoption("--renew-goldens", action="store_true", help="write what was produced into tests/golden/sources; review the diff")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,7 +41,7 @@ def fresh_graph() -> None:
 
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
-    """`golden(name, text)` holds `text` against the file tests/golden/`name`; `--renew-goldens` writes the file."""
+    """`golden(name, text)` holds `text` against the file tests/golden/sources/`name`; `--renew-goldens` writes the file."""
 
     def check(name: str, text: str) -> None:
         path = GOLDEN / name

@@ -37,7 +37,7 @@ def written_files() -> list[Path]:
     files = [path for path in ROOT.iterdir() if path.is_file() and path.suffix in {".md", ".toml"}]
     for folder in READ:
         files += [path for path in (ROOT / folder).rglob("*") if path.is_file() and path.suffix in suffixes]
-    return sorted(path for path in files if "__pycache__" not in path.parts and ROOT / "tests" / "golden" not in path.parents)
+    return sorted(path for path in files if "__pycache__" not in path.parts and ROOT / "tests" / "golden" / "sources" not in path.parents)
 
 
 def python_files() -> list[Path]:
