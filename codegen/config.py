@@ -84,7 +84,7 @@ OPTIONS = (
         _one_of("auto", "numba", "python", "reference"),
         "how to run: numba compiles, python runs the generated source as it is, reference is plain NumPy, auto chooses",
     ),
-    Option("SYMGRAPH_THREADS", "auto", ("a whole number from 1, or auto", _threads), "threads a step may use; auto: the CPUs it may run on"),
+    Option("SYMGRAPH_THREADS", "auto", ("a whole number from 1, or auto", _threads), "threads a step may use; auto: every CPU given to us"),
     Option("SYMGRAPH_CACHE_DIR", "", ("a folder", _folder), "where generated source and compiled code are kept; default: the user's cache"),
     Option(
         "SYMGRAPH_CACHE_SIZE",
