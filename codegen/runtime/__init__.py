@@ -1,0 +1,16 @@
+"""What generated kernels call: Numba functions compiled once and shared.
+
+    vecmath   elementary functions that LLVM vectorises
+    team      the barrier of a team of threads, sums that may be re-associated, entering a kernel from several threads
+    blas      matrix products with alpha and beta
+    dense     inverse, solve, cholesky, determinants
+    philox    TensorFlow's random streams (philox_numpy: the same without Numba)
+    symbols   where the foreign functions behind blas and team come from
+
+Nothing is imported here: a kernel imports the modules that it names, and only those cost start-up time.
+
+Generated source runs three ways.  Compiled: as it stands.  As plain Python in this process: executed with the names of
+`twins.python_namespace()` in place of those it imported.  With NUMBA_DISABLE_JIT=1 every module here exports its plain
+twins under the same names, so the source again runs as it stands.  Plain runs belong inside
+`np.errstate(all="ignore")`: NumPy's scalars warn where compiled arithmetic is silent.
+"""
