@@ -38,6 +38,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy
 import platformdirs
 
 from . import config, whitelist
@@ -214,7 +215,6 @@ def _machine() -> str:
     import llvmlite
     import llvmlite.binding
     import numba
-    import numpy
 
     ours = hashlib.sha256()
     here = Path(__file__).parent
