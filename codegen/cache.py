@@ -7,7 +7,9 @@ wins whole.  Numba's own index is not used at all: we stand in for its cache obj
 matter, and a place where nothing can be written costs the keeping, never the run.  Loading this way also needs none of
 Numba's registries: 24 ms for the first kernel in a process, nearly all of it Numba's memory runtime, against 250 ms
 through `numba.core.caching`; 3 ms for each further kernel.  A symbol the code calls and the process lacks would end
-the process, so the names are kept beside the code and looked up first.
+the process, so the names are kept beside the code and looked up first.  And LLVM takes the first of two functions of
+one name: closures of one factory (vector math for two precisions) are told apart only by a number that Numba counts up
+in each process, so code from two processes met under one name and gave 42045 for 186202; hence `_number_from_here`.
 
 Source is always executed from the text in hand, after the whitelist; the `.py` file is for people, debuggers and tracebacks.
 
@@ -21,11 +23,13 @@ from __future__ import annotations
 import ast
 import contextlib
 import hashlib
+import itertools
 import linecache
 import logging
 import os
 import pickle
 import re
+import secrets
 import stat
 import sys
 import tempfile
@@ -46,6 +50,8 @@ from . import config, whitelist
 _log = logging.getLogger("symgraph.cache")
 _HOOK = "_symgraph_compile"
 _FILES = re.compile(r"(?P<stem>[A-Za-z]\w*_[0-9a-f]{20}_[0-9a-f]{12})\.(py|code)(\.\w+\.tmp)?")
+_CLOSURE = re.compile(r"_ZN.*_3clocals_3e.*?B\d+v(\d+)B")
+_NUMBERED = 2**60  # numbers from here on were given by _number_from_here
 _ABANDONED = 3600.0  # seconds after which a temporary file has no writer any more
 
 _NUMBA_CONFIG = (
@@ -251,6 +257,7 @@ class _Store:
             if not hasattr(dispatcher, "_cache"):
                 self.why = "Numba's JIT is switched off"
                 return dispatcher
+            _number_from_here()
             dispatcher._cache = self
             dispatcher.compile(signature)
             dispatcher.disable_compile()
@@ -307,15 +314,30 @@ class _Store:
         """Nothing is held back."""
 
 
+@cache
+def _number_from_here() -> None:
+    """Let Numba number functions from a place that no other process has: numbers are part of the names in compiled code."""
+    from numba.core.bytecode import FunctionIdentity
+
+    FunctionIdentity._unique_ids = itertools.count(_NUMBERED + secrets.randbits(60))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_number_from_here.cache_clear)
+
+
 def _freeze(result: Any) -> bytes:
-    """A compile result as bytes, with the names of what it calls outside itself."""
+    """A compile result as bytes, with the names of what it calls outside itself; ValueError when it cannot leave this process."""
     from llvmlite.binding import address_of_symbol
     from numba.core.serialize import dumps
 
     if result.library.has_dynamic_globals or any(not lifted.can_cache for lifted in result.lifted):
         raise ValueError("the code holds addresses of this process")
-    functions = (f.name for f in result.library._final_module.functions if f.is_declaration)
-    symbols = [name for name in functions if address_of_symbol(name)]
+    functions = list(result.library._final_module.functions)
+    closures = (_CLOSURE.match(f.name) for f in functions if not f.is_declaration)
+    if any(match and int(match[1]) < _NUMBERED for match in closures):
+        raise ValueError("the code holds a closure that was compiled before this cache was in use")
+    symbols = [f.name for f in functions if f.is_declaration and address_of_symbol(f.name)]
     return dumps((symbols, result.reload_init, result._reduce()))
 
 

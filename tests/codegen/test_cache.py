@@ -70,6 +70,36 @@ except IndexError:
 """
 
 
+CLOSURES = """
+import sys
+from types import ModuleType
+import numba
+from symgraph.codegen import cache
+
+def make(k):  # too long to be inlined
+    text = "\\n".join(f"    s += (s * {j} + k) % (x + {j + 2})" for j in range(40))
+    scope = {"k": k, "numba": numba}
+    exec(f"def outer(k):\\n  def f(x):\\n    s = x\\n{text}\\n    return s\\n  return numba.njit(f)", scope)
+    return scope["outer"](k)
+
+helpers = sys.modules["symgraph.codegen.runtime.helpers"] = ModuleType("symgraph.codegen.runtime.helpers")
+helpers.f1, helpers.f2 = make(1), make(1000)
+if sys.argv[1] == "9":
+    helpers.f1(3)
+for n in sys.argv[1:]:
+    name = "f2" if n == "2" else "f1"
+    got = cache.load('''import numba
+from symgraph.codegen.runtime.helpers import NAME
+@numba.njit("int64(int64)", cache=True)
+def kernel(x):
+    return NAME(x) + NAME(x + 1)
+'''.replace("NAME", name))
+    right = getattr(helpers, name).py_func
+    assert got.module.kernel(6) == right(6) + right(7), name
+    print(got.why)
+"""
+
+
 def source(k: int, comment: str = "") -> str:
     return SOURCE.format(k=k, comment=comment)
 
@@ -142,6 +172,21 @@ def test_second_process_starts_warm(folder: Path) -> None:
 def test_warm_code_needs_no_registries() -> None:
     """Allocation, BLAS, Numba's own errors: all work in a process that has compiled nothing."""
     assert [finish(child(code=WIDE)) for _ in range(2)] == [[["False", "new source"]], [["True", "on disk"]]]
+
+
+def test_closures_of_one_factory_stay_apart() -> None:
+    """Compiled in two processes and loaded in a third, they would bear one name; LLVM takes the first for both."""
+    apart = [child(1, code=CLOSURES), child(2, code=CLOSURES)]
+    assert [finish(process) for process in apart] == [[["new source"]]] * 2
+    assert finish(child(1, 2, code=CLOSURES)) == [["on disk"], ["on disk"]]
+
+
+def test_closures_compiled_before_are_not_kept(folder: Path) -> None:
+    process = child(9, code=CLOSURES)
+    out, err = process.communicate(timeout=120)
+    assert "not kept: the code holds a closure" in out, err
+    assert "compiled code is not kept" in err
+    assert [p.suffix for p in folder.iterdir()] == [".py"]
 
 
 def test_same_source_is_the_same_module() -> None:
