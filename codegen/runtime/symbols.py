@@ -4,8 +4,8 @@ Law of this file: a kernel that calls foreign code names a symbol that starts wi
 address in the table filled here, so a kernel from the disk cache links against this process's libraries (a ctypes
 pointer captured as a global cannot be cached).  Importing the module that owns a symbol registers it.
 
-BLAS and LAPACK have Fortran's calling convention.  Integers are handed over as 64-bit slots: on the little-endian
-machines that Numba knows, a library built for 32-bit integers reads the low half and finds the same number.
+BLAS has Fortran's calling convention.  Integers are handed over as 64-bit slots: on the little-endian machines that
+Numba knows, a library built for 32-bit integers reads the low half and finds the same number.
 Sources, quickest first: the OpenBLAS that NumPy's wheels carry (0.5 ms to open), then SciPy's function table
 (200 ms to import, works with whatever BLAS SciPy has).  Without either `ensure` gives '' and loops take over.
 """
@@ -21,7 +21,6 @@ import numpy as np
 
 PREFIX = "symgraph_"
 BLAS = ("sgemm", "dgemm")
-LAPACK = tuple(t + name for t in "sd" for name in ("getrf", "getri", "getrs", "potrf"))
 
 
 def register(name: str, address: int) -> None:
@@ -33,7 +32,7 @@ def register(name: str, address: int) -> None:
 
 @functools.cache
 def ensure() -> str:
-    """Register BLAS and LAPACK once; returns the source: 'numpy', 'scipy', or '' when there is none."""
+    """Register BLAS once; returns the source: 'numpy', 'scipy', or '' when there is none."""
     for source, resolve in (("numpy", _from_numpy), ("scipy", _from_scipy)):
         found = resolve()
         if found is not None:
@@ -60,24 +59,20 @@ def bundled() -> tuple[ctypes.CDLL, str] | None:
 
 
 def _from_numpy() -> dict[str, int] | None:
-    if bundled() is None:
+    found = bundled()
+    if found is None:
         return None
-    library, spelling = bundled()  # type: ignore[misc]
-    try:
-        return {name: address_of(getattr(library, spelling.format(name))) for name in BLAS + LAPACK}
-    except AttributeError:
-        return None
+    library, spelling = found
+    return {name: address_of(getattr(library, spelling.format(name))) for name in BLAS}
 
 
 def _from_scipy() -> dict[str, int] | None:
     from numba.extending import get_cython_function_address
 
     try:
-        found = {name: get_cython_function_address("scipy.linalg.cython_blas", name) for name in BLAS}
-        found.update({name: get_cython_function_address("scipy.linalg.cython_lapack", name) for name in LAPACK})
+        return {name: get_cython_function_address("scipy.linalg.cython_blas", name) for name in BLAS}
     except ImportError:
         return None
-    return found
 
 
 def address_of(function) -> int:
@@ -89,10 +84,9 @@ def address_of(function) -> int:
 
 def thread_control() -> tuple[Callable[[int], None], Callable[[], int]]:
     """(set, get) the number of threads of the BLAS in use; both do nothing where it has no such call."""
-    if ensure() == "numpy":
-        library, spelling = bundled()  # type: ignore[misc]
-        tail = spelling.partition("{}")[2]
-        head = spelling.partition("{}")[0]
+    found = bundled()
+    if found is not None:
+        library, (head, _, tail) = found[0], found[1].partition("{}")
         for suffix in ("64_", tail, ""):
             names = [f"{head}openblas_{verb}_num_threads{suffix}" for verb in ("set", "get")]
             if all(hasattr(library, n) for n in names):

@@ -6,10 +6,11 @@ writes each function once over a `Precision`; with `numba.njit` as its decorator
 this module exports (`exp_f32`, `exp_f64`, ...), with the identity it gives the same functions as plain Python
 (`plain()`), which want `np.errstate(all="ignore")` around them.
 
-Against libm through Numba (a call for each element) a loop over float32 is 3 to 40 times faster; at most 2.2 ulp off
-(tests/codegen/test_runtime_vecmath.py holds each bound).  sin and cos subtract multiples of pi in four exact pieces,
-in float64 for both precisions: good to |x| < 1.6e9, nan beyond, where the spacing of float32 is 128 already.  A branch
-to libm for those arguments would stop the loop from vectorising (sin_f32 0.5 -> 3.5 ns an element).
+A loop over float32 is 6 to 37 times faster than one that calls libm for each element (exp 0.26 ns against 2.3, tanh
+0.40 against 13.7, sin 0.46 against 8.0), over float64 4 to 14 times; no function is off by more than 2.5 ulp.
+sin and cos subtract multiples of pi in four exact pieces, in float64 for both precisions: good to |x| < 1.6e9, nan
+beyond, where the neighbours of a float32 are 128 apart.  Handing those arguments to libm by a branch would keep every
+loop from vectorising (sin_f32 0.5 -> 7.4 ns an element).
 
 Coefficients are minimax: Remez exchange in 40 digits, weighted for the relative error of the function's value.
 """
