@@ -5,7 +5,7 @@ contents.  It is read once, the seal is checked on the bytes in memory, and exac
 index and data file can disagree, no writer can come between the check and the use, and of two writers the last
 wins whole.  Numba's own index is not used at all: we stand in for its cache object, so NUMBA_CACHE_DIR and its locators do not
 matter, and a place where nothing can be written costs the keeping, never the run.  Loading this way also needs none of
-Numba's registries: 24 ms for the first kernel in a process, nearly all of it Numba's memory runtime, against 250 ms
+Numba's registries: 27 ms for the first kernel in a process, nearly all of it Numba's memory runtime, against 250 ms
 through `numba.core.caching`; 3 ms for each further kernel.  A symbol the code calls and the process lacks would end
 the process, so the names are kept beside the code and looked up first.  And LLVM takes the first of two functions of
 one name: closures of one factory (vector math for two precisions) are told apart only by a number that Numba counts up
