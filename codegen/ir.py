@@ -1,0 +1,390 @@
+"""What is to be computed: typed array programs.
+
+Law of this file: a `Program` is a straight list of statements over named buffers.  Every buffer has a dtype and a
+shape whose entries are ints or the names of sizes that become known at launch.  Statements are a closed set; each
+writes exactly one fresh buffer and reads buffers written before it, so the list is in single-assignment form.  State
+changes only at the very end, by `updates`, so every statement sees the values from before the step; the one exception
+is the position of a random stream, which its own `Random` statement advances.
+
+Nothing here knows where a program came from or how it will run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from .scalar import Body
+
+Size = int | str
+"""A known extent, or the name of one that is bound at launch (see `Program.sizes`)."""
+
+Role = Literal["input", "state", "const", "temp"]
+DTYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "float32", "float64")
+REDUCERS = ("sum", "prod", "max", "min", "any", "all", "argmax", "argmin")
+LINALG = ("inverse", "solve", "cholesky", "determinant", "logdet")
+RANDOM = ("uniform", "normal", "truncated_normal", "uniform_int", "shuffle")
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """A named array.
+
+    `input` buffers are given at each launch, `state` buffers live between launches and are written by `updates`,
+    `const` buffers hold `value` (their contents never enter the generated source, so programs that differ only in
+    constants share one kernel), `temp` buffers are written by a statement.
+    `origin` is free text for comments: the user's name of the tensor and the line that made it.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[Size, ...]
+    role: Role = "temp"
+    value: np.ndarray | None = None
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """out[labels] = reduce over the remaining labels of body(operands at their labels).
+
+    The iteration space has one size per label in `space`.  Labels 0 .. rank(out)-1 are the axes of `out` in order;
+    labels from rank(out) on are reduced by `reducer` (None when there are none).  `index[k][axis]` is the label that
+    walks that axis of operand k, or None when the axis has extent 1 and is always read at 0 (broadcasting).
+    `argmax` and `argmin` reduce exactly one label, give int64, and take the first of ties.
+    The identity of an empty reduction is the reducer's own (sum 0, prod 1, max -inf or the least integer, ...).
+    Sums of float32 keep float32; sums of bool and of small integers keep the dtype of `out`.
+    """
+
+    out: str
+    operands: tuple[str, ...]
+    index: tuple[tuple[int | None, ...], ...]
+    space: tuple[Size, ...]
+    body: Body
+    reducer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MatMul:
+    """out[..., i, j] = sum_k A[..., i, k] B[..., k, j], where A is `a` or, with `ta`, its last two axes swapped.
+
+    Ranks are at least 2; leading (batch) axes broadcast as in NumPy.
+    """
+
+    out: str
+    a: str
+    b: str
+    ta: bool = False
+    tb: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reshape:
+    """out is x in the same C order with another shape."""
+
+    out: str
+    x: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """out[i, j, ...] = x[start[0] + i * step[0], ...]; steps may be negative, starts are already in range."""
+
+    out: str
+    x: str
+    start: tuple[Size, ...]
+    step: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The transpose of `Slice`: out is zero except out[start[0] + i * step[0], ...] = x[i, ...]."""
+
+    out: str
+    x: str
+    start: tuple[Size, ...]
+    step: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Concat:
+    """out is `xs` one after another along `axis`."""
+
+    out: str
+    xs: tuple[str, ...]
+    axis: int
+
+
+@dataclass(frozen=True, slots=True)
+class Linalg:
+    """Dense linear algebra over the last two axes; leading axes are a batch and are equal in all operands.
+
+    inverse(A), solve(A, B) = A^-1 B, cholesky(A) lower with zeros above, determinant(A), logdet(A) = log|det A|.
+    A singular matrix in `inverse` or `solve`, or one that is not positive definite in `cholesky`, is an error that
+    the launch raises as `FloatingPointError` naming the statement's origin.
+    """
+
+    fn: str
+    out: str
+    args: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Random:
+    """A draw from TensorFlow's Philox4x32-10 stream.
+
+    `stream` is an int64 state buffer of shape (3,): position in 128-bit groups, seed, seed2.  The statement advances
+    the position (by 256 per output element; by ceil((n - 1) / 4) for `shuffle`).
+    `uniform`: u * (b - a) + a;  `normal`, `truncated_normal`: z * b + a, both rounded in the buffer's own dtype and in
+    that order (no fused multiply-add);  `uniform_int`: a + word % (b - a);  `shuffle`: rows of `x` permuted.
+    `a` and `b` name shape-() buffers of the output's dtype (None for shuffle).
+    """
+
+    fn: str
+    out: str
+    stream: str
+    a: str | None = None
+    b: str | None = None
+    x: str | None = None
+
+
+Statement = Map | MatMul | Reshape | Slice | Place | Concat | Linalg | Random
+
+
+@dataclass(frozen=True, slots=True)
+class SizeOf:
+    """A size that is the extent of `axis` of an input or state buffer."""
+
+    buffer: str
+    axis: int
+
+
+@dataclass(frozen=True, slots=True)
+class SizeExpr:
+    """A size computed from earlier sizes.  `fn` is one of add, sub, mul, floordiv, max over ints and size names."""
+
+    fn: Literal["add", "sub", "mul", "floordiv", "max"]
+    args: tuple[Size, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A condition on sizes that the launch verifies: left == right, else ValueError(message).
+
+    The message may hold {left} and {right}, which are replaced by the two numbers.
+    """
+
+    left: Size
+    right: Size
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A step: buffers, statements in order, what to return, and which state takes which buffer at the end.
+
+    `sizes` is ordered: a `SizeExpr` uses names defined above it.  `inputs` gives the calling order of the input
+    buffers, `states` that of the state buffers.  `outputs` may name any buffer, also several times; an output that is
+    a state updated in this step has its value from before the update when it is named by the state buffer itself
+    (name the updating buffer to get the new one).
+    """
+
+    name: str
+    buffers: tuple[Buffer, ...]
+    statements: tuple[Statement, ...]
+    outputs: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    updates: tuple[tuple[str, str], ...] = ()
+    sizes: tuple[tuple[str, SizeOf | SizeExpr], ...] = ()
+    checks: tuple[Check, ...] = ()
+
+    def table(self) -> dict[str, Buffer]:
+        """Buffers by name."""
+        return {b.name: b for b in self.buffers}
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(self))
+
+
+def reads(s: Statement) -> tuple[str, ...]:
+    """Names of the buffers that a statement reads, in order (a random stream is read and written)."""
+    match s:
+        case Map():
+            return s.operands
+        case MatMul():
+            return (s.a, s.b)
+        case Reshape() | Slice() | Place():
+            return (s.x,)
+        case Concat():
+            return s.xs
+        case Linalg():
+            return s.args
+        case Random():
+            return tuple(n for n in (s.x, s.a, s.b, s.stream) if n is not None)
+
+
+class ProgramError(Exception):
+    """A program that breaks the laws of this file: a fault of whoever built it, never of the user's data."""
+
+
+def evaluate_sizes(program: Program, extents: dict[tuple[str, int], int]) -> dict[str, int]:
+    """Every named size as a number, given the extents of the buffers that `SizeOf` entries name."""
+    known: dict[str, int] = {}
+
+    def value(s: Size) -> int:
+        return s if isinstance(s, int) else known[s]
+
+    for name, rule in program.sizes:
+        if isinstance(rule, SizeOf):
+            known[name] = int(extents[rule.buffer, rule.axis])
+            continue
+        left, *rest = (value(a) for a in rule.args)
+        for right in rest:
+            match rule.fn:
+                case "add":
+                    left += right
+                case "sub":
+                    left -= right
+                case "mul":
+                    left *= right
+                case "floordiv":
+                    left //= right
+                case "max":
+                    left = max(left, right)
+        known[name] = left
+    return known
+
+
+def verify(program: Program) -> None:
+    """Raise `ProgramError` unless the program is well formed: names, order, ranks, dtypes, roles."""
+    table = program.table()
+    if len(table) != len(program.buffers):
+        raise ProgramError("two buffers share a name")
+    sizes: set[str] = set()
+    for name, rule in program.sizes:
+        if isinstance(rule, SizeOf):
+            b = table.get(rule.buffer)
+            if b is None or b.role not in ("input", "state") or not 0 <= rule.axis < len(b.shape):
+                raise ProgramError(f"size {name} is the extent of nothing: {rule}")
+        elif any(isinstance(a, str) and a not in sizes for a in rule.args):
+            raise ProgramError(f"size {name} uses a size that is not known yet: {rule}")
+        sizes.add(name)
+
+    def check_sizes(where: str, entries: tuple[Size, ...]) -> None:
+        for s in entries:
+            if isinstance(s, str) and s not in sizes or isinstance(s, int) and s < 0:
+                raise ProgramError(f"{where}: bad size {s!r}")
+
+    ready: set[str] = set()
+    for b in program.buffers:
+        if b.dtype not in DTYPES:
+            raise ProgramError(f"{b.name}: unknown dtype {b.dtype}")
+        check_sizes(b.name, b.shape)
+        if (b.role == "const") != (b.value is not None):
+            raise ProgramError(f"{b.name}: exactly the constants carry a value")
+        if b.value is not None and (b.value.shape != b.shape or b.value.dtype != b.dtype):
+            raise ProgramError(f"{b.name}: value is {b.value.dtype} {b.value.shape}, not {b.dtype} {b.shape}")
+        if b.role != "temp":
+            ready.add(b.name)
+    for names, role in ((program.inputs, "input"), (program.states, "state")):
+        if sorted(names) != sorted(b.name for b in program.buffers if b.role == role):
+            raise ProgramError(f"the calling order of the {role} buffers does not list exactly those")
+    for s in program.statements:
+        for n in reads(s):
+            if n not in ready:
+                raise ProgramError(f"{s.out} reads {n} before it is written")
+        if s.out not in table or table[s.out].role != "temp" or s.out in ready:
+            raise ProgramError(f"{s.out} is not a fresh temp")
+        _verify_statement(s, table, check_sizes)
+        ready.add(s.out)
+    for n in program.outputs:
+        if n not in ready:
+            raise ProgramError(f"output {n} is never written")
+    for target, source in program.updates:
+        if table[target].role != "state" or source not in ready:
+            raise ProgramError(f"update {target} <- {source} is not from a ready buffer to a state")
+        if table[target].dtype != table[source].dtype or len(table[target].shape) != len(table[source].shape):
+            raise ProgramError(f"update {target} <- {source} changes dtype or rank")
+
+
+def _verify_statement(s: Statement, table: dict[str, Buffer], check_sizes) -> None:
+    out = table[s.out]
+    rank = {n: len(table[n].shape) for n in (*reads(s), s.out)}
+
+    def need(ok: bool, what: str) -> None:
+        if not ok:
+            raise ProgramError(f"{s.out}: {what}: {s}")
+
+    match s:
+        case Map():
+            check_sizes(s.out, s.space)
+            need(len(s.space) >= len(out.shape), "iteration space smaller than the output")
+            need((s.reducer is not None) == (len(s.space) > len(out.shape)), "reducer exactly when labels are reduced")
+            need(s.reducer is None or s.reducer in REDUCERS, "unknown reducer")
+            need(s.space[: len(out.shape)] == out.shape, "leading labels are not the output's axes")
+            need(len(s.index) == len(s.operands), "an index map for each operand")
+            for n, index in zip(s.operands, s.index, strict=True):
+                need(len(index) == rank[n], f"index map of {n} has another rank")
+                for label, extent in zip(index, table[n].shape, strict=True):
+                    if label is None:
+                        need(extent == 1, f"{n} is read at 0 on an axis that is not 1")
+                    else:
+                        need(0 <= label < len(s.space) and s.space[label] == extent, f"{n} walks a label of another size")
+            need(s.body.operands() <= set(range(len(s.operands))), "body names an operand that is not there")
+        case MatMul():
+            need(rank[s.a] >= 2 and rank[s.b] >= 2, "rank below 2")
+            need(rank[s.out] == max(rank[s.a], rank[s.b]), "rank of the result")
+            need(table[s.a].dtype == table[s.b].dtype == out.dtype, "mixed dtypes")
+        case Slice() | Place():
+            need(len(s.start) == len(s.step) == rank[s.x] == rank[s.out], "a start and a step for each axis")
+            check_sizes(s.out, s.start)
+            need(all(s.step), "a step of 0")
+        case Concat():
+            need(0 <= s.axis < rank[s.out] and all(rank[x] == rank[s.out] for x in s.xs), "ranks and axis")
+        case Linalg():
+            need(s.fn in LINALG and out.dtype in ("float32", "float64"), "unknown function or dtype")
+        case Random():
+            need(s.fn in RANDOM, "unknown distribution")
+            stream = table[s.stream]
+            need(stream.role == "state" and stream.dtype == "int64" and stream.shape == (3,), "stream is int64[3] state")
+        case Reshape():
+            need(table[s.x].dtype == out.dtype, "reshape changes the dtype")
+
+
+def _lines(p: Program) -> Iterator[str]:
+    """The program as text, one statement a line."""
+    table = p.table()
+
+    def typed(n: str) -> str:
+        b = table[n]
+        return f"{n}: {b.dtype}[{', '.join(map(str, b.shape))}]"
+
+    yield f"program {p.name}({', '.join(typed(n) for n in p.inputs)})"
+    for name, rule in p.sizes:
+        yield f"  size {name} = " + (f"{rule.buffer}.shape[{rule.axis}]" if isinstance(rule, SizeOf) else f"{rule.fn}{rule.args}")
+    for b in p.buffers:
+        if b.role in ("state", "const"):
+            yield f"  {b.role} {typed(b.name)}" + (f"  # {b.origin}" if b.origin else "")
+    for s in p.statements:
+        match s:
+            case Map():
+                args = [f"{n}[{', '.join('0' if i is None else f'i{i}' for i in ix)}]" for n, ix in zip(s.operands, s.index, strict=True)]
+                over = f" {s.reducer} over " + ", ".join(f"i{i}<{s.space[i]}" for i in range(len(table[s.out].shape), len(s.space))) if s.reducer else ""
+                right = s.body.text(args) + over
+            case MatMul():
+                right = f"{s.a}{chr(39) if s.ta else ''} @ {s.b}{chr(39) if s.tb else ''}"
+            case Linalg():
+                right = f"{s.fn}({', '.join(s.args)})"
+            case Random():
+                right = f"random {s.fn}({', '.join(reads(s))})"
+            case _:
+                extra = {"start": getattr(s, "start", None), "step": getattr(s, "step", None), "axis": getattr(s, "axis", None)}
+                right = f"{type(s).__name__.lower()}({', '.join(reads(s))}" + "".join(f", {k}={v}" for k, v in extra.items() if v is not None) + ")"
+        yield f"  {typed(s.out)} = {right}" + (f"  # {table[s.out].origin}" if table[s.out].origin else "")
+    for target, source in p.updates:
+        yield f"  {target} <- {source}"
+    yield f"  return {', '.join(p.outputs)}"

@@ -1,0 +1,125 @@
+"""symgraph: TensorFlow-1 style graphs, textbook gradients, native training steps.
+
+    import symgraph as tf      # or: as sg
+
+The names and their meaning are TensorFlow 1's; `formula`, `function` and what hangs on them are symgraph's own.
+"""
+
+from pathlib import Path as _Path
+
+_here = _Path(__file__).resolve().parent
+if not (_here / "codegen").is_dir() and (_here.parent / "codegen").is_dir():
+    __path__.append(str(_here.parent))  # a bare checkout: codegen/ lies beside the package
+
+from . import errors, train  # noqa: E402
+from .dtypes import DType, as_dtype, bool, float32, float64, int8, int16, int32, int64, string, uint8  # noqa: E402, A004
+from .errors import NoGradientError  # noqa: E402
+from .formula import Formula, formula  # noqa: E402
+from .function import Function, function  # noqa: E402
+from .graph import Graph, Operation, Tensor, get_default_graph, get_default_session, reset_default_graph  # noqa: E402
+from .graph import convert as convert_to_tensor  # noqa: E402
+from .ops import linalg as _linalg  # noqa: E402
+from .ops import math as _math  # noqa: E402
+from .ops.array import (  # noqa: E402
+    concat,
+    constant,
+    expand_dims,
+    eye,
+    fill,
+    ones,
+    ones_like,
+    placeholder,
+    range,  # noqa: A004
+    rank,
+    reshape,
+    shape,
+    size,
+    squeeze,
+    stack,
+    transpose,
+    unstack,
+    zeros,
+    zeros_like,
+)
+from .ops.array import slice_ as slice  # noqa: E402, A004
+from .ops.control import control_dependencies, group, no_op  # noqa: E402
+from .ops.control import tuple_ as tuple  # noqa: E402, A004
+from .ops.derivative import gradients  # noqa: E402
+from .ops.linalg import cholesky, matmul, matrix_determinant, matrix_inverse, matrix_solve, norm, trace  # noqa: E402
+from .ops.math import (  # noqa: E402
+    add_n,
+    cast,
+    clip_by_value,
+    div,
+    divide,
+    identity,
+    pow,  # noqa: A004
+    stop_gradient,
+    to_float,
+    to_int32,
+    truediv,
+    where,
+)
+from .ops.random import get_seed, random_normal, random_shuffle, random_uniform, set_random_seed, truncated_normal  # noqa: E402
+from .ops.reduce import (  # noqa: E402
+    arg_max,
+    arg_min,
+    argmax,
+    argmin,
+    reduce_all,
+    reduce_any,
+    reduce_max,
+    reduce_mean,
+    reduce_min,
+    reduce_prod,
+    reduce_sum,
+)
+from .ops.state import (  # noqa: E402
+    Variable,
+    assign,
+    assign_add,
+    assign_sub,
+    global_variables,
+    global_variables_initializer,
+    initialize_all_variables,
+    trainable_variables,
+    variables_initializer,
+)
+from .session import InteractiveSession, Session  # noqa: E402
+from .shapes import Dimension, TensorShape  # noqa: E402
+
+__version__ = "0.1.0"
+
+newaxis = None
+"""Marks a new axis in an index."""
+
+
+class _Namespace:
+    """A named group of functions, as `tf.linalg` and `tf.nn` are."""
+
+    def __init__(self, **members: object) -> None:
+        self.__dict__.update(members)
+
+
+for _name, _function in _math._made.items():  # the element-wise functions, from their table
+    globals()[_name] = _function
+mod = globals()["floormod"]
+
+linalg = _Namespace(
+    cholesky=cholesky,
+    det=matrix_determinant,
+    eye=eye,
+    inv=matrix_inverse,
+    logdet=_linalg.logdet,
+    matmul=matmul,
+    norm=norm,
+    solve=matrix_solve,
+    trace=trace,
+)
+math = _Namespace(**_math._made, reduce_sum=reduce_sum, reduce_mean=reduce_mean, reduce_max=reduce_max, reduce_min=reduce_min)
+nn = _Namespace(**{n: _math._made[n] for n in ("relu", "sigmoid", "softplus", "tanh")})
+
+
+def name_scope(name: "str | None", default_name: "str | None" = None, values: object = None):
+    """Operations made inside the `with` are called name/...; yields the scope's full name with a slash."""
+    return get_default_graph().name_scope(name if name is not None else default_name)

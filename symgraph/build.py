@@ -1,0 +1,329 @@
+"""Constructors of nodes: each checks its operands' shapes and returns the node in its normal form.
+
+Law of this file: plain functions from nodes to nodes.  Normal forms change no value: an exact scalar constant moves
+into the body, a transpose of a transpose is one, an identity is its operand.  Anything that needs a reason to be done
+is a rule (see simplify/), not a normal form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import sympy as sp
+
+from . import dtypes, scalar
+from .codegen import scalar as fn
+from .dtypes import DType
+from .node import Array, Key, Kind, Node, make
+from .shapes import Extent, Shape, ShapeError, broadcast, compatible, merge, product, quotient, text
+
+Index = tuple[tuple[int | None, ...], ...]
+
+
+# ---------------------------------------------------------------- leaves
+def const(value: object, dtype: DType | None = None) -> Node:
+    """A constant; Python numbers take `dtype` or TF1's default for them."""
+    if dtype is None:
+        dtype = dtypes.of_python(value)
+        assert dtype is not None
+    array = np.array(value, dtype=dtype.as_numpy_dtype, order="C")
+    array.setflags(write=False)
+    return make(Kind.CONST, (), (Array(array),), array.shape, dtype)
+
+
+def leaf(kind: Kind, name: str, shape: Shape, dtype: DType, owner: object = None) -> Node:
+    """A placeholder, variable or cut: a value that comes from elsewhere, equal only to itself."""
+    return make(kind, (), (Key(name, owner),), shape, dtype)
+
+
+def random(name: str, distribution: str, shape: Shape, dtype: DType, operands: tuple[Node, ...], owner: object = None) -> Node:
+    return make(Kind.RANDOM, operands, (Key(name, owner), distribution), shape, dtype)
+
+
+def filled(value: object, shape: Shape, dtype: DType) -> Node:
+    """The same number everywhere; `value` may be a sympy expression over sizes."""
+    return generic(sp.sympify(value), (), (), shape, len(shape), None, dtype)
+
+
+def is_filled(n: Node) -> sp.Expr | None:
+    """The number, if the node is `filled` with one."""
+    if n.kind is Kind.GENERIC and not n.operands and n.attrs[3] is None and not scalar.label_numbers(n.attrs[0]):
+        return n.attrs[0]
+    if n.kind is Kind.CONST and n.shape == () and n.dtype is not dtypes.string:
+        return scalar.exact(n.attrs[0].value)
+    return None
+
+
+# ---------------------------------------------------------------- generic
+def generic(
+    body: sp.Expr,
+    operands: Sequence[Node],
+    index: Index,
+    space: Shape,
+    rank: int,
+    reducer: str | None,
+    dtype: DType,
+) -> Node:
+    """out[labels < rank] = reduce over the other labels of body(operands at their labels).
+
+    Operands are merged, dropped when unread, and replaced by numbers where they are exact scalars."""
+    body = scalar.canonical(body)
+    numbers = scalar.operand_numbers(body)
+    new_operands: list[Node] = []
+    new_index: list[tuple[int | None, ...]] = []
+    rename: dict[sp.Symbol, sp.Expr] = {}
+    for k in sorted(numbers):
+        o, ix = operands[k], index[k]
+        number = is_filled(o) if o.dtype is not dtypes.bool else None
+        if number is not None:
+            rename[scalar.x(k)] = number
+            continue
+        at = next((p for p, q in enumerate(new_operands) if q is o and new_index[p] == ix), None)
+        if at is None:
+            at = len(new_operands)
+            new_operands.append(o)
+            new_index.append(ix)
+        if at != k:
+            rename[scalar.x(k)] = scalar.x(at)
+    if rename:
+        body = scalar.canonical(body.xreplace(rename))
+        if scalar.operand_numbers(body) != frozenset(range(len(new_operands))):
+            return generic(body, new_operands, tuple(new_index), space, rank, reducer, dtype)
+    if reducer is None and body == scalar.x(0):
+        (o,) = new_operands
+        if o.dtype is dtype and new_index[0] == tuple(range(o.rank)) and o.rank == rank:
+            return o
+        if _is_pure(o) and o.dtype is dtype:  # a permutation of a permutation
+            inner = o.attrs[1][0]
+            outer = new_index[0]
+            return generic(body, o.operands, (tuple(None if a is None else outer[a] for a in inner),), space, rank, None, dtype)
+    return make(Kind.GENERIC, tuple(new_operands), (body, tuple(new_index), tuple(space), reducer), tuple(space[:rank]), dtype)
+
+
+def _is_pure(n: Node) -> bool:
+    """A node that only re-labels the axes of its operand: transpose, broadcast, diagonal."""
+    return n.kind is Kind.GENERIC and n.attrs[3] is None and n.attrs[0] == scalar.x(0)
+
+
+def aligned(shapes: Sequence[Shape]) -> tuple[Shape, Index]:
+    """The broadcast space of shapes, and the index map of each."""
+    space = broadcast(*shapes)
+    rank = len(space)
+    return space, tuple(tuple(None if d == 1 and space[a] != 1 else a for a, d in enumerate(s, rank - len(s))) for s in shapes)
+
+
+def elementwise(body: sp.Expr | Callable[..., sp.Expr], *operands: Node, dtype: DType | None = None) -> Node:
+    """body(x0, x1, ...) with NumPy's broadcasting; dtype of the result defaults to that of the first operand."""
+    if callable(body) and not isinstance(body, sp.Basic):
+        body = body(*(scalar.x(k) for k in range(len(operands))))
+    space, index = aligned([o.shape for o in operands])
+    return generic(body, operands, index, space, len(space), None, dtype or operands[0].dtype)
+
+
+def cast(n: Node, dtype: DType) -> Node:
+    """Converted elements: float to int truncates, to bool is != 0."""
+    if n.dtype is dtype:
+        return n
+    if n.kind is Kind.CONST and n.shape == ():
+        return const(n.attrs[0].value.astype(dtype.as_numpy_dtype), dtype)
+    return generic(fn.cast_(scalar.x(0), sp.Symbol(dtype.name)), (n,), (tuple(range(n.rank)),), n.shape, n.rank, None, dtype)
+
+
+def reduce(reducer: str, n: Node, axes: Sequence[int] | None = None, keepdims: bool = False, dtype: DType | None = None) -> Node:
+    """Reduction over `axes` (all by default) by 'sum', 'prod', 'max', 'min', 'any', 'all', 'argmax' or 'argmin'."""
+    rank = n.rank
+    axes = tuple(range(rank)) if axes is None else tuple(axis_in(a, rank) for a in axes)
+    if len(set(axes)) != len(axes):
+        raise ShapeError(f"the axes {axes} name one axis twice")
+    dtype = dtype or n.dtype
+    if not axes:
+        return cast(n, dtype)
+    kept = [a for a in range(rank) if a not in axes]
+    labels: dict[int, int] = {}
+    if keepdims:
+        out: Shape = tuple(1 if a in axes else n.shape[a] for a in range(rank))
+        labels = {a: a for a in kept}
+    else:
+        out = tuple(n.shape[a] for a in kept)
+        labels = {a: k for k, a in enumerate(kept)}
+    labels |= {a: len(out) + k for k, a in enumerate(axes)}
+    space = out + tuple(n.shape[a] for a in axes)
+    return generic(scalar.x(0), (n,), (tuple(labels[a] for a in range(rank)),), space, len(out), reducer, dtype)
+
+
+def axis_in(axis: int, rank: int) -> int:
+    """The axis counted from the front; ShapeError outside [-rank, rank)."""
+    axis = int(axis)
+    if not -rank <= axis < rank:
+        raise ShapeError(f"Invalid reduction dimension {axis}: rank is {rank}, so the axes are {-rank} to {rank - 1}")
+    return axis % rank
+
+
+def permute(n: Node, perm: Sequence[int]) -> Node:
+    """NumPy's transpose: out[i_0, ...] with out axis k walking axis perm[k] of n."""
+    perm = [axis_in(p, n.rank) for p in perm]
+    if sorted(perm) != list(range(n.rank)):
+        raise ShapeError(f"perm {list(perm)} is not a permutation of the {n.rank} axes of {text(n.shape)}")
+    labels = tuple(perm.index(a) for a in range(n.rank))
+    return generic(scalar.x(0), (n,), (labels,), tuple(n.shape[p] for p in perm), n.rank, None, n.dtype)
+
+
+def swap(n: Node) -> Node:
+    """The last two axes exchanged: the matrix transpose."""
+    return permute(n, [*range(n.rank - 2), n.rank - 1, n.rank - 2])
+
+
+def is_swap(n: Node) -> Node | None:
+    """A, if n is the matrix transpose of A."""
+    if _is_pure(n) and n.rank >= 2 and n.operands[0].rank == n.rank and n.operands[0].dtype is n.dtype:
+        if n.attrs[1][0] == (*range(n.rank - 2), n.rank - 1, n.rank - 2):
+            return n.operands[0]
+    return None
+
+
+def broadcast_to(n: Node, shape: Shape) -> Node:
+    """n repeated along new and size-1 axes."""
+    space, (index, _) = aligned([n.shape, shape])
+    if len(space) != len(shape) or not all(compatible(a, b) for a, b in zip(space, shape, strict=True)):
+        raise ShapeError(f"{text(n.shape)} does not broadcast to {text(shape)}")
+    return generic(scalar.x(0), (n,), (index,), shape, len(shape), None, n.dtype)
+
+
+def unbroadcast(n: Node, shape: Shape) -> Node:
+    """The transpose of `broadcast_to`: n summed down to `shape`."""
+    lead = n.rank - len(shape)
+    axes = [*range(lead), *(a + lead for a, d in enumerate(shape) if d == 1 and n.shape[a + lead] != 1)]
+    if axes:
+        n = reduce("sum", n, axes, keepdims=True)
+    return reshape(n, shape) if lead else n
+
+
+# ---------------------------------------------------------------- products
+def matmul(a: Node, b: Node) -> Node:
+    """A B over the last two axes, leading axes broadcast."""
+    if a.rank < 2 or b.rank < 2:
+        raise ShapeError("Shape must be at least rank 2")
+    k, l = a.shape[-1], b.shape[-2]
+    if not compatible(k, l):
+        raise ShapeError(f"Dimensions must be equal, but are {k} and {l}: left has {k} columns, right has {l} rows")
+    batch = broadcast(a.shape[:-2], b.shape[:-2])
+    return make(Kind.MATMUL, (a, b), (), (*batch, a.shape[-2], b.shape[-1]), a.dtype)
+
+
+# ---------------------------------------------------------------- movement
+def reshape(n: Node, shape: Shape) -> Node:
+    """The same elements in C order; the sizes must agree where they are known."""
+    if len(shape) == n.rank and all(a == b for a, b in zip(shape, n.shape, strict=True)):
+        return n
+    total, wanted = product(n.shape), product(shape)
+    if isinstance(total, int) and isinstance(wanted, int) and total != wanted:
+        raise ShapeError(f"Cannot reshape a tensor with {total} elements to shape {text(shape)} ({wanted} elements)")
+    if n.kind is Kind.RESHAPE:
+        return reshape(n.operands[0], shape)
+    return make(Kind.RESHAPE, (n,), (), shape, n.dtype)
+
+
+def resolve_shape(n: Node, entries: Sequence[Extent]) -> Shape:
+    """The target of a reshape with at most one -1 made definite."""
+    wild = [a for a, d in enumerate(entries) if d == -1]
+    if len(wild) > 1:
+        raise ShapeError(f"Only one input size may be -1, not both axis {wild[0]} and axis {wild[1]}")
+    if any(isinstance(d, int) and d < -1 for d in entries):
+        raise ShapeError(f"Size {min(d for d in entries if isinstance(d, int))} must be non-negative")
+    if not wild:
+        return tuple(entries)
+    known = product(d for d in entries if d != -1)
+    try:
+        rest = quotient(product(n.shape), known)
+    except ShapeError as e:
+        raise ShapeError(f"Cannot reshape {text(n.shape)} to {list(entries)}: {e}") from None
+    return tuple(rest if d == -1 else d for d in entries)
+
+
+def slice_(n: Node, start: Sequence[Extent], size: Shape, step: Sequence[int]) -> Node:
+    """out[i, ...] = n[start + i * step, ...]."""
+    if tuple(size) == n.shape and all(s == 0 for s in start) and all(s == 1 for s in step):
+        return n
+    return make(Kind.SLICE, (n,), (tuple(start), tuple(step)), tuple(size), n.dtype)
+
+
+def place(n: Node, start: Sequence[Extent], shape: Shape, step: Sequence[int]) -> Node:
+    """Zeros of `shape`, with n at start, start + step, ..."""
+    if tuple(shape) == n.shape and all(s == 0 for s in start) and all(s == 1 for s in step):
+        return n
+    return make(Kind.PLACE, (n,), (tuple(start), tuple(step)), tuple(shape), n.dtype)
+
+
+def concat(parts: Sequence[Node], axis: int) -> Node:
+    """Parts one after another along an axis; all other extents agree."""
+    first = parts[0]
+    axis = axis_in(axis, first.rank)
+    if len(parts) == 1:
+        return first
+    shape = list(first.shape)
+    for p in parts[1:]:
+        if p.rank != first.rank:
+            raise ShapeError(f"Ranks of all input tensors should match: {text(first.shape)} vs {text(p.shape)}")
+        for a in range(first.rank):
+            if a != axis:
+                if not compatible(shape[a], p.shape[a]):
+                    raise ShapeError(f"Dimension {a} in both shapes must be equal: {text(first.shape)} vs {text(p.shape)}")
+                shape[a] = merge(shape[a], p.shape[a])
+    total: Extent = 0
+    for p in parts:
+        total = total + p.shape[axis]
+    shape[axis] = int(total) if isinstance(total, int | sp.Integer) else total
+    return make(Kind.CONCAT, tuple(parts), (axis,), tuple(shape), first.dtype)
+
+
+# ---------------------------------------------------------------- linear algebra
+def linalg(name: str, *operands: Node) -> Node:
+    """inverse, solve, cholesky, determinant, logdet over the last two axes."""
+    a = operands[0]
+    if a.rank < 2:
+        raise ShapeError(f"Shape must be at least rank 2 but is rank {a.rank}")
+    if not compatible(a.shape[-1], a.shape[-2]):
+        raise ShapeError(f"Dimensions must be equal, but are {a.shape[-2]} and {a.shape[-1]}: the matrix must be square")
+    if not a.dtype.is_floating:
+        raise TypeError(f"Value passed to parameter 'input' has DataType {a.dtype.name} not in list of allowed values: float32, float64")
+    if name == "solve":
+        b = operands[1]
+        if b.rank != a.rank or not all(compatible(p, q) for p, q in zip(a.shape[:-1], b.shape[:-1], strict=True)):
+            raise ShapeError(f"matrix {text(a.shape)} and right-hand side {text(b.shape)} do not fit")
+        shape = b.shape
+    else:
+        shape = a.shape[:-2] if name in ("determinant", "logdet") else a.shape
+    return make(Kind.LINALG, tuple(operands), (name,), shape, a.dtype)
+
+
+# ---------------------------------------------------------------- again
+def rebuild(n: Node, operands: tuple[Node, ...]) -> Node:
+    """A node like n over other operands of the same ranks (extents may differ)."""
+    match n.kind:
+        case Kind.GENERIC:
+            body, index, space, reducer = n.attrs
+            return generic(body, operands, index, _respace(n, operands), n.rank, reducer, n.dtype)
+        case Kind.MATMUL:
+            return matmul(*operands)
+        case Kind.RESHAPE:
+            return reshape(operands[0], n.shape)
+        case Kind.SLICE:
+            return slice_(operands[0], n.attrs[0], n.shape, n.attrs[1])
+        case Kind.PLACE:
+            return place(operands[0], n.attrs[0], n.shape, n.attrs[1])
+        case Kind.CONCAT:
+            return concat(operands, n.attrs[0])
+        case Kind.LINALG:
+            return linalg(n.attrs[0], *operands)
+        case _:
+            return make(n.kind, operands, n.attrs, n.shape, n.dtype)
+
+
+def _respace(n: Node, operands: tuple[Node, ...]) -> Shape:
+    space = list(n.attrs[2])
+    for o, ix in zip(operands, n.attrs[1], strict=True):
+        for label, d in zip(ix, o.shape, strict=True):
+            if label is not None:
+                space[label] = merge(space[label], d)
+    return tuple(space)

@@ -1,0 +1,457 @@
+"""The one door: fetches -> a `codegen` Program.
+
+Law of this file: past `freeze` everything is ordered, typed and resolved.  Tensors are replayed under what is fed,
+effects are ordered by creation, sizes are settled (equal ones share a name, and the equality is checked at launch),
+transposes are folded into whoever reads them, and bodies become typed scalar code.  Nothing here depends on values,
+except where a shape does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import sympy as sp
+
+from . import build, scalar
+from .codegen import ir
+from .codegen import scalar as fn
+from .errors import at
+from .graph import Operation, Tensor, build_nodes
+from .node import Kind, Node, toposort
+from .replay import Replay
+from .shapes import Extent
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A Program and what its buffers stand for: `feeds`, `variables` and `streams` in the program's calling order."""
+
+    program: ir.Program
+    feeds: tuple[Node, ...]
+    states: tuple[Node, ...]
+    symbols: tuple[tuple[sp.Symbol, str, int], ...]
+    ambiguous: frozenset[sp.Symbol]
+    """Sizes that were taken to equal another one: the program does not hold when one of them is 1."""
+
+
+@dataclass
+class Request:
+    """What to freeze: tensors to return, operations to run, and what is fed in place of which tensor."""
+
+    tensors: Sequence[Tensor]
+    operations: Sequence[Operation]
+    fed: Mapping[Tensor, Node] = field(default_factory=dict)
+    updates: Sequence[tuple[Tensor, Tensor]] = ()
+    """(variable's tensor, tensor it becomes) beside what the operations write."""
+
+
+def needed_operations(roots: Sequence[Operation], fed: Mapping[Tensor, Node]) -> list[Operation]:
+    """Every operation that has to run, in the order of creation; what lies upstream of a fed tensor is not needed."""
+    seen: set[Operation] = set()
+    stack = list(roots)
+    while stack:
+        op = stack.pop()
+        if op in seen:
+            continue
+        seen.add(op)
+        stack.extend(t.op for t in op.inputs if t not in fed)
+        stack.extend(op.control_inputs)
+    return sorted(seen, key=lambda o: o.number)
+
+
+def freeze(request: Request, name: str = "step") -> Frozen:
+    """The program that computes the request."""
+    fed = dict(request.fed)
+    wanted = [*request.tensors, *(t for _, t in request.updates)]
+    ops = needed_operations([*request.operations, *(t.op for t in wanted if t not in fed)], fed)
+    replay = Replay(fed, links=fed)
+    versions: dict[Node, Node] = {}
+    assigned: dict[Tensor, Node] = {}
+    names: dict[Node, tuple[Operation, int]] = {}
+    draws: list[Node] = []
+    for op in ops:
+        writes = op.attrs.get("writes", 0)
+        nodes = [replay.node(t) for t in op.outputs]
+        for k, n in enumerate(nodes):
+            names.setdefault(n, (op, k))
+        if op.type.startswith("Random"):
+            draws.extend(nodes)
+        if writes:
+            refs = [t.op.attrs["_node"] for t in op.inputs[:writes]]
+            operands = [replay.node(t) for t in op.inputs]
+            current = [versions.get(r, r) for r in refs]
+            if current != refs:
+                nodes = list(build_nodes(op, [*current, *operands[writes:]], replay))
+            for r, n, t in zip(refs, nodes, op.outputs, strict=True):
+                versions[r] = n
+                assigned[t] = n
+    for ref, t in request.updates:
+        versions[ref.op.attrs["_node"]] = replay.node(t)
+    results = []
+    for t in request.tensors:
+        n = fed[t] if t in fed else assigned.get(t) or replay.node(t)
+        if n.kind is Kind.VARIABLE and t not in fed:
+            n = versions.get(n, n)
+        results.append(n)
+    return _Emitter(names, name).run(results, versions, [d for d in draws if d.kind is Kind.RANDOM])
+
+
+class MissingSize(Exception):
+    """A size that no fed tensor has."""
+
+
+# ---------------------------------------------------------------- sizes
+class _Sizes:
+    """Which sizes are equal, and what each is called."""
+
+    def __init__(self) -> None:
+        self.parent: dict[Extent, Extent] = {}
+        self.checks: dict[tuple[Extent, Extent], Node] = {}
+
+    def find(self, d: Extent) -> Extent:
+        while d in self.parent:
+            d = self.parent[d]
+        return d
+
+    def same(self, a: Extent, b: Extent, where: Node) -> None:
+        ra, rb = self.find(a), self.find(b)
+        if ra == rb:
+            return
+        self.checks.setdefault((a, b), where)
+        if isinstance(ra, int):
+            ra, rb = rb, ra
+        if isinstance(rb, int) or _simpler(rb, ra):
+            self.parent[ra] = rb
+        else:
+            self.parent[rb] = ra
+
+
+def _simpler(a: Extent, b: Extent) -> bool:
+    return isinstance(a, sp.Symbol) and not isinstance(b, sp.Symbol)
+
+
+class _Emitter:
+    """Builds one Program."""
+
+    def __init__(self, names: Mapping[Node, tuple[Operation, int]], name: str) -> None:
+        self.names, self.name = names, name
+        self.sizes = _Sizes()
+        self.buffers: list[ir.Buffer] = []
+        self.statements: list[ir.Statement] = []
+        self.of: dict[Node, str] = {}
+        self.literals: dict[Node, str] = {}
+        self.size_rules: dict[str, ir.SizeOf | ir.SizeExpr] = {}
+        self.size_names: dict[Extent, str] = {}
+        self.symbols: dict[sp.Symbol, str] = {}
+        self._place: dict[sp.Symbol, tuple[str, int]] = {}
+        self.shapes: dict[str, tuple[ir.Size, ...]] = {}
+        self._late: list[tuple[int, Node]] = []
+        self.feeds: list[Node] = []
+        self.states: list[Node] = []
+
+    # -- the whole
+    def run(self, results: Sequence[Node], versions: Mapping[Node, Node], draws: Sequence[Node]) -> Frozen:
+        order = toposort([*results, *versions.values(), *versions, *draws])
+        for n in order:
+            self._unify(n)
+        for n in order:  # sizes belong to inputs, so these come first
+            if n.kind in (Kind.PLACEHOLDER, Kind.CUT):
+                self._input(n)
+        for at_, n in self._late:  # shapes by the names that equal sizes share, known when all inputs are
+            b = self.buffers[at_]
+            self.buffers[at_] = ir.Buffer(b.name, b.dtype, tuple(self.size(d) for d in n.shape), "input", None, b.origin)
+            self.shapes[b.name] = self.buffers[at_].shape
+        self._free_symbols(order)
+        uses = {o for n in order for o in n.operands} | set(results) | set(versions.values())
+        for n in order:
+            if n.kind is Kind.VARIABLE:
+                self._state(n, n.shape, n.dtype.name)
+        for n in order:
+            if n not in self.of and (n in uses or n.kind is Kind.RANDOM):
+                self._emit(n)
+        outputs = tuple(self._buffer(n) for n in results)
+        updates = tuple((self.of[v], self._buffer(n)) for v, n in versions.items() if n is not v)
+        inputs = tuple(self.of[n] for n in self.feeds)
+        states = tuple(b.name for b in self.buffers if b.role == "state")
+        checks = tuple(self._check(a, b, where) for (a, b), where in self.sizes.checks.items())
+        program = ir.Program(
+            self.name,
+            tuple(self._prune(outputs, updates)),
+            tuple(self.statements),
+            outputs,
+            inputs,
+            states,
+            updates,
+            tuple(self.size_rules.items()),
+            checks,
+        )
+        ir.verify(program)
+        ambiguous = frozenset(s for pair in self.sizes.checks for d in pair if isinstance(d, sp.Expr) for s in d.free_symbols)
+        where = tuple((s, *self._place[s]) for s in self.symbols if s in self._place)
+        return Frozen(program, tuple(self.feeds), tuple(self.states), where, ambiguous)
+
+    def _prune(self, outputs: Sequence[str], updates: Sequence[tuple[str, str]]) -> list[ir.Buffer]:
+        """Drop statements and constants that nothing reads (a transpose that every reader folded in)."""
+        needed = {*outputs, *(s for _, s in updates)}
+        kept: list[ir.Statement] = []
+        for s in reversed(self.statements):
+            if s.out in needed or isinstance(s, ir.Random):
+                kept.append(s)
+                needed.update(ir.reads(s))
+        self.statements = kept[::-1]
+        return [b for b in self.buffers if b.role in ("input", "state") or b.name in needed]
+
+    # -- sizes
+    def _unify(self, n: Node) -> None:
+        if n.kind is Kind.GENERIC:
+            _, index, space, _ = n.attrs
+            for o, ix in zip(n.operands, index, strict=True):
+                for label, d in zip(ix, o.shape, strict=True):
+                    if label is not None and space[label] != d:
+                        self.sizes.same(space[label], d, n)
+        elif n.kind is Kind.MATMUL:
+            a, b = n.operands
+            if a.shape[-1] != b.shape[-2]:
+                self.sizes.same(a.shape[-1], b.shape[-2], n)
+            for o in (a, b):
+                for d, e in zip(o.shape[-3::-1], n.shape[-3::-1], strict=False):
+                    if d != e and d != 1:
+                        self.sizes.same(e, d, n)
+        elif n.kind is Kind.CONCAT:
+            for o in n.operands:
+                for axis, (d, e) in enumerate(zip(o.shape, n.shape, strict=True)):
+                    if axis != n.attrs[0] and d != e:
+                        self.sizes.same(e, d, n)
+        elif n.kind is Kind.RESHAPE:
+            a, b = build.product(n.operands[0].shape), build.product(n.shape)
+            if a != b:
+                self.sizes.same(b, a, n)
+        elif n.kind is Kind.LINALG:
+            a = n.operands[0]
+            if a.shape[-1] != a.shape[-2]:
+                self.sizes.same(a.shape[-1], a.shape[-2], n)
+
+    def _free_symbols(self, order: Sequence[Node]) -> None:
+        for n in order:
+            for s in _symbols(n):
+                if s not in self.symbols:
+                    raise MissingSize(s)
+
+    def size(self, d: Extent) -> ir.Size:
+        """The extent as an int or the name of a size."""
+        d = self.sizes.find(d)
+        if isinstance(d, int):
+            return d
+        if d in self.size_names:
+            return self.size_names[d]
+        if isinstance(d, sp.Symbol):
+            return self.symbols[d]
+        name = self._derive(d)
+        if isinstance(name, str):
+            self.size_names[d] = name
+        return name
+
+    def _derive(self, d: sp.Expr) -> ir.Size:
+        if d.is_Integer:
+            return int(d)
+        if isinstance(d, sp.Symbol):
+            return self.size(d)
+        if isinstance(d, sp.Add):
+            return self._fold("add", d.args)
+        if isinstance(d, sp.floor):
+            p, q = sp.fraction(sp.together(d.args[0]))
+            return self._rule("floordiv", (self._derive(p), self._derive(q)))
+        if isinstance(d, sp.Mul):
+            p, q = sp.fraction(d)
+            if q != 1:
+                return self._rule("floordiv", (self._derive(p), self._derive(q)))
+            return self._fold("mul", d.args)
+        if isinstance(d, sp.Pow) and d.exp.is_Integer and d.exp > 0:
+            return self._fold("mul", (d.base,) * int(d.exp))
+        if isinstance(d, sp.Max):
+            return self._fold("max", d.args)
+        if isinstance(d, sp.Min):  # min(a, b) = a + b - max(a, b)
+            a, *rest = d.args
+            b = rest[0] if len(rest) == 1 else sp.Min(*rest)
+            x, y = self._derive(a), self._derive(b)
+            return self._rule("sub", (self._rule("add", (x, y)), self._rule("max", (x, y))))
+        raise NotImplementedError(f"a size of the form {d} is not supported")
+
+    def _fold(self, rule: str, args: Sequence[sp.Expr]) -> ir.Size:
+        total = self._derive(args[0])
+        for a in args[1:]:
+            total = self._rule(rule, (total, self._derive(a)))
+        return total
+
+    def _rule(self, rule: str, args: tuple[ir.Size, ...]) -> str:
+        entry = ir.SizeExpr(rule, args)  # type: ignore[arg-type]
+        for name, known in self.size_rules.items():
+            if known == entry:
+                return name
+        name = f"n{len(self.size_rules)}"
+        self.size_rules[name] = entry
+        return name
+
+    def _check(self, a: Extent, b: Extent, where: Node) -> ir.Check:
+        op = self.names.get(where)
+        what = f"{op[0].type} '{op[0].name}' made at {at(op[0].site)}" if op else "an operation derived from the graph"
+        return ir.Check(
+            self._raw(a), self._raw(b), f"Incompatible shapes: {{left}} vs. {{right}} in {what}; these sizes must be equal: {_plain(a)} and {_plain(b)}"
+        )
+
+    def _raw(self, d: Extent) -> ir.Size:
+        """The size itself, before sizes were found equal."""
+        return d if isinstance(d, int) else self._derive(d) if not isinstance(d, sp.Symbol) else self.symbols[d]
+
+    # -- leaves
+    def _input(self, n: Node) -> None:
+        name = self._new(n.dtype.name, (), "input", n, declare=False)
+        for axis, d in enumerate(n.shape):
+            if isinstance(d, sp.Symbol) and d not in self.symbols:
+                size = f"n{len(self.size_rules)}"
+                self.size_rules[size] = ir.SizeOf(name, axis)
+                self.symbols[d] = size
+                self._place[d] = (name, axis)
+        self.of[n] = name
+        self.feeds.append(n)
+        self._late.append((len(self.buffers), n))
+        self.buffers.append(ir.Buffer(name, n.dtype.name, (), "input", None, self._origin(n)))
+
+    def _state(self, n: Node, shape: Sequence[Extent], dtype: str) -> str:
+        name = f"b{len(self.buffers)}"
+        self.buffers.append(ir.Buffer(name, dtype, tuple(int(d) for d in shape), "state", None, self._origin(n)))  # type: ignore[arg-type]
+        self.states.append(n)
+        self.shapes[name] = self.buffers[-1].shape
+        if n.kind is Kind.VARIABLE:
+            self.of[n] = name
+        return name
+
+    def _new(self, dtype: str, shape: Sequence[Extent], role: str, n: Node, value: np.ndarray | None = None, declare: bool = True) -> str:
+        name = f"b{len(self.buffers)}"
+        if declare:
+            sizes = tuple(self.size(d) for d in shape)
+            self.shapes[name] = sizes
+            self.buffers.append(ir.Buffer(name, dtype, sizes, role, value, self._origin(n)))  # type: ignore[arg-type]
+        return name
+
+    def _origin(self, n: Node) -> str:
+        found = self.names.get(n)
+        if found:
+            return f"{found[0].type} '{found[0].name}' {at(found[0].site)}"
+        return getattr(n.attrs[0], "name", "") if n.kind in (Kind.PLACEHOLDER, Kind.VARIABLE, Kind.RANDOM, Kind.CUT) else ""
+
+    # -- statements
+    def _buffer(self, n: Node) -> str:
+        if n not in self.of:
+            self._emit(n)
+        return self.of[n]
+
+    def _emit(self, n: Node) -> None:
+        getattr(self, f"_emit_{n.kind.value}")(n)
+
+    def _emit_const(self, n: Node) -> None:
+        self.of[n] = self._new(n.dtype.name, n.shape, "const", n, n.attrs[0].value)
+
+    def _out(self, n: Node) -> str:
+        self.of[n] = self._new(n.dtype.name, n.shape, "temp", n)
+        return self.of[n]
+
+    def _emit_generic(self, n: Node) -> None:
+        body, index, space, reducer = n.attrs
+        operands, at_ = list(n.operands), list(index)
+        for k, o in enumerate(operands):
+            while build._is_pure(o) and o.dtype is o.operands[0].dtype:  # read the untransposed array along other axes
+                at_[k] = tuple(None if a is None else at_[k][a] for a in o.attrs[1][0])
+                o = o.operands[0]
+            operands[k] = o
+        names = [self._buffer(o) for o in operands]
+        sizes = tuple(self.size(d) for d in space)
+        at_ = [tuple(None if d == 1 else a for a, d in zip(ix, self._shape(b), strict=True)) for ix, b in zip(at_, names, strict=True)]
+        lowered = self._lower(body, operands, n.dtype.name if reducer not in ("argmax", "argmin") else operands[0].dtype.name)
+        out = self._out(n)
+        self.statements.append(ir.Map(out, tuple(names), tuple(at_), sizes, lowered, reducer))
+
+    def _shape(self, name: str) -> tuple[ir.Size, ...]:
+        return self.shapes[name]
+
+    def _lower(self, body: sp.Expr, operands: Sequence[Node], dtype: str) -> fn.Body:
+        leaves: dict[sp.Symbol, fn.Leaf] = {}
+        for s in body.free_symbols:
+            if s in self.symbols or s in self.sizes.parent:
+                size = self.size(s)
+                leaves[s] = ("literal", "int64", size) if isinstance(size, int) else ("size", "int64", size)
+        for k in scalar.operand_numbers(body):
+            leaves[scalar.x(k)] = ("operand", operands[k].dtype.name, k)
+        for k in scalar.label_numbers(body):
+            leaves[scalar.i(k)] = ("index", "int64", k)
+        return fn.lower(body, leaves, dtype)
+
+    def _emit_matmul(self, n: Node) -> None:
+        flags, sources = [], []
+        for o in n.operands:
+            inner = build.is_swap(o)
+            flags.append(inner is not None)
+            sources.append(o if inner is None else inner)
+        a, b = (self._buffer(s) for s in sources)
+        if n.dtype.is_floating:
+            self.statements.append(ir.MatMul(self._out(n), a, b, *flags))
+            return
+        r = n.rank
+        ends = ((r - 2, r), (r, r - 1))  # integers have no BLAS: a sum over k of products
+        index = []
+        for s, flag, (p, q), name in zip(sources, flags, ends, (a, b), strict=True):
+            batch = [r - s.rank + k for k in range(s.rank - 2)]
+            labels = [*batch, q, p] if flag else [*batch, p, q]
+            index.append(tuple(None if d == 1 else label for label, d in zip(labels, self._shape(name), strict=True)))
+        space = tuple(self.size(d) for d in (*n.shape, n.operands[0].shape[-1]))
+        body = self._lower(scalar.x(0) * scalar.x(1), sources, n.dtype.name)
+        self.statements.append(ir.Map(self._out(n), (a, b), tuple(index), space, body, "sum"))
+
+    def _emit_reshape(self, n: Node) -> None:
+        x = self._buffer(n.operands[0])
+        self.statements.append(ir.Reshape(self._out(n), x))
+
+    def _emit_slice(self, n: Node) -> None:
+        x = self._buffer(n.operands[0])
+        start = tuple(self._derive(sp.sympify(d)) for d in n.attrs[0])
+        self.statements.append(ir.Slice(self._out(n), x, start, n.attrs[1]))
+
+    def _emit_place(self, n: Node) -> None:
+        x = self._buffer(n.operands[0])
+        start = tuple(self._derive(sp.sympify(d)) for d in n.attrs[0])
+        self.statements.append(ir.Place(self._out(n), x, start, n.attrs[1]))
+
+    def _emit_concat(self, n: Node) -> None:
+        xs = tuple(self._buffer(o) for o in n.operands)
+        self.statements.append(ir.Concat(self._out(n), xs, n.attrs[0]))
+
+    def _emit_linalg(self, n: Node) -> None:
+        args = tuple(self._buffer(o) for o in n.operands)
+        self.statements.append(ir.Linalg(n.attrs[0], self._out(n), args))
+
+    def _emit_random(self, n: Node) -> None:
+        operands = [self._buffer(o) for o in n.operands]
+        stream = self._state(n, (3,), "int64")
+        out = self._out(n)
+        if n.attrs[1] == "shuffle":
+            self.statements.append(ir.Random("shuffle", out, stream, x=operands[0]))
+        else:
+            self.statements.append(ir.Random(n.attrs[1], out, stream, *operands))
+
+
+def _symbols(n: Node) -> set[sp.Symbol]:
+    """Size symbols that a node mentions."""
+    found = {s for d in n.shape if isinstance(d, sp.Expr) for s in d.free_symbols}
+    if n.kind is Kind.GENERIC:
+        body = n.attrs[0]
+        own = {scalar.x(k) for k in scalar.operand_numbers(body)} | {scalar.i(k) for k in scalar.label_numbers(body)}
+        found |= {s for s in body.free_symbols if s not in own and s.is_integer and "." in s.name}
+    return found
+
+
+def _plain(d: Extent) -> str:
+    """A size for people: 'X.shape[0]'."""
+    return str(d)
+

@@ -1,0 +1,146 @@
+"""Compiled functions: a piece of graph as a Python callable, without a session.
+
+Law of this file: a `Function` is a family of plans with a calling convention; what can be inspected of a plan (source,
+path, kernel, report) is inspected here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .freeze import Request, needed_operations
+from .graph import Operation, Tensor, convert, get_default_graph
+from .ops.state import ref_of
+from .plan import Family, Plan, State
+
+
+class Function:
+    """Callable with one array per input; made by `function` or `Session.compiled`."""
+
+    def __init__(self, family: Family, many: bool, session: Any = None) -> None:
+        self._family, self._many, self._session = family, many, session
+
+    @classmethod
+    def _of(cls, family: Family, many: bool) -> Function:
+        return cls(family, many)
+
+    def __call__(self, *args: Any) -> Any:
+        """The outputs for these inputs: one array, or a list when `outputs` was a list."""
+        from .session import _feed_array
+
+        fed = self._family.fed
+        if len(args) != len(fed):
+            raise TypeError(f"this function takes {len(fed)} arrays ({', '.join(t.op.name for t in fed)}), {len(args)} were given")
+        arrays = [_feed_array(t, a) for t, a in zip(fed, args, strict=True)]
+        out = [v[()] if v.ndim == 0 else v for v in self._family.plan(arrays)(self._family.state, arrays)]
+        if self._many:
+            return out
+        return out[0] if out else None
+
+    @property
+    def _plan(self) -> Plan:
+        return self._family.symbolic()
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        return self._family.fed
+
+    @property
+    def program(self) -> Any:
+        """The typed program that is compiled (`print` it)."""
+        return self._plan.program
+
+    @property
+    def source(self) -> str:
+        """The generated Python source, with comments that name operations and the user's lines."""
+        return self._plan.executable.source
+
+    @property
+    def path(self) -> Any:
+        """The file of the generated source in the cache; None when it lives in memory only."""
+        return self._plan.executable.path
+
+    @property
+    def kernel(self) -> Any:
+        """A Numba dispatcher `kernel(*inputs, *states)` that can be called from other compiled code."""
+        return self._plan.executable.kernel
+
+    def save_source(self, path: Any) -> Any:
+        """Write the source as a file that runs with only numpy and numba installed."""
+        return self._plan.executable.save_source(path)
+
+    def explain(self) -> str:
+        """What the compiler did: passes, fusion and its reasons, flops, bytes, times."""
+        return str(self._plan.executable.report)
+
+    @property
+    def variables(self) -> dict[str, np.ndarray]:
+        """Copies of the variables that the function reads or writes, by name."""
+        plan = self._plan
+        return {n.attrs[0].name: self._family.state.array(n).copy() for n in plan.frozen.states if n.kind.value == "variable"}
+
+    def __repr__(self) -> str:
+        return f"<symgraph function of ({', '.join(t.op.name for t in self.inputs)})>"
+
+
+def function(
+    inputs: Sequence[Any] = (),
+    outputs: Any = (),
+    updates: Any = None,
+    session: Any = None,
+    name: str = "step",
+) -> Function:
+    """Compile outputs as a function of inputs, with updates of variables, as Theano's `function` does.
+
+    `inputs`: tensors to be given (placeholders, or any others), in calling order.  `outputs`: a tensor or a list of
+    tensors.  `updates`: pairs (variable, new value), or a dict, all computed from the values before the call.
+    The variables live in `session`, or in the function itself, where they start from their initial values.
+
+    >>> import symgraph as sg
+    >>> x = sg.placeholder(sg.float32, (None,))
+    >>> sg.function([x], sg.reduce_sum(x * x))([1.0, 2.0])
+    np.float32(5.0)
+    """
+    many = isinstance(outputs, list | tuple)
+    out = [convert(t) for t in (outputs if many else [outputs])]
+    given = [convert(t) for t in inputs]
+    pairs = list(updates.items() if isinstance(updates, Mapping) else updates or ())
+    changes: list[tuple[Tensor, Tensor]] = []
+    for v, t in pairs:
+        ref = ref_of(v)
+        value = convert(t, like=ref.dtype)
+        if value.dtype is not ref.dtype or not value.shape.is_compatible_with(ref.shape):
+            raise ValueError(f"the update {value.described()} does not fit the variable {ref.described()}")
+        changes.append((ref, value))
+    graph = next((t.graph for t in [*out, *given, *(r for r, _ in changes)]), get_default_graph())
+    for t in [*out, *given]:
+        if t.graph is not graph:
+            raise ValueError(f"{t!r} is not an element of this graph.")
+    request = Request(out, (), updates=changes)
+    state = session.state if session is not None else State()
+    if session is None:
+        _initialize(request, given, state)
+    family = Family(request, given, state, name)
+    if all(t.extents is not None for t in given):
+        family.symbolic()
+    return Function(family, many)
+
+
+def _initialize(request: Request, given: Sequence[Tensor], state: State) -> None:
+    """Run the initialisers of the variables that a request needs."""
+    wanted = [*request.tensors, *(t for _, t in request.updates)]
+    needed = needed_operations([t.op for t in wanted] + [r.op for r, _ in request.updates], {t: None for t in given})  # type: ignore[misc]
+    names = {op for op in needed if op.type == "VariableV2"}
+    if not names:
+        return
+    graph = next(iter(names)).graph
+    starts: list[Operation] = [
+        op for op in graph.get_operations() if op.type == "Assign" and op.inputs[0].op in names and op.name == f"{op.inputs[0].op.name}/Assign"
+    ]
+    Family(Request((), starts), (), state, "initialize").plan([])(state, [])
+
+
+

@@ -1,0 +1,246 @@
+"""Derivatives: one reverse sweep over nodes.
+
+Law of this file: a kind has one rule, an operation none.  For an operand of a generic node the contribution is
+adjoint * d body / d operand, summed over the labels that the operand lacks; that covers every element-wise operation,
+broadcast and sum.  A path without a rule raises and names the operation: never a silent zero.
+
+Sources: matrix rules after Giles, "Collected matrix derivative results" (2008); Cholesky after Murray (2016),
+"Differentiation of the Cholesky decomposition".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import sympy as sp
+
+from . import build, scalar
+from .codegen import scalar as fn
+from .errors import NoGradientError
+from .node import Kind, Node, depends_on, toposort
+from .rewrite import Rewriter
+from .simplify import LINEAR
+
+Vjp = Callable[[Node, Node], Sequence[Node | None]]
+"""(node, adjoint) -> the contribution to each operand, None where there is none."""
+
+
+def sweep(
+    ys: Sequence[Node],
+    seeds: Sequence[Node],
+    xs: Sequence[Node],
+    links: Mapping[Node, Callable[[], Node]] | None = None,
+) -> list[Node | None]:
+    """sum over ys of seed * dy/dx for each leaf x, simplified; None where no y depends on x.
+
+    `links` gives, for a leaf that stands in for an expression (a fed tensor), that expression: the adjoint of the leaf
+    flows on into it, evaluated at the fed value where the expression's value is used."""
+    roots, links = list(ys), dict(links or {})
+    extra = {leaf: f() for leaf, f in links.items()}
+    order = toposort([*roots, *extra.values()])
+    live = set(xs)
+    for _ in range(len(extra) + 1):  # a link makes a leaf depend on what its expression depends on
+        live = depends_on([*roots, *extra.values()], live)
+        more = {leaf for leaf, e in extra.items() if e in live and leaf not in live}
+        if not more:
+            break
+        live |= more
+    adjoint: dict[Node, list[Node]] = {}
+    for y, seed in zip(ys, seeds, strict=True):
+        adjoint.setdefault(y, []).append(seed)
+    result: dict[Node, Node] = {}
+    for n in _by_links(order, extra):
+        if n not in adjoint or n not in live:
+            continue
+        g = _total(adjoint.pop(n))
+        if n in xs:
+            result[n] = g
+        if n in extra:
+            adjoint.setdefault(extra[n], []).append(g)
+            continue
+        if not n.operands:
+            continue
+        for o, c in zip(n.operands, _vjp(n, g, live), strict=True):
+            if c is not None and o in live:
+                adjoint.setdefault(o, []).append(c)
+    found = [x for x in dict.fromkeys(xs) if x in result]
+    rewriter = Rewriter(LINEAR, fixed=frozenset(order))
+    simple = dict(zip(found, rewriter.all([result[x] for x in found]), strict=True))
+    return [simple.get(x) for x in xs]
+
+
+def _by_links(order: list[Node], extra: Mapping[Node, Node]) -> list[Node]:
+    """Reverse topological order in which a stand-in leaf comes before the expression that it stands for."""
+    if not extra:
+        return order[::-1]
+    out: list[Node] = []
+    users: dict[Node, int] = {n: 0 for n in order}
+    for n in order:
+        for o in (*n.operands, *((extra[n],) if n in extra else ())):
+            users[o] += 1
+    ready = [n for n in order if users[n] == 0]
+    while ready:
+        n = ready.pop()
+        out.append(n)
+        for o in (*n.operands, *((extra[n],) if n in extra else ())):
+            users[o] -= 1
+            if users[o] == 0:
+                ready.append(o)
+    return out
+
+
+def _total(parts: list[Node]) -> Node:
+    total = parts[0]
+    for p in parts[1:]:
+        total = build.elementwise(scalar.x(0) + scalar.x(1), total, p)
+    return total
+
+
+def _vjp(n: Node, g: Node, live: set[Node]) -> Sequence[Node | None]:
+    if n.kind is Kind.GENERIC:
+        return [_generic(n, g, k) if o in live and o.dtype.is_floating else None for k, o in enumerate(n.operands)]
+    if n.kind is Kind.LINALG:
+        return _LINALG[n.attrs[0]](n, g)
+    if n.kind not in _RULES:
+        raise NoGradientError(f"No gradient defined for {n.attrs[-1] if n.attrs else n.kind.value}: the path from y to x runs through it")
+    return _RULES[n.kind](n, g)
+
+
+# ---------------------------------------------------------------- generic
+def _generic(n: Node, g: Node, k: int) -> Node | None:
+    body, index, space, reducer = n.attrs
+    if reducer in ("max", "min"):
+        return _extremum(n, g)
+    if reducer == "prod":
+        return _product(n, g)
+    if reducer not in (None, "sum"):
+        return None  # argmax, argmin, any, all: integers and truth values have no derivative
+    d = scalar.derivative(body, k)
+    if d == 0:
+        return None
+    operand, own = n.operands[k], index[k]
+    relabel: dict[int, int] = {}
+    diagonal: list[tuple[int, int]] = []
+    for axis, label in enumerate(own):
+        if label in relabel:
+            diagonal.append((relabel[label], axis))
+        elif label is not None:
+            relabel[label] = axis
+    rest = [a for a in range(len(space)) if a not in relabel]
+    relabel |= {a: operand.rank + j for j, a in enumerate(rest)}
+    new = scalar.times(scalar.x(len(n.operands)), d).xreplace({scalar.i(a): scalar.i(b) for a, b in relabel.items()})
+    for a, b in diagonal:
+        new = fn.select(fn.eq(scalar.i(a), scalar.i(b)), new, 0)
+    moved = tuple(tuple(None if a is None else relabel[a] for a in ix) for ix in (*index, tuple(range(n.rank))))
+    return build.generic(
+        new,
+        (*n.operands, g),
+        moved,
+        operand.shape + tuple(space[a] for a in rest),
+        operand.rank,
+        "sum" if rest else None,
+        operand.dtype,
+    )
+
+
+def _spread(n: Node, value: Node) -> tuple[tuple[Node, tuple[int | None, ...]], tuple[Node, tuple[int | None, ...]]]:
+    """The operand of a reduction, and a value of the reduction's shape, both over the operand's own axes."""
+    (x,), (own,) = n.operands, n.attrs[1]
+    axis_of = {label: axis for axis, label in enumerate(own)}
+    return (x, tuple(range(x.rank))), (value, tuple(axis_of.get(a) for a in range(n.rank)))
+
+
+def _extremum(n: Node, g: Node) -> Node:
+    """max, min: the adjoint is shared equally by the elements that attain it."""
+    (x, ix), (out, io) = _spread(n, n)
+    hit = fn.select(fn.eq(scalar.x(0), scalar.x(1)), 1, 0)
+    (own,), space = n.attrs[1], n.attrs[2]
+    count = build.generic(hit, (x, n), (own, tuple(range(n.rank))), space, n.rank, "sum", n.dtype)
+    body = fn.select(fn.eq(scalar.x(0), scalar.x(1)), scalar.x(2) / scalar.x(3), 0)
+    return build.generic(body, (x, out, g, count), (ix, io, io, io), x.shape, x.rank, None, x.dtype)
+
+
+def _product(n: Node, g: Node) -> Node:
+    """prod: the product of the other elements, right also where some are 0."""
+    (x, ix), (_, io) = _spread(n, n)
+    (own,), space = n.attrs[1], n.attrs[2]
+    zero = fn.eq(scalar.x(0), 0)
+    zeros = build.generic(fn.select(zero, 1, 0), (x,), (own,), space, n.rank, "sum", n.dtype)
+    filled_in = build.generic(fn.select(zero, 1, scalar.x(0)), (x,), (ix,), x.shape, x.rank, None, x.dtype)
+    nonzero = build.generic(scalar.x(0), (filled_in,), (own,), space, n.rank, "prod", n.dtype)
+    one = fn.select(fn.eq(scalar.x(2), 1), fn.select(zero, scalar.x(1), 0), 0)
+    body = fn.select(fn.eq(scalar.x(2), 0), scalar.x(1) / scalar.x(0), one)
+    return build.generic(scalar.times(scalar.x(3), body), (x, nonzero, zeros, g), (ix, io, io, io), x.shape, x.rank, None, x.dtype)
+
+
+# ---------------------------------------------------------------- the other kinds
+def _matmul(n: Node, g: Node) -> Sequence[Node]:
+    a, b = n.operands
+    return (
+        build.unbroadcast(build.matmul(g, build.swap(b)), a.shape),
+        build.unbroadcast(build.matmul(build.swap(a), g), b.shape),
+    )
+
+
+def _concat(n: Node, g: Node) -> Sequence[Node]:
+    (axis,) = n.attrs
+    parts, at = [], sp.S.Zero
+    for o in n.operands:
+        start = [0] * n.rank
+        start[axis] = int(at) if at.is_Integer else at
+        parts.append(build.slice_(g, start, o.shape, [1] * n.rank))
+        at = at + o.shape[axis]
+    return parts
+
+
+_RULES: dict[Kind, Vjp] = {
+    Kind.MATMUL: _matmul,
+    Kind.RESHAPE: lambda n, g: (build.reshape(g, n.operands[0].shape),),
+    Kind.SLICE: lambda n, g: (build.place(g, n.attrs[0], n.operands[0].shape, n.attrs[1]),),
+    Kind.PLACE: lambda n, g: (build.slice_(g, n.attrs[0], n.operands[0].shape, n.attrs[1]),),
+    Kind.CONCAT: _concat,
+}
+
+
+# ---------------------------------------------------------------- linear algebra
+def _scale(s: Node, m: Node) -> Node:
+    """A matrix for each scalar of a batch: s[...] * m[..., i, j]."""
+    batch = tuple(range(s.rank))
+    body = scalar.x(0) * scalar.x(1)
+    return build.generic(body, (s, m), (batch, (*batch, s.rank, s.rank + 1)), m.shape, m.rank, None, m.dtype)
+
+
+def _inverse(n: Node, g: Node) -> Sequence[Node]:
+    t = build.swap(n)
+    return (build.elementwise(-scalar.x(0), build.matmul(build.matmul(t, g), t)),)
+
+
+def _solve(n: Node, g: Node) -> Sequence[Node]:
+    a, _ = n.operands
+    gb = build.linalg("solve", build.swap(a), g)
+    return build.elementwise(-scalar.x(0), build.matmul(gb, build.swap(n))), gb
+
+
+def _cholesky(n: Node, g: Node) -> Sequence[Node]:
+    p = build.matmul(build.swap(n), g)
+    i, j = scalar.i(n.rank - 2), scalar.i(n.rank - 1)
+    lower = fn.select(fn.gt(i, j), scalar.x(0), fn.select(fn.eq(i, j), scalar.x(0) / 2, 0))
+    phi = build.elementwise(lower, p)
+    inv = build.linalg("inverse", n)
+    s = build.matmul(build.matmul(build.swap(inv), phi), inv)
+    return (build.elementwise((scalar.x(0) + scalar.x(1)) / 2, s, build.swap(s)),)
+
+
+_LINALG: dict[str, Vjp] = {
+    "inverse": _inverse,
+    "solve": _solve,
+    "cholesky": _cholesky,
+    "determinant": lambda n, g: (_scale(build.elementwise(scalar.x(0) * scalar.x(1), g, n), build.swap(build.linalg("inverse", n.operands[0]))),),
+    "logdet": lambda n, g: (_scale(g, build.swap(build.linalg("inverse", n.operands[0]))),),
+}
+
+
+def ones_like(y: Node) -> Node:
+    """The seed of a sweep."""
+    return build.filled(1, y.shape, y.dtype)
+

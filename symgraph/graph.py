@@ -1,0 +1,615 @@
+"""The operation graph: recorded calls, with TF1's names, that build nodes.
+
+Law of this file: a `Graph` is an append-only list of `Operation`s; each has a type, a unique name, input tensors,
+attributes and the user's line.  A `Tensor` is one output of an operation and carries the node that the operation's
+builder made of its inputs' nodes (None while a rank is unknown).  `BUILDERS` maps an operation's type to its builder,
+a plain function from nodes and attributes to nodes; nothing else is known about a type, so a graph can be replayed
+from its record with any tensor replaced.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import build, dtypes
+from .dtypes import DType
+from .errors import at, user_site
+from .node import Node
+from .shapes import Shape, ShapeError, TensorShape, text
+
+_LEGAL = re.compile(r"^[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*$")
+
+
+# ---------------------------------------------------------------- builders
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """How an operation type makes nodes.
+
+    `make(*nodes, **attrs)` returns a node, a tuple of nodes, or None for no output; with `contextual`,
+    `make(context, op)` does, and reads what it needs through `context.node(tensor)`.
+    `dtype` gives the output's dtype from the inputs' when their shapes are not known yet."""
+
+    make: Callable[..., Any]
+    dtype: Callable[[Operation], DType | None] = lambda op: op.inputs[0].dtype if op.inputs else op.attrs.get("dtype")
+    contextual: bool = False
+
+
+BUILDERS: dict[str, Builder] = {}
+
+
+def builder(kind: str, dtype: Callable[[Operation], DType | None] | None = None, contextual: bool = False):
+    """Decorator: register how an operation type makes nodes."""
+
+    def add(f: Callable[..., Any]) -> Callable[..., Any]:
+        BUILDERS[kind] = Builder(f, contextual=contextual) if dtype is None else Builder(f, dtype, contextual)
+        return f
+
+    return add
+
+
+class NeedsValue(Exception):
+    """A shape depends on the value of this leaf: known only when it is fed."""
+
+    def __init__(self, leaf: Node) -> None:
+        super().__init__(f"a shape depends on the value of {leaf!r}")
+        self.leaf = leaf
+
+
+# ---------------------------------------------------------------- handles
+class Operation:
+    """A recorded call.  `site` is the user's (file, line)."""
+
+    __slots__ = ("graph", "type", "name", "inputs", "control_inputs", "attrs", "outputs", "site", "number", "__weakref__")
+
+    graph: Graph
+    type: str
+    name: str
+    inputs: tuple[Tensor, ...]
+    control_inputs: tuple[Operation, ...]
+    attrs: dict[str, Any]
+    outputs: tuple[Tensor, ...]
+    site: tuple[str, int]
+    number: int
+
+    def run(self, feed_dict: dict | None = None, session: Any = None) -> None:
+        """Run in `session`, by default the default session."""
+        _session(self, session, "run", "Cannot execute operation using `run()`").run(self, feed_dict)
+
+    def get_attr(self, name: str) -> Any:
+        """An attribute of the recorded call; ValueError if there is none of that name."""
+        if name not in self.attrs:
+            raise ValueError(f"No attr named '{name}' in {self!r}")
+        return self.attrs[name]
+
+    def __repr__(self) -> str:
+        return f"<tf.Operation '{self.name}' type={self.type}>"
+
+
+def _session(what: Operation | Tensor, session: Any, verb: str, start: str) -> Any:
+    if session is None:
+        session = what.graph.default_session()
+    if session is None:
+        raise ValueError(
+            f"{start}: No default session is registered. Use `with sess.as_default()` or pass an explicit session to "
+            f"`{verb}(session=sess)`"
+        )
+    if session.graph is not what.graph:
+        raise ValueError(
+            f"Cannot use the given session to {'evaluate tensor' if verb == 'eval' else 'execute operation'}: the {what.name!r} graph "
+            "is different from the session's graph."
+        )
+    return session
+
+
+class Arithmetic:
+    """Python's operators, shared by tensors and variables; ops/math.py fills `operators`."""
+
+    __slots__ = ()
+    __array_priority__ = 100
+    operators: dict[str, Callable[..., Tensor]] = {}
+
+    def _binary(self, name: str, other: object, swapped: bool = False) -> Tensor:
+        f = Arithmetic.operators[name]
+        return f(other, self) if swapped else f(self, other)
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            "Using a `tf.Tensor` as a Python `bool` is not allowed. Use `if t is not None:` instead of `if t:` to test if a tensor is "
+            "defined, and use TensorFlow ops such as tf.cond to execute subgraphs conditioned on the value of a tensor."
+        )
+
+    def __iter__(self) -> Iterator:
+        raise TypeError("Tensor objects are only iterable when eager execution is enabled. To iterate over this tensor use tf.map_fn.")
+
+    def __len__(self) -> int:
+        raise TypeError(f"len is not well defined for symbolic Tensors. ({self!r}) Please call `x.shape` rather than `len(x)`.")
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __getitem__(self, key: object) -> Tensor:
+        return Arithmetic.operators["getitem"](self, key)
+
+    def __neg__(self) -> Tensor:
+        return Arithmetic.operators["neg"](self)
+
+    def __abs__(self) -> Tensor:
+        return Arithmetic.operators["abs"](self)
+
+    def __invert__(self) -> Tensor:
+        return Arithmetic.operators["invert"](self)
+
+
+def _add_operators() -> None:
+    def forward(name: str):
+        return lambda self, other: self._binary(name, other)
+
+    def backward(name: str):
+        return lambda self, other: self._binary(name, other, swapped=True)
+
+    for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"):
+        setattr(Arithmetic, f"__{name}__", forward(name))
+        setattr(Arithmetic, f"__r{name}__", backward(name))
+    for name in ("lt", "le", "gt", "ge"):
+        setattr(Arithmetic, f"__{name}__", forward(name))
+
+
+_add_operators()
+
+
+class Tensor(Arithmetic):
+    """One output of an operation: name, dtype, shape, and the node that is its mathematics."""
+
+    __slots__ = ("op", "value_index", "dtype", "node", "_shape", "__weakref__")
+
+    op: Operation
+    value_index: int
+    dtype: DType
+    node: Node | None
+    _shape: Shape | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.op.name}:{self.value_index}"
+
+    @property
+    def graph(self) -> Graph:
+        return self.op.graph
+
+    @property
+    def extents(self) -> Shape | None:
+        """The shape with size symbols, or None for unknown rank."""
+        return self.node.shape if self.node is not None else self._shape
+
+    @property
+    def shape(self) -> TensorShape:
+        return TensorShape(self.extents)
+
+    def get_shape(self) -> TensorShape:
+        return self.shape
+
+    def set_shape(self, shape: object) -> None:
+        """Check that the tensor can have this shape; known extents stay as they are."""
+        self.shape.assert_is_compatible_with(shape)
+
+    def consumers(self) -> list[Operation]:
+        """The operations that read this tensor."""
+        return [op for op in self.graph.get_operations() if self in op.inputs]
+
+    def eval(self, feed_dict: dict | None = None, session: Any = None) -> Any:
+        """The value in `session`, by default the default session."""
+        return _session(self, session, "eval", "Cannot evaluate tensor using `eval()`").run(self, feed_dict)
+
+    def __repr__(self) -> str:
+        return f"<tf.Tensor '{self.name}' shape={text(self.extents)} dtype={self.dtype.name}>"
+
+    def __str__(self) -> str:
+        shape = "" if self.extents is None else f", shape={text(self.extents)}"
+        return f'Tensor("{self.name}"{shape}, dtype={self.dtype.name})'
+
+    def described(self) -> str:
+        """For messages: 'X' (?, 9) float32 made at train.py:14."""
+        return f"'{self.op.name}' {text(self.extents)} {self.dtype.name} made at {at(self.op.site)}"
+
+
+# ---------------------------------------------------------------- the graph
+class Graph:
+    """A list of operations with unique names, collections, and a random seed."""
+
+    def __init__(self) -> None:
+        self._operations: list[Operation] = []
+        self._by_name: dict[str, Operation] = {}
+        self._taken: dict[str, int] = {}
+        self._scope = ""
+        self._control: tuple[Operation, ...] = ()
+        self._collections: dict[Any, list] = {}
+        self._finalized = False
+        self.seed: int | None = None
+        self.counted = 0  # operations that TF1 would have made so far: its implicit seeds
+
+    # -- names
+    def unique_name(self, name: str, mark: bool = True) -> str:
+        """`name` inside the current scope, with _1, _2, ... when it is taken (compared without case)."""
+        if self._scope:
+            name = f"{self._scope}/{name}"
+        key = name.lower()
+        number = self._taken.get(key, 0)
+        if not mark:
+            return name if number == 0 else f"{name}_{number}"
+        self._taken[key] = number + 1
+        if number:
+            candidate = f"{name}_{number}"
+            while candidate.lower() in self._taken:
+                number += 1
+                candidate = f"{name}_{number}"
+            self._taken[key] = number + 1
+            self._taken[candidate.lower()] = 1
+            name = candidate
+        return name
+
+    @contextmanager
+    def name_scope(self, name: str | None) -> Iterator[str]:
+        """Operations made inside are called name/...; a trailing slash re-enters a scope, None is the root."""
+        old = self._scope
+        if not name:
+            new = ""
+        elif name.endswith("/"):
+            new = name[:-1]
+        else:
+            self._check_name(name)
+            new = self.unique_name(name)
+        self._scope = new
+        try:
+            yield new + "/" if new else ""
+        finally:
+            self._scope = old
+
+    @contextmanager
+    def control_dependencies(self, control_inputs: Sequence[Any] | None) -> Iterator[None]:
+        """Operations made inside run after `control_inputs`; None clears what stands."""
+        old = self._control
+        if control_inputs is None:
+            self._control = ()
+        else:
+            ops = [getattr(c, "op", c) for c in control_inputs]
+            self._control = tuple(dict.fromkeys([*old, *ops]))
+        try:
+            yield
+        finally:
+            self._control = old
+
+    @staticmethod
+    def _check_name(name: str) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"a name must be a string, not {type(name).__name__}: {name!r}")
+        if not _LEGAL.match(name):
+            raise ValueError(f"'{name}' is not a valid scope name: names are made of letters, digits, '.', '_', '-', '/', '\\' and '>'")
+
+    # -- operations
+    def add(
+        self,
+        kind: str,
+        inputs: Sequence[Tensor] = (),
+        attrs: dict[str, Any] | None = None,
+        name: str | None = None,
+        count: int = 1,
+    ) -> Operation:
+        """Record a call and build its nodes.
+
+        `name` is made unique in the current scope; one that ends in a slash is taken as it stands.  `count` is how
+        many operations TF1 would have made.  Shape and dtype faults are raised here, with the user's line."""
+        if self._finalized:
+            raise RuntimeError("Graph is finalized and cannot be modified.")
+        name = name or kind
+        if name.endswith("/"):
+            full = name[:-1]
+            if full in self._by_name:
+                full = self.unique_name(full)
+            else:
+                self._taken.setdefault(full.lower(), 1)
+        else:
+            self._check_name(name)
+            full = self.unique_name(name)
+        op = Operation()
+        op.graph, op.type, op.name, op.attrs, op.site = self, kind, full, attrs or {}, user_site()
+        op.inputs, op.control_inputs, op.outputs = tuple(inputs), self._control, ()
+        for t in op.inputs:
+            if t.graph is not self:
+                raise ValueError(
+                    f"Tensor {t.described()} must be from the same graph as {kind} '{full}' ({at(op.site)}): it was made in another "
+                    "graph (was the default graph reset in between?)"
+                )
+        op.number = len(self._operations)
+        op.outputs = _outputs(op)
+        self._operations.append(op)
+        self._by_name[full] = op
+        self.counted += count
+        return op
+
+    def get_operations(self) -> list[Operation]:
+        """All operations in the order of their creation."""
+        return list(self._operations)
+
+    def get_operation_by_name(self, name: str) -> Operation:
+        if not isinstance(name, str):
+            raise TypeError(f"Operation names are strings (or similar), not {type(name).__name__}.")
+        if ":" in name:
+            raise ValueError(f"The name '{name}' looks like a Tensor name, not an Operation name.")
+        if name not in self._by_name:
+            raise KeyError(f"The name '{name}' refers to an Operation not in the graph.")
+        return self._by_name[name]
+
+    def get_tensor_by_name(self, name: str) -> Tensor:
+        if not isinstance(name, str):
+            raise TypeError(f"Tensor names are strings (or similar), not {type(name).__name__}.")
+        op_name, colon, index = name.partition(":")
+        if not colon or not index.isdigit():
+            raise ValueError(
+                f"The name '{name}' refers to an Operation, not a Tensor. Tensor names must be of the form \"<op_name>:<output_index>\"."
+                if name in self._by_name
+                else f"The name '{name}' looks like an (invalid) Operation name, not a Tensor. Tensor names must be of the form "
+                '"<op_name>:<output_index>".'
+            )
+        if op_name not in self._by_name:
+            raise KeyError(f"The name '{name}' refers to a Tensor which does not exist. The operation, '{op_name}', does not exist in the graph.")
+        outputs = self._by_name[op_name].outputs
+        if int(index) >= len(outputs):
+            raise KeyError(
+                f"The name '{name}' refers to a Tensor which does not exist. The operation, '{op_name}', exists but only has "
+                f"{len(outputs)} outputs."
+            )
+        return outputs[int(index)]
+
+    def as_graph_element(self, obj: Any, allow_tensor: bool = True, allow_operation: bool = True) -> Tensor | Operation:
+        """The tensor or operation that an object or name stands for; errors in TF's words."""
+        if isinstance(obj, str):
+            found: Tensor | Operation = self.get_tensor_by_name(obj) if ":" in obj else self.get_operation_by_name(obj)
+        else:
+            found = obj._as_graph_element() if hasattr(obj, "_as_graph_element") else obj
+        if not isinstance(found, Tensor | Operation):
+            raise TypeError(f"Can not convert a {type(obj).__name__} into a Tensor or Operation.")
+        if found.graph is not self:
+            raise ValueError(f"{found!r} is not an element of this graph.")
+        if isinstance(found, Operation) and not allow_operation:
+            raise ValueError(f"{found!r} is an Operation, not a Tensor; name one of its outputs, as in '{found.name}:0'")
+        return found
+
+    # -- collections, seeds, defaults
+    def add_to_collection(self, key: Any, value: Any) -> None:
+        self._collections.setdefault(key, []).append(value)
+
+    def get_collection(self, key: Any, scope: str | None = None) -> list:
+        """A new list; `scope` is a regular expression matched at the start of the names."""
+        items = self._collections.get(key, [])
+        if scope is None:
+            return list(items)
+        return [v for v in items if hasattr(v, "name") and re.match(scope, v.name)]
+
+    def get_collection_ref(self, key: Any) -> list:
+        return self._collections.setdefault(key, [])
+
+    def finalize(self) -> None:
+        """No operations can be added from here on."""
+        self._finalized = True
+
+    @property
+    def finalized(self) -> bool:
+        return self._finalized
+
+    @contextmanager
+    def as_default(self) -> Iterator[Graph]:
+        """Make this the default graph inside the `with`."""
+        stack = _defaults().graphs
+        stack.append(self)
+        try:
+            yield self
+        finally:
+            stack.remove(self)
+
+    def default_session(self) -> Any:
+        sessions = _defaults().sessions
+        return sessions[-1] if sessions else None
+
+
+def _outputs(op: Operation) -> tuple[Tensor, ...]:
+    """Build the operation's nodes and wrap them; unknown ranks and sizes give tensors without a node."""
+    how = BUILDERS[op.type]
+    try:
+        made = build_nodes(op, [t.node for t in op.inputs], _BUILD_TIME)
+    except (NeedsValue, Unknown):
+        shapes = op.attrs.get("_shapes")
+        count = len(shapes) if shapes is not None else 1
+        types = op.attrs.get("_dtypes") or (how.dtype(op),) * count
+        return tuple(_tensor(op, k, None, types[k], shapes[k] if shapes else None) for k in range(count))
+    return tuple(_tensor(op, k, n, n.dtype, None) for k, n in enumerate(made))
+
+
+def _tensor(op: Operation, index: int, node: Node | None, dtype: DType, shape: Shape | None) -> Tensor:
+    t = Tensor()
+    t.op, t.value_index, t.node, t.dtype, t._shape = op, index, node, dtype, shape
+    return t
+
+
+class Unknown(Exception):
+    """An input has no node yet."""
+
+
+class _BuildTime:
+    """The context of graph building: every tensor has the node it was made with."""
+
+    links: dict[Node, Callable[[], Node]] = {}
+
+    def node(self, t: Tensor) -> Node:
+        if t.node is None:
+            raise Unknown
+        return t.node
+
+    def changes(self, t: Tensor) -> bool:
+        return False
+
+
+_BUILD_TIME = _BuildTime()
+
+
+def build_nodes(op: Operation, operands: Sequence[Node | None], context: Any) -> tuple[Node, ...]:
+    """The nodes of an operation over the nodes of its inputs; faults say which op, which inputs and the user's line."""
+    how = BUILDERS[op.type]
+    if not how.contextual and any(o is None for o in operands):
+        raise Unknown
+    attrs = {k: v for k, v in op.attrs.items() if k[0] != "_"}
+    try:
+        made = how.make(context, op) if how.contextual else how.make(*operands, **attrs)
+    except (ShapeError, TypeError, ValueError, IndexError) as e:
+        if getattr(e, "_located", False):
+            raise
+        kind = TypeError if isinstance(e, TypeError) else ValueError
+        new = kind(_fault(op, operands, str(e)))
+        new._located = True  # type: ignore[attr-defined]
+        raise new from None
+    if made is None:
+        return ()
+    return made if isinstance(made, tuple) else (made,)
+
+
+def _fault(op: Operation, operands: Sequence[Node | None], why: str) -> str:
+    shapes = ",".join("?" if o is None else "[" + ",".join(map(str, TensorShape(o.shape))) + "]" for o in operands)
+    lines = f"{why} for '{op.name}' (op: '{op.type}') with input shapes: {shapes}.\n  {op.type} '{op.name}' made at {at(op.site)}"
+    for t, o in zip(op.inputs, operands, strict=True):
+        shape = text(o.shape) if o is not None else text(t.extents)
+        lines += f"\n  input '{t.op.name}' {shape} {t.dtype.name} made at {at(t.op.site)}"
+    return lines
+
+
+# ---------------------------------------------------------------- defaults
+class _Defaults(threading.local):
+    def __init__(self) -> None:
+        self.graphs: list[Graph] = []
+        self.sessions: list[Any] = []
+        self.root: Graph | None = None
+
+
+_state = _Defaults()
+_shared_root: list[Graph] = []
+
+
+def _defaults() -> _Defaults:
+    return _state
+
+
+def get_default_graph() -> Graph:
+    """The innermost `with graph.as_default()`, else the global default graph (one for all threads)."""
+    if _state.graphs:
+        return _state.graphs[-1]
+    if not _shared_root:
+        _shared_root.append(Graph())
+    return _shared_root[0]
+
+
+def get_default_session() -> Any:
+    """The innermost default session of this thread, or None."""
+    return _state.sessions[-1] if _state.sessions else None
+
+
+def reset_default_graph() -> None:
+    """A new, empty default graph.  AssertionError inside a `with graph` or `with session`."""
+    if _state.graphs or any(getattr(s, "_entered", False) for s in _state.sessions):
+        raise AssertionError("Do not use tf.reset_default_graph() to clear nested graphs. If you need a cleared graph, exit the nesting and create a new graph.")
+    _shared_root[:] = [Graph()]
+
+
+# ---------------------------------------------------------------- conversion
+def convert(value: object, dtype: object = None, name: str | None = None, like: DType | None = None, graph: Graph | None = None, count: int = 1) -> Tensor:
+    """A tensor for a tensor, variable, number, array or nested list.
+
+    `dtype` is required, `like` is tried first for values that bring no dtype of their own (an int beside float32
+    becomes float32; 1.5 beside int32 is a TypeError)."""
+    if hasattr(value, "_as_graph_element"):
+        value = value._as_graph_element()  # type: ignore[attr-defined]
+    wanted = None if dtype is None else dtypes.as_dtype(dtype)
+    if isinstance(value, Tensor):
+        if wanted is not None and value.dtype is not wanted:
+            raise TypeError(f"Tensor conversion requested dtype {wanted.name} for Tensor with dtype {value.dtype.name}: {value!r}")
+        return value
+    if isinstance(value, Operation):
+        raise TypeError(f"Can't convert Operation '{value.name}' to Tensor")
+    if isinstance(value, list | tuple) and _holds_tensor(value):
+        return Arithmetic.operators["stack"](value)
+    from_array = isinstance(value, np.ndarray | np.generic)
+    if wanted is None and like is not None:
+        wanted = like if not _loses(value, like, from_array) else None
+        if wanted is None and not from_array:
+            raise TypeError(f"Expected {like.name}, got {_show(value)} of type '{type(value).__name__}' instead.")
+    array = to_array(value, wanted)
+    graph = graph or get_default_graph()
+    return graph.add("Const", (), {"value": array, "dtype": dtypes.as_dtype(array.dtype)}, name or "Const", count).outputs[0]
+
+
+def _holds_tensor(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return any(_holds_tensor(v) for v in value)
+    return isinstance(value, Tensor) or hasattr(value, "_as_graph_element")
+
+
+def _loses(value: object, like: DType, from_array: bool) -> bool:
+    """Would `like` lose what the value says?  (TF1: a float for an int is an error, NumPy floats adapt to each other.)"""
+    own = dtypes.of_python(value)
+    if own is None or own is like:
+        return own is None
+    if like.is_floating:
+        return own is dtypes.string or own is dtypes.bool
+    if like.is_integer:
+        return not own.is_integer
+    return True
+
+
+def _show(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) < 60 else shown[:57] + "..."
+
+
+def to_array(value: object, dtype: DType | None) -> np.ndarray:
+    """The NumPy array of a value, in `dtype` or TF1's default for it; TypeError where TF1 has one."""
+    if value is None:
+        raise ValueError("None values not supported.")
+    own = dtypes.of_python(value)
+    if own is None:
+        try:
+            np.asarray(value)
+        except ValueError:
+            pass
+        raise TypeError(f"Failed to convert object of type {type(value).__name__} to Tensor. Contents: {_show(value)}. Consider casting elements to a supported type.")
+    if dtype is None:
+        dtype = own
+    elif not isinstance(value, np.ndarray | np.generic) and (
+        dtype.is_integer and own.is_floating and np.size(value) or dtype is dtypes.string and own is not dtypes.string or own is dtypes.string and dtype is not own
+    ):
+        raise TypeError(f"Expected {dtype.name}, got {_show(value)} of type '{type(value).__name__}' instead.")
+    if dtype is dtypes.string:
+        raw = np.asarray(value, dtype=object)
+        return np.vectorize(lambda s: s.encode() if isinstance(s, str) else bytes(s), otypes=[object])(raw) if raw.size else raw
+    try:
+        array = np.asarray(value)
+        if array.dtype == object:
+            raise ValueError
+    except ValueError:
+        raise ValueError(f"Argument must be a dense tensor: {_show(value)} - its rows have different lengths or it holds objects") from None
+    if dtype.is_integer and array.dtype.kind in "iu" and array.size:
+        low, high = dtype.min, dtype.max
+        if array.min() < low or array.max() > high:
+            raise ValueError(f"{_show(value)} does not fit into {dtype.name} ({low} to {high})")
+    with np.errstate(all="ignore"):
+        return np.ascontiguousarray(array.astype(dtype.as_numpy_dtype)).reshape(array.shape)
+
+
+@builder("Const")
+def _const(value: np.ndarray, dtype: DType) -> Node:
+    return build.const(value, dtype)

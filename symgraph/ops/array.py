@@ -1,0 +1,469 @@
+"""Constants, placeholders and movement: shapes, slices, concatenation.
+
+Law of this file: shape arguments may be Python ints or integer tensors; a tensor is read by `statics`, so a shape made
+of constants and of other tensors' sizes is known while the graph is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from .. import build, dtypes, scalar
+from ..codegen import scalar as fn
+from ..dtypes import as_dtype
+from ..errors import at, user_site
+from ..graph import Arithmetic, Tensor, Unknown, builder, convert, get_default_graph, to_array
+from ..node import Kind, Node
+from ..shapes import Extent, ShapeError, TensorShape, from_user, is_known, text
+from ..statics import static_shape, static_value
+from .core import apply, graph_of, same_dtype
+
+
+# ---------------------------------------------------------------- leaves
+def constant(value: Any, dtype: Any = None, shape: Any = None, name: str = "Const", verify_shape: bool = False) -> Tensor:
+    """A constant.  Python floats are float32, ints int32, NumPy values keep their dtype; a short value is repeated at
+    its end to fill `shape`.  TypeError for a float under an integer dtype."""
+    try:
+        array = to_array(value, None if dtype is None else as_dtype(dtype))
+    except (TypeError, ValueError) as e:
+        raise type(e)(f"{e}\n  in constant '{name}' made at {at(user_site())}") from None
+    if shape is not None:
+        wanted = from_user(shape)
+        if wanted is None or not is_known(wanted):
+            raise ValueError(f"the shape of a constant must be known, not {shape!r}")
+        count = int(np.prod(wanted, dtype=np.int64))
+        if array.shape != wanted:
+            if array.size > count or array.size == 0 and count or verify_shape:
+                raise ValueError(f"Too many elements provided. Needed at most {count}, but received {array.size} ({at(user_site())})")
+            flat = array.ravel()
+            array = np.concatenate([flat, np.repeat(flat[-1:], count - flat.size)]).reshape(wanted)
+    graph = get_default_graph()
+    return graph.add("Const", (), {"value": array, "dtype": as_dtype(array.dtype)}, name).outputs[0]
+
+
+@builder("Placeholder", lambda op: op.attrs["dtype"], contextual=True)
+def _placeholder(context: Any, op: Any) -> Node:
+    if op.attrs["_node"] is None:
+        raise Unknown
+    return op.attrs["_node"]
+
+
+def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Tensor:
+    """A value to be fed.  `shape=None` is an unknown rank; None entries are sizes known when fed."""
+    graph = get_default_graph()
+    d = as_dtype(dtype)
+    full = graph.unique_name(name or "Placeholder", mark=False)
+    extents = from_user(shape, full)
+    node = None if extents is None else build.leaf(Kind.PLACEHOLDER, full, extents, d)
+    return graph.add("Placeholder", (), {"dtype": d, "shape": extents, "_node": node}, name or "Placeholder").outputs[0]
+
+
+def zeros(shape: Any, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
+    """A tensor of zeros."""
+    return _full(0, shape, dtype, name or "zeros")
+
+
+def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
+    """A tensor of ones."""
+    return _full(1, shape, dtype, name or "ones")
+
+
+def _full(value: int, shape: Any, dtype: Any, name: str) -> Tensor:
+    d = as_dtype(dtype)
+    if not isinstance(shape, Tensor):
+        s = from_user(shape) if not _has_tensor(shape) else None
+        if s is not None and is_known(s) and int(np.prod(s, dtype=np.int64)) < 1000:
+            return get_default_graph().add("Const", (), {"value": np.full(s, value, d.as_numpy_dtype), "dtype": d}, name).outputs[0]
+    return _fill(shape, to_array(value, d), name, 1)
+
+
+def _has_tensor(shape: Any) -> bool:
+    return isinstance(shape, list | tuple) and any(isinstance(d, Tensor) for d in shape)
+
+
+@builder("Fill", lambda op: op.inputs[1].dtype)
+def _fill_node(dims: Node, value: Node) -> Node:
+    return build.broadcast_to(value, static_shape(dims))
+
+
+def fill(dims: Any, value: Any, name: str | None = None) -> Tensor:
+    """A tensor of shape `dims` with the scalar `value` everywhere."""
+    return _fill(dims, value, name or "Fill", 1)
+
+
+def _fill(dims: Any, value: Any, name: str, count: int) -> Tensor:
+    graph = graph_of((dims, value))
+    with graph.name_scope(name) as scope:
+        d = shape_tensor(dims, graph, "dims")
+        v = convert(value, name="value", graph=graph)
+        if v.extents not in ((), None):
+            raise ValueError(f"Shape must be rank 0 but is {v.shape} for the value of Fill '{scope[:-1]}' made at {at(user_site())}")
+        return graph.add("Fill", (d, v), {}, scope, count).outputs[0]
+
+
+def shape_tensor(shape: Any, graph: Any, name: str = "shape") -> Tensor:
+    """A shape argument as an int32 vector tensor; lists may mix ints and scalar tensors."""
+    if isinstance(shape, TensorShape):
+        shape = shape.as_list()
+    if isinstance(shape, Tensor) or hasattr(shape, "_as_graph_element"):
+        t = convert(shape)
+        if not t.dtype.is_integer:
+            raise TypeError(f"a shape must be int32 or int64, not {t.dtype.name}: {t.described()}")
+        return t
+    if _has_tensor(shape):
+        return stack([convert(d, dtype=None, like=dtypes.int32, graph=graph) for d in shape], name=f"{name}_packed")
+    if isinstance(shape, Sequence | np.ndarray):
+        shape = [int(d) if d is not None else None for d in shape]
+    elif shape is not None:
+        shape = [int(shape)]
+    if shape is None or any(d is None for d in shape):
+        raise ValueError(f"Cannot convert a partially known shape {shape} to a Tensor: every entry must be a number here ({at(user_site())})")
+    return convert(np.asarray(shape, np.int32), name=name, graph=graph)
+
+
+@builder("ZerosLike", lambda op: op.attrs["dtype"])
+def _zeros_like(x: Node, dtype: dtypes.DType) -> Node:
+    return build.filled(0, x.shape, dtype)
+
+
+@builder("OnesLike", lambda op: op.attrs["dtype"])
+def _ones_like(x: Node, dtype: dtypes.DType) -> Node:
+    return build.filled(1, x.shape, dtype)
+
+
+def zeros_like(tensor: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+    """Zeros of the tensor's shape and, by default, dtype."""
+    t = convert(tensor)
+    return apply("ZerosLike", "zeros_like", t, name=name, dtype=as_dtype(dtype) if dtype else t.dtype)
+
+
+def ones_like(tensor: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+    """Ones of the tensor's shape and, by default, dtype."""
+    t = convert(tensor)
+    return apply("OnesLike", "ones_like", t, name=name, dtype=as_dtype(dtype) if dtype else t.dtype)
+
+
+@builder("Range", lambda op: op.inputs[0].dtype)
+def _range(start: Node, limit: Node, delta: Node) -> Node:
+    d = start.dtype
+    if d.is_integer:
+        (a,), (b,), (s,) = static_value(start), static_value(limit), static_value(delta)
+        if s == 0:
+            raise ValueError("Requires delta != 0")
+        n: Extent = max(0, -(-(b - a) // s)) if all(isinstance(v, int) for v in (a, b, s)) else b - a if s == 1 else sp.floor((b - a + s - 1) / s)
+        return build.generic(a + s * scalar.i(0), (), (), (int(n) if isinstance(n, sp.Integer) else n,), 1, None, d)
+    values = [build.is_filled(v) if v.kind is not Kind.CONST else v.attrs[0].value.item() for v in (start, limit, delta)]
+    if any(v is None for v in values):
+        raise ShapeError("the length of a range of floats must be known: its bounds must be constants")
+    lo, hi, st = values
+    if st == 0:
+        raise ValueError("Requires delta != 0")
+    n = max(0, int(np.ceil((hi - lo) / st)))
+    return build.generic(scalar.x(0) + scalar.x(1) * scalar.i(0), (start, delta), ((), ()), (n,), 1, None, d)
+
+
+def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str = "range") -> Tensor:  # noqa: A001
+    """start, start + delta, ... below limit; one argument is the limit."""
+    if limit is None:
+        start, limit = 0, start
+    graph = graph_of((start, limit, delta))
+    with graph.name_scope(name) as scope:
+        given = [convert(v).dtype if isinstance(v, Tensor) else dtypes.of_python(v) for v in (start, limit, delta)]
+        order = (dtypes.int32, dtypes.int64, dtypes.float32, dtypes.float64)
+        for d in given:
+            if d not in order:
+                raise TypeError(f"range takes numbers, not {d}")
+        wanted = as_dtype(dtype) if dtype else max(given, key=order.index)  # type: ignore[arg-type]
+        ends = []
+        for label, v in (("start", start), ("limit", limit), ("delta", delta)):
+            if isinstance(v, Tensor):
+                from .math import cast
+
+                ends.append(cast(v, wanted))
+            else:
+                ends.append(convert(to_array(v, wanted), name=label, graph=graph))
+        return graph.add("Range", ends, {}, scope).outputs[0]
+
+
+@builder("Eye", lambda op: op.attrs["dtype"])
+def _eye(rows: Node, columns: Node, dtype: dtypes.DType, batch: tuple[int, ...]) -> Node:
+    (n,), (m,) = static_value(rows), static_value(columns)
+    r = len(batch)
+    return build.generic(fn.select(fn.eq(scalar.i(r), scalar.i(r + 1)), 1, 0), (), (), (*batch, n, m), r + 2, None, dtype)
+
+
+def eye(num_rows: Any, num_columns: Any = None, batch_shape: Any = None, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
+    """Identity matrices: 1 where row equals column."""
+    graph = graph_of((num_rows, num_columns))
+    with graph.name_scope(name or "eye") as scope:
+        n = convert(num_rows, name="num_rows", graph=graph)
+        m = n if num_columns is None else convert(num_columns, name="num_columns", graph=graph)
+        batch = from_user(batch_shape) or ()
+        return graph.add("Eye", (n, m), {"dtype": as_dtype(dtype), "batch": batch}, scope).outputs[0]
+
+
+# ---------------------------------------------------------------- shape, size, rank
+def _sizes(extents: Sequence[Extent], dtype: dtypes.DType) -> Node:
+    if all(isinstance(d, int) for d in extents):
+        return build.const(np.asarray(extents, dtype.as_numpy_dtype), dtype)
+    return build.concat([build.filled(d, (1,), dtype) for d in extents], 0)
+
+
+@builder("Shape", lambda op: op.attrs["out_type"])
+def _shape(x: Node, out_type: dtypes.DType) -> Node:
+    return _sizes(x.shape, out_type) if x.shape else build.const(np.zeros(0, out_type.as_numpy_dtype), out_type)
+
+
+def shape(input: Any, name: str | None = None, out_type: Any = dtypes.int32) -> Tensor:  # noqa: A002
+    """The tensor's shape as an integer vector."""
+    return apply("Shape", "Shape", input, name=name, out_type=as_dtype(out_type))
+
+
+@builder("Size", lambda op: op.attrs["out_type"])
+def _size(x: Node, out_type: dtypes.DType) -> Node:
+    return build.reshape(_sizes([build.product(x.shape)], out_type), ())
+
+
+def size(input: Any, name: str | None = None, out_type: Any = dtypes.int32) -> Tensor:  # noqa: A002
+    """How many elements the tensor has."""
+    return apply("Size", "Size", input, name=name, out_type=as_dtype(out_type))
+
+
+@builder("Rank", lambda op: dtypes.int32)
+def _rank(x: Node) -> Node:
+    return build.const(x.rank, dtypes.int32)
+
+
+def rank(input: Any, name: str | None = None) -> Tensor:  # noqa: A002
+    """How many axes the tensor has."""
+    return apply("Rank", "Rank", input, name=name)
+
+
+# ---------------------------------------------------------------- movement
+@builder("Reshape")
+def _reshape(x: Node, target: Node) -> Node:
+    return build.reshape(x, build.resolve_shape(x, static_shape(target)))
+
+
+def reshape(tensor: Any, shape: Any, name: str | None = None) -> Tensor:
+    """The same elements in C order with another shape; one entry may be -1."""
+    graph = graph_of((tensor, shape))
+    with graph.name_scope(name or "Reshape") as scope:
+        t = convert(tensor, name="tensor", graph=graph)
+        return graph.add("Reshape", (t, shape_tensor(shape, graph)), {}, scope).outputs[0]
+
+
+@builder("Transpose")
+def _transpose(x: Node, perm: tuple[int, ...] | None) -> Node:
+    return build.permute(x, perm if perm is not None else tuple(reversed(np.arange(x.rank).tolist())))
+
+
+def transpose(a: Any, perm: Any = None, name: str = "transpose", conjugate: bool = False) -> Tensor:
+    """Axes in the order `perm`, by default reversed."""
+    p = None if perm is None else tuple(int(v) for v in np.asarray(perm).ravel())
+    return apply("Transpose", "transpose", a, name=name, hidden=1, perm=p)
+
+
+@builder("ExpandDims")
+def _expand_dims(x: Node, axis: int) -> Node:
+    a = build.axis_in(axis, x.rank + 1)
+    return build.reshape(x, (*x.shape[:a], 1, *x.shape[a:]))
+
+
+def expand_dims(input: Any, axis: Any = None, name: str | None = None, dim: Any = None) -> Tensor:  # noqa: A002
+    """A new axis of extent 1 at `axis`."""
+    a = dim if axis is None else axis
+    if a is None:
+        raise ValueError("Must specify an axis argument to tf.expand_dims()")
+    return apply("ExpandDims", "ExpandDims", input, name=name, hidden=1, axis=int(a))
+
+
+@builder("Squeeze")
+def _squeeze(x: Node, axis: tuple[int, ...] | None) -> Node:
+    axes = {build.axis_in(a, x.rank) for a in axis} if axis else {a for a, d in enumerate(x.shape) if d == 1}
+    bad = [a for a in axes if isinstance(x.shape[a], int) and x.shape[a] != 1]
+    if bad:
+        raise ShapeError(f"Can not squeeze dim[{bad[0]}], expected a dimension of 1, got {x.shape[bad[0]]}")
+    return build.reshape(x, tuple(d for a, d in enumerate(x.shape) if a not in axes))
+
+
+def squeeze(input: Any, axis: Any = None, name: str | None = None, squeeze_dims: Any = None) -> Tensor:  # noqa: A002
+    """Without the axes of extent 1, or without those named."""
+    from .reduce import axis_list
+
+    return apply("Squeeze", "Squeeze", input, name=name, axis=axis_list(squeeze_dims if axis is None else axis))
+
+
+@builder("ConcatV2")
+def _concat(*parts: Node, axis: int) -> Node:
+    return build.concat(parts, axis)
+
+
+def concat(values: Any, axis: Any, name: str = "concat") -> Tensor:
+    """Tensors one after another along `axis`."""
+    values = list(values) if isinstance(values, list | tuple) else [values]
+    graph = graph_of(values)
+    with graph.name_scope(name) as scope:
+        parts = _same(values, graph, scope, "ConcatV2")
+        return graph.add("ConcatV2", parts, {"axis": int(axis)}, scope, 2).outputs[0]
+
+
+def _same(values: Sequence[Any], graph: Any, scope: str, kind: str) -> list[Tensor]:
+    """Values as tensors of one dtype, that of the first tensor among them."""
+    if not values:
+        raise ValueError(f"{kind} needs at least one tensor ({at(user_site())})")
+    firm = next((convert(v) for v in values if isinstance(v, Tensor) or hasattr(v, "_as_graph_element")), None)
+    like = None if firm is None else firm.dtype
+    parts = [convert(v, like=like, name=f"values_{k}", graph=graph) for k, v in enumerate(values)]
+    for k, p in enumerate(parts[1:], 1):
+        same_dtype(kind, scope, parts[0], p, ("values_0", f"values_{k}"))
+    return parts
+
+
+@builder("Pack")
+def _pack(*parts: Node, axis: int) -> Node:
+    first = parts[0]
+    a = build.axis_in(axis, first.rank + 1)
+    for p in parts[1:]:
+        if p.rank != first.rank or any(not build.compatible(c, d) for c, d in zip(p.shape, first.shape, strict=True)):
+            raise ShapeError(f"Shapes must be equal: {text(first.shape)} vs {text(p.shape)}")
+    return build.concat([build.reshape(p, (*p.shape[:a], 1, *p.shape[a:])) for p in parts], a)
+
+
+def stack(values: Any, axis: int = 0, name: str = "stack") -> Tensor:
+    """Tensors of one shape along a new axis."""
+    if isinstance(values, Tensor):
+        raise ValueError("tf.stack takes a list of tensors")
+    graph = graph_of(values)
+    with graph.name_scope(name) as scope:
+        parts = _same(list(values), graph, scope, "Pack")
+        return graph.add("Pack", parts, {"axis": int(axis)}, scope).outputs[0]
+
+
+@builder("Unpack")
+def _unpack(x: Node, num: int, axis: int) -> tuple[Node, ...]:
+    a = build.axis_in(axis, x.rank)
+    if isinstance(x.shape[a], int) and x.shape[a] != num:
+        raise ShapeError(f"num={num} is not the extent of axis {axis} of {text(x.shape)}")
+    return tuple(_take(x, a, k) for k in np.arange(num).tolist())
+
+
+def _take(x: Node, axis: int, k: Extent) -> Node:
+    start: list[Extent] = [0] * x.rank
+    start[axis] = k
+    part = build.slice_(x, start, tuple(1 if a == axis else d for a, d in enumerate(x.shape)), [1] * x.rank)
+    return build.reshape(part, tuple(d for a, d in enumerate(x.shape) if a != axis))
+
+
+def unstack(value: Any, num: int | None = None, axis: int = 0, name: str = "unstack") -> list[Tensor]:
+    """The slices along `axis` as a list; its extent must be known or given as `num`."""
+    graph = graph_of((value,))
+    t = convert(value, graph=graph)
+    if num is None:
+        extents = t.extents
+        if extents is None or not isinstance(extents[axis], int):
+            raise ValueError(f"Cannot infer num from shape {t.shape}")
+        num = int(extents[axis])  # type: ignore[arg-type]
+    with graph.name_scope(name) as scope:
+        return list(graph.add("Unpack", (t,), {"num": num, "axis": axis, "_shapes": [None] * num}, scope).outputs)
+
+
+# ---------------------------------------------------------------- slicing
+@builder("StridedSlice")
+def _strided_slice(x: Node, key: tuple) -> Node:
+    start: list[Extent] = []
+    extent: list[Extent] = []
+    step: list[int] = []
+    shape_out: list[Extent] = []
+    consumed = sum(1 for k in key if k is not None and k is not Ellipsis)
+    if consumed > x.rank:
+        raise ShapeError(f"Index out of range using input dim {x.rank}; input has only {x.rank} dims")
+    full = [slice(None)] * (x.rank - consumed)
+    entries: list[Any] = []
+    for k in key:
+        entries.extend(full if k is Ellipsis else [k])
+    if Ellipsis not in key:
+        entries.extend(full)
+    axis = 0
+    for k in entries:
+        if k is None:
+            shape_out.append(1)
+            continue
+        d = x.shape[axis]
+        if isinstance(k, slice):
+            first, count, stride = _bounds(k, d)
+            shape_out.append(count)
+        else:
+            first, count, stride = (k if k >= 0 else d + k), 1, 1
+            if isinstance(d, int) and not 0 <= first < d:
+                raise ShapeError(f"slice index {k} of dimension {axis} out of bounds: its extent is {d}")
+        start.append(first)
+        extent.append(count)
+        step.append(stride)
+        axis += 1
+    return build.reshape(build.slice_(x, start, tuple(extent), step), tuple(shape_out))
+
+
+def _bounds(k: slice, d: Extent) -> tuple[Extent, Extent, int]:
+    """First element, count and stride of a Python slice of an axis of extent d, which may be a size expression."""
+    stride = 1 if k.step is None else int(k.step)
+    if stride == 0:
+        raise ShapeError("strides[0] must be non-zero")
+    if isinstance(d, int):
+        first, stop, stride = slice(k.start, k.stop, stride).indices(d)
+        return first, len(np.arange(first, stop, stride)), stride
+    if stride < 0:
+        if k.start is not None or k.stop is not None:
+            raise ShapeError("a slice of an unknown dimension with a negative stride takes no bounds")
+        return d - 1, d if stride == -1 else sp.floor((d - stride - 1) / -stride), stride
+    first = 0 if k.start is None else k.start if k.start >= 0 else sp.Max(d + k.start, 0)
+    stop = d if k.stop is None else sp.Min(k.stop, d) if k.stop >= 0 else d + k.stop
+    count = sp.Max(stop - first, 0)
+    return first, count if stride == 1 else sp.floor((count + stride - 1) / stride), stride
+
+
+def _getitem(t: Any, key: Any) -> Tensor:
+    x = convert(t)
+    entries = key if isinstance(key, tuple) else (key,)
+    clean: list[Any] = []
+    for k in entries:
+        if k is None or k is Ellipsis:
+            clean.append(k)
+        elif isinstance(k, slice):
+            clean.append(slice(_int(k.start), _int(k.stop), _int(k.step)))
+        else:
+            clean.append(_int(k))
+    if sum(k is Ellipsis for k in clean) > 1:
+        raise ValueError("Multiple ellipses are not allowed")
+    graph = x.graph
+    with graph.name_scope("strided_slice") as scope:
+        return graph.add("StridedSlice", (x,), {"key": tuple(clean)}, scope, 4).outputs[0]
+
+
+def _int(k: Any) -> int | None:
+    if k is None:
+        return None
+    if isinstance(k, Tensor):
+        raise TypeError(f"indexing with a tensor is not supported here (index {k!r}): use Python ints and slices")
+    if isinstance(k, bool | np.bool_) or not hasattr(k, "__index__"):
+        raise TypeError(f"Only integers, slices (`:`), ellipsis (`...`) and tf.newaxis (`None`) are valid indices, got {k!r}")
+    return k.__index__()
+
+
+def slice_(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor:
+    """`size` elements from `begin` along each axis; a size of -1 is all that remain."""
+    b, s = [int(v) for v in np.ravel(begin)], [int(v) for v in np.ravel(size)]
+    key = tuple(slice(p, None if q == -1 else p + q) for p, q in zip(b, s, strict=True))
+    x = convert(input_)
+    if x.extents is not None:
+        for axis, (p, q, d) in enumerate(zip(b, s, x.extents, strict=True)):
+            if isinstance(d, int) and (p < 0 or p > d or q > d - p):
+                raise ValueError(f"slice of {q} from {p} leaves axis {axis} of {x.described()} ({at(user_site())})")
+    return apply("StridedSlice", "Slice", x, name=name, hidden=2, key=key)
+
+
+Arithmetic.operators.update(getitem=_getitem, stack=stack)

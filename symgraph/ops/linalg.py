@@ -1,0 +1,134 @@
+"""Matrix products and dense linear algebra.
+
+Law of this file: functions record one operation each; `norm` and `trace` are composites of existing kinds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from .. import build, scalar
+from ..codegen import scalar as fn
+from ..graph import Arithmetic, Tensor, builder, convert
+from ..node import Node
+from ..shapes import ShapeError
+from .core import FLOATS, NUMBERS, apply, graph_of, need, pair
+from .reduce import axis_list
+
+
+@builder("MatMul")
+def _matmul(a: Node, b: Node, transpose_a: bool, transpose_b: bool) -> Node:
+    if a.rank < 2 or b.rank < 2:
+        raise ShapeError(f"Shape must be rank 2 but is rank {min(a.rank, b.rank)}")
+    return build.matmul(build.swap(a) if transpose_a else a, build.swap(b) if transpose_b else b)
+
+
+def matmul(
+    a: Any,
+    b: Any,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    adjoint_a: bool = False,
+    adjoint_b: bool = False,
+    a_is_sparse: bool = False,
+    b_is_sparse: bool = False,
+    name: str | None = None,
+) -> Tensor:
+    """The matrix product over the last two axes; leading axes broadcast."""
+    graph = graph_of((a, b))
+    with graph.name_scope(name or "MatMul") as scope:
+        x, y = pair(a, b, "MatMul", scope, graph)
+        need("MatMul", x, *NUMBERS, parameter="a")
+        attrs = {"transpose_a": bool(transpose_a or adjoint_a), "transpose_b": bool(transpose_b or adjoint_b)}
+        return graph.add("MatMul", (x, y), attrs, scope).outputs[0]
+
+
+def _unary(kind: str, fn_name: str, what: str):
+    @builder(kind)
+    def make(x: Node) -> Node:
+        return build.linalg(fn_name, x)
+
+    def function(input: Any, name: str | None = None) -> Tensor:  # noqa: A002
+        graph = graph_of((input,))
+        with graph.name_scope(name or kind) as scope:
+            t = convert(input, name="input", graph=graph)
+            need(kind, t, *FLOATS, parameter="input")
+            return graph.add(kind, (t,), {}, scope).outputs[0]
+
+    function.__doc__ = f"{what} of the square matrices [..., n, n] of float32 or float64."
+    function.__name__ = function.__qualname__ = fn_name
+    return function
+
+
+matrix_inverse = _unary("MatrixInverse", "inverse", "The inverse")
+matrix_determinant = _unary("MatrixDeterminant", "determinant", "The determinant")
+cholesky = _unary("Cholesky", "cholesky", "The lower Cholesky factor")
+logdet = _unary("LogDet", "logdet", "log |det|")
+
+
+@builder("MatrixSolve")
+def _solve(a: Node, b: Node, adjoint: bool) -> Node:
+    return build.linalg("solve", build.swap(a) if adjoint else a, b)
+
+
+def matrix_solve(matrix: Any, rhs: Any, adjoint: bool = False, name: str | None = None) -> Tensor:
+    """X with matrix @ X = rhs; shapes [..., n, n] and [..., n, k]."""
+    graph = graph_of((matrix, rhs))
+    with graph.name_scope(name or "MatrixSolve") as scope:
+        a, b = pair(matrix, rhs, "MatrixSolve", scope, graph)
+        need("MatrixSolve", a, *FLOATS, parameter="matrix")
+        return graph.add("MatrixSolve", (a, b), {"adjoint": bool(adjoint)}, scope).outputs[0]
+
+
+@builder("Trace")
+def _trace(x: Node) -> Node:
+    if x.rank < 2:
+        raise ShapeError(f"Shape must be at least rank 2 but is rank {x.rank}")
+    r = x.rank - 2
+    rows, cols = x.shape[-2:]
+    n = rows if rows == cols or not isinstance(cols, int) else cols if not isinstance(rows, int) else min(rows, cols)
+    if rows != n or cols != n:
+        x = build.slice_(x, [0] * x.rank, (*x.shape[:-2], n, n), [1] * x.rank)
+    batch = tuple(np.arange(r).tolist())
+    return build.generic(scalar.x(0), (x,), ((*batch, r, r),), (*x.shape[:-2], n), r, "sum", x.dtype)
+
+
+def trace(x: Any, name: str | None = None) -> Tensor:
+    """The sum of the main diagonal of the last two axes."""
+    return apply("Trace", "Trace", x, name=name)
+
+
+@builder("Norm")
+def _norm(x: Node, ord: Any, axis: tuple[int, ...] | None, keepdims: bool) -> Node:  # noqa: A002
+    axes = tuple(np.arange(x.rank).tolist()) if axis is None else axis
+    x0 = scalar.x(0)
+    if ord in ("euclidean", "fro", 2):
+        return build.elementwise(sp.sqrt(x0), build.reduce("sum", build.elementwise(x0**2, x), axes, keepdims))
+    magnitude = build.elementwise(fn.absolute(x0), x)
+    if ord == 1:
+        return build.reduce("sum", magnitude, axes, keepdims)
+    if ord == np.inf:
+        return build.reduce("max", magnitude, axes, keepdims)
+    total = build.reduce("sum", build.elementwise(fn.power(x0, scalar.x(1)), magnitude, build.const(ord, x.dtype)), axes, keepdims)
+    return build.elementwise(fn.power(x0, scalar.x(1)), total, build.const(1 / ord, x.dtype))
+
+
+def norm(tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: Any = None, name: str | None = None, keep_dims: Any = None) -> Tensor:  # noqa: A002
+    """The vector norm over `axis` (all axes by default): 'euclidean', 1, 2, inf or a positive number."""
+    axes = axis_list(axis)
+    if ord not in ("euclidean", "fro", 1, 2, np.inf) and not (isinstance(ord, int | float) and ord > 0):
+        raise ValueError(f"'ord' must be a supported norm ('euclidean', 1, 2, inf, a positive number), got {ord!r}")
+    if axes is not None and len(axes) == 2 and ord not in ("euclidean", "fro"):
+        raise ValueError(f"'ord' must be 'euclidean' or 'fro' for a matrix norm over two axes, got {ord!r}")
+    graph = graph_of((tensor,))
+    with graph.name_scope(name or "norm") as scope:
+        t = convert(tensor, name="tensor", graph=graph)
+        need("Norm", t, *FLOATS, parameter="tensor")
+        keep = bool(keepdims if keepdims is not None else keep_dims)
+        return graph.add("Norm", (t,), {"ord": ord, "axis": axes, "keepdims": keep}, scope, 5).outputs[0]
+
+
+Arithmetic.operators["matmul"] = matmul

@@ -1,0 +1,308 @@
+"""Element-wise mathematics: a table of bodies, and the functions made from it.
+
+Law of this file: an element-wise operation is a row: TF1's function name, operation type, a sympy body over its
+operands, the dtypes it takes and what it gives.  Derivatives follow from the bodies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+from .. import build, dtypes, scalar
+from ..codegen import scalar as fn
+from ..dtypes import as_dtype
+from ..errors import at, user_site
+from ..graph import Arithmetic, Tensor, builder, convert
+from ..node import Node
+from .core import ANY, BOOLS, FLOATS, NUMBERS, apply, binary, graph_of, need, pair, same_dtype
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`name` is TF1's function, `kind` its operation type (and default name), `result` 'same' or 'bool'."""
+
+    name: str
+    kind: str
+    body: Callable[..., sp.Expr]
+    takes: tuple = FLOATS
+    result: str = "same"
+
+
+UNARY = (
+    Row("negative", "Neg", lambda x: -x, NUMBERS),
+    Row("abs", "Abs", fn.absolute, NUMBERS),
+    Row("sign", "Sign", fn.sgn, NUMBERS),
+    Row("square", "Square", lambda x: x**2, NUMBERS),
+    Row("sqrt", "Sqrt", sp.sqrt),
+    Row("rsqrt", "Rsqrt", lambda x: 1 / sp.sqrt(x)),
+    Row("reciprocal", "Reciprocal", lambda x: 1 / x),
+    Row("exp", "Exp", sp.exp),
+    Row("expm1", "Expm1", fn.expm1),
+    Row("log", "Log", sp.log),
+    Row("log1p", "Log1p", fn.log1p),
+    Row("sin", "Sin", sp.sin),
+    Row("cos", "Cos", sp.cos),
+    Row("tan", "Tan", sp.tan),
+    Row("asin", "Asin", sp.asin),
+    Row("acos", "Acos", sp.acos),
+    Row("atan", "Atan", sp.atan),
+    Row("sinh", "Sinh", sp.sinh),
+    Row("cosh", "Cosh", sp.cosh),
+    Row("tanh", "Tanh", sp.tanh),
+    Row("sigmoid", "Sigmoid", fn.sigmoid),
+    Row("softplus", "Softplus", fn.softplus),
+    Row("relu", "Relu", fn.relu, NUMBERS),
+    Row("erf", "Erf", sp.erf),
+    Row("floor", "Floor", fn.floor_),
+    Row("ceil", "Ceil", fn.ceil_),
+    Row("round", "Round", fn.round_),
+    Row("is_nan", "IsNan", fn.isnan, FLOATS, "bool"),
+    Row("is_inf", "IsInf", fn.isinf, FLOATS, "bool"),
+    Row("is_finite", "IsFinite", fn.isfinite, FLOATS, "bool"),
+    Row("logical_not", "LogicalNot", fn.logical_not, BOOLS, "bool"),
+)
+
+BINARY = (
+    Row("add", "Add", lambda x, y: x + y, NUMBERS),
+    Row("subtract", "Sub", lambda x, y: x - y, NUMBERS),
+    Row("multiply", "Mul", lambda x, y: x * y, NUMBERS),
+    Row("realdiv", "RealDiv", lambda x, y: x / y),
+    Row("truncatediv", "TruncateDiv", fn.truncdiv, (lambda d: d.is_integer, "uint8, int8, int16, int32, int64")),
+    Row("floordiv", "FloorDiv", fn.floordiv, NUMBERS),
+    Row("floormod", "FloorMod", fn.floormod, NUMBERS),
+    Row("maximum", "Maximum", fn.maximum, NUMBERS),
+    Row("minimum", "Minimum", fn.minimum, NUMBERS),
+    Row("squared_difference", "SquaredDifference", lambda x, y: (x - y) ** 2, NUMBERS),
+    Row("less", "Less", fn.lt, NUMBERS, "bool"),
+    Row("less_equal", "LessEqual", fn.le, NUMBERS, "bool"),
+    Row("greater", "Greater", fn.gt, NUMBERS, "bool"),
+    Row("greater_equal", "GreaterEqual", fn.ge, NUMBERS, "bool"),
+    Row("equal", "Equal", fn.eq, ANY, "bool"),
+    Row("not_equal", "NotEqual", fn.ne, ANY, "bool"),
+    Row("logical_and", "LogicalAnd", fn.logical_and, BOOLS, "bool"),
+    Row("logical_or", "LogicalOr", fn.logical_or, BOOLS, "bool"),
+    Row("logical_xor", "LogicalXor", fn.ne, BOOLS, "bool"),
+)
+
+
+def _body_of(row: Row, operands: tuple[Node, ...]) -> sp.Expr:
+    """The row's body; integers keep functions that sympy would turn into fractions."""
+    return row.body(*(scalar.x(k) for k in range(len(operands))))
+
+
+def _make_unary(row: Row) -> Callable[..., Tensor]:
+    def make(x: Node) -> Node:
+        return build.elementwise(_body_of(row, (x,)), x, dtype=dtypes.bool if row.result == "bool" else x.dtype)
+
+    builder(row.kind, (lambda op: dtypes.bool) if row.result == "bool" else None)(make)
+
+    def function(x: Any, name: str | None = None) -> Tensor:
+        graph = graph_of((x,))
+        with graph.name_scope(name or row.kind) as scope:
+            t = convert(x, name="x", graph=graph)
+            need(row.kind, t, *row.takes)
+            return graph.add(row.kind, (t,), {}, scope).outputs[0]
+
+    return _describe(function, row, f"{row.name}(x), element by element.")
+
+
+def _make_binary(row: Row) -> Callable[..., Tensor]:
+    def make(x: Node, y: Node) -> Node:
+        return build.elementwise(_body_of(row, (x, y)), x, y, dtype=dtypes.bool if row.result == "bool" else x.dtype)
+
+    builder(row.kind, (lambda op: dtypes.bool) if row.result == "bool" else None)(make)
+
+    def function(x: Any, y: Any, name: str | None = None) -> Tensor:
+        return _checked_binary(row, row.kind, x, y, name)
+
+    return _describe(function, row, f"{row.name}(x, y), element by element with broadcasting.")
+
+
+def _checked_binary(row: Row, default: str, x: Any, y: Any, name: str | None) -> Tensor:
+    graph = graph_of((x, y))
+    with graph.name_scope(name or default) as scope:
+        a, b = pair(x, y, row.kind, scope, graph)
+        need(row.kind, a, *row.takes)
+        return graph.add(row.kind, (a, b), {}, scope).outputs[0]
+
+
+def _describe(f: Callable[..., Tensor], row: Row, first: str) -> Callable[..., Tensor]:
+    f.__name__ = f.__qualname__ = row.name
+    f.__doc__ = f"{first}\n\nTakes {row.takes[1]}; gives {'bool' if row.result == 'bool' else 'the same dtype'}.  TypeError otherwise."
+    return f
+
+
+_rows = {r.name: r for r in (*UNARY, *BINARY)}
+_made: dict[str, Callable[..., Tensor]] = {r.name: _make_unary(r) for r in UNARY} | {r.name: _make_binary(r) for r in BINARY}
+globals().update({("abs_" if n == "abs" else "round_" if n == "round" else n): f for n, f in _made.items()})
+
+
+# ---------------------------------------------------------------- those that are more than a row
+@builder("Pow")
+def _pow(x: Node, y: Node) -> Node:
+    number = build.is_filled(y) if y.shape == () and x.dtype.is_floating else None
+    if number is not None:
+        return build.elementwise(scalar.x(0) ** number, x)
+    return build.elementwise(fn.power, x, y)
+
+
+def pow(x: Any, y: Any, name: str | None = None) -> Tensor:  # noqa: A001
+    """x to the power y, element by element with broadcasting.  Integers stay integers."""
+    return binary("Pow", "Pow", x, y, name)
+
+
+def truediv(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """x / y as real numbers: integers are divided in float64 (8- and 16-bit ones in float32)."""
+    return _truediv(x, y, name, "truediv")
+
+
+def _truediv(x: Any, y: Any, name: str | None, default: str) -> Tensor:
+    graph = graph_of((x, y))
+    with graph.name_scope(name or default) as scope:
+        a, b = pair(x, y, "RealDiv", scope, graph)
+        need("RealDiv", a, *NUMBERS)
+        if a.dtype.is_integer:
+            wide = dtypes.float32 if a.dtype.size < 4 else dtypes.float64
+            a, b = cast(a, wide), cast(b, wide)
+        return graph.add("RealDiv", (a, b), {}, scope).outputs[0]
+
+
+divide = truediv
+
+
+def div(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """x / y as Python 2 divides: floats really, integers rounded down."""
+    graph = graph_of((x, y))
+    with graph.name_scope(name or "div") as scope:
+        a, b = pair(x, y, "Div", scope, graph)
+        return graph.add("FloorDiv" if a.dtype.is_integer else "RealDiv", (a, b), {}, scope).outputs[0]
+
+
+@builder("Cast", lambda op: op.attrs["dtype"])
+def _cast(x: Node, dtype: dtypes.DType) -> Node:
+    return build.cast(x, dtype)
+
+
+def cast(x: Any, dtype: Any, name: str | None = None) -> Tensor:
+    """x converted to `dtype`: float to int truncates, to bool is x != 0.  A tensor of that dtype already is returned itself."""
+    wanted = as_dtype(dtype)
+    t = convert(x)
+    if t.dtype is wanted and name is None:
+        return t
+    need("Cast", t, *ANY)
+    return apply("Cast", "Cast", t, name=name, dtype=wanted)
+
+
+def to_float(x: Any, name: str | None = "ToFloat") -> Tensor:
+    """cast(x, float32)."""
+    return cast(x, dtypes.float32, name)
+
+
+def to_int32(x: Any, name: str | None = "ToInt32") -> Tensor:
+    """cast(x, int32)."""
+    return cast(x, dtypes.int32, name)
+
+
+@builder("Select", lambda op: op.inputs[1].dtype)
+def _select(c: Node, x: Node, y: Node) -> Node:
+    if c.rank == 1 and x.rank > 1:  # TF1: a vector picks whole rows
+        c = build.reshape(c, (*c.shape, *(1,) * (x.rank - 1)))
+    return build.elementwise(fn.select(scalar.x(0), scalar.x(1), scalar.x(2)), c, x, y, dtype=x.dtype)
+
+
+def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Tensor:
+    """x where the condition holds, else y; a condition vector picks whole rows, as in TF1."""
+    if x is None or y is None:
+        raise NotImplementedError("tf.where(condition) without x and y gives a tensor whose size depends on values, which is not supported: pass x and y")
+    graph = graph_of((condition, x, y))
+    with graph.name_scope(name or "Select") as scope:
+        c = convert(condition, dtype=dtypes.bool, name="condition", graph=graph)
+        a, b = pair(x, y, "Select", scope, graph)
+        return graph.add("Select", (c, a, b), {}, scope).outputs[0]
+
+
+def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None) -> Tensor:
+    """t kept within the bounds; the gradient is 1 on both bounds."""
+    graph = graph_of((t, clip_value_min, clip_value_max))
+    with graph.name_scope(name or "clip_by_value") as scope:
+        values = convert(t, name="t", graph=graph)
+        low = _made["minimum"](values, clip_value_max)
+        return graph.add("Maximum", (low, convert(clip_value_min, like=values.dtype, name="y", graph=graph)), {}, scope).outputs[0]
+
+
+@builder("AddN")
+def _add_n(*parts: Node) -> Node:
+    total = parts[0]
+    for p in parts[1:]:
+        if p.rank != total.rank:
+            raise build.ShapeError("Shapes must be equal rank")
+        total = build.elementwise(scalar.x(0) + scalar.x(1), total, p)
+    return total
+
+
+def add_n(inputs: Any, name: str | None = None) -> Tensor:
+    """The sum of tensors of one shape and dtype."""
+    if not isinstance(inputs, list | tuple) or not inputs:
+        raise ValueError("inputs must be an iterable of at least one Tensor/IndexedSlices with the same dtype and shape")
+    graph = graph_of(inputs)
+    with graph.name_scope(name or "AddN") as scope:
+        parts = [convert(t, name=f"inputs_{k}", graph=graph) for k, t in enumerate(inputs)]
+        for p in parts[1:]:
+            same_dtype("AddN", scope, parts[0], p, ("inputs_0", "inputs_n"))
+            if not parts[0].shape.is_compatible_with(p.shape):
+                raise ValueError(
+                    f"Shapes must be equal: add_n '{scope[:-1]}' ({at(user_site())}) adds {parts[0].described()} and {p.described()}"
+                )
+        return graph.add("AddN", parts, {}, scope).outputs[0]
+
+
+@builder("Identity")
+def _identity(x: Node) -> Node:
+    return x
+
+
+def identity(input: Any, name: str | None = None) -> Tensor:  # noqa: A002
+    """The same value under another name."""
+    return apply("Identity", "Identity", input, name=name)
+
+
+@builder("StopGradient")
+def _stop(x: Node) -> Node:
+    return build.elementwise(fn.stopped(scalar.x(0)), x) if x.dtype.is_floating else x
+
+
+def stop_gradient(input: Any, name: str | None = None) -> Tensor:  # noqa: A002
+    """The same value, taken as a constant by `gradients`."""
+    return apply("StopGradient", "StopGradient", input, name=name)
+
+
+def _operator(row_name: str, default: str) -> Callable[[Any, Any], Tensor]:
+    row = _rows[row_name]
+    return lambda x, y: _checked_binary(row, default, x, y, None)
+
+
+def _logic(kind: str) -> Callable[[Any, Any], Tensor]:
+    return lambda x, y: _made[kind](x, y)
+
+
+Arithmetic.operators.update(
+    add=_operator("add", "add"),
+    sub=_operator("subtract", "sub"),
+    mul=_operator("multiply", "mul"),
+    floordiv=_operator("floordiv", "floordiv"),
+    mod=_operator("floormod", "mod"),
+    truediv=lambda x, y: _truediv(x, y, None, "truediv"),
+    pow=lambda x, y: binary("Pow", "pow", x, y),
+    lt=_operator("less", "Less"),
+    le=_operator("less_equal", "LessEqual"),
+    gt=_operator("greater", "Greater"),
+    ge=_operator("greater_equal", "GreaterEqual"),
+    neg=_made["negative"],
+    abs=_made["abs"],
+    invert=_made["logical_not"],
+    **{"and": _logic("logical_and"), "or": _logic("logical_or"), "xor": _logic("logical_xor")},
+)

@@ -1,0 +1,119 @@
+"""Random tensors with TensorFlow's exact streams.
+
+Law of this file: a random operation is a leaf with an identity; its two seeds are fixed when it is made, from the
+graph's seed, its own, or the number of operations that TF1 would have made so far.  Each session keeps the position of
+each stream; a run that needs the operation draws once and advances it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import dtypes
+from ..dtypes import as_dtype
+from ..graph import Graph, Tensor, builder, convert, get_default_graph
+from ..node import Key, Kind, Node, make
+from ..statics import static_shape
+from .array import shape_tensor
+from .core import FLOATS, graph_of, need
+
+_MAX = 2**31 - 1
+_DEFAULT_GRAPH_SEED = 87654321
+
+
+def set_random_seed(seed: int | None) -> None:
+    """The default graph's seed, for the random operations made after this call."""
+    get_default_graph().seed = seed
+
+
+def seed_pair(graph: Graph, op_seed: int | None) -> tuple[int, int] | None:
+    """TF1's (seed, seed2); None: the session takes a fresh one from the system."""
+    if graph.seed is None and op_seed is None:
+        return None
+    if graph.seed is None:
+        pair = (_DEFAULT_GRAPH_SEED, op_seed % _MAX)  # type: ignore[operator]
+    else:
+        pair = (graph.seed % _MAX, (graph.counted if op_seed is None else op_seed) % _MAX)
+    return (0, _MAX) if pair == (0, 0) else pair
+
+
+def get_seed(op_seed: int | None) -> tuple[int, int] | tuple[None, None]:
+    """(seed, seed2) that an operation made now in the default graph would have."""
+    return seed_pair(get_default_graph(), op_seed) or (None, None)
+
+
+@builder("RandomDraw", lambda op: op.attrs["dtype"], contextual=True)
+def _draw(context: Any, op: Any) -> Node:
+    shape, a, b = (context.node(t) for t in op.inputs)
+    return make(Kind.RANDOM, (a, b), (op.attrs["_key"], op.attrs["distribution"]), static_shape(shape), op.attrs["dtype"])
+
+
+@builder("RandomShuffle", contextual=True)
+def _shuffle(context: Any, op: Any) -> Node:
+    x = context.node(op.inputs[0])
+    return make(Kind.RANDOM, (x,), (op.attrs["_key"], "shuffle"), x.shape, x.dtype)
+
+
+def _random(distribution: str, scope: str, graph: Graph, shape: Tensor, a: Any, b: Any, dtype: dtypes.DType, seed: int | None, count: int) -> Tensor:
+    pair = seed_pair(graph, seed)
+    attrs = {"distribution": distribution, "dtype": dtype, "seed": pair, "_key": Key(scope[:-1], pair)}
+    return graph.add("RandomDraw", (shape, a, b), attrs, scope, count).outputs[0]
+
+
+def random_uniform(shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dtypes.float32, seed: int | None = None, name: str | None = None) -> Tensor:
+    """Uniform in [minval, maxval): u * (maxval - minval) + minval for floats, minval + word mod range for integers."""
+    d = as_dtype(dtype)
+    if d not in (dtypes.float32, dtypes.float64, dtypes.int32, dtypes.int64):
+        raise ValueError(f"Invalid dtype {d!r}: random_uniform draws float32, float64, int32, int64")
+    if maxval is None:
+        if d.is_integer:
+            raise ValueError(f"Must specify maxval for integer dtype {d!r}")
+        maxval = 1
+    graph = graph_of((shape, minval, maxval))
+    with graph.name_scope(name or "random_uniform") as scope:
+        s = shape_tensor(shape, graph)
+        lo = convert(minval, dtype=d, name="min", graph=graph)
+        hi = convert(maxval, dtype=d, name="max", graph=graph)
+        return _random("uniform_int" if d.is_integer else "uniform", scope, graph, s, lo, hi, d, seed, 1 if d.is_integer else 4)
+
+
+def _normal(distribution: str, default: str):
+    def function(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, seed: int | None = None, name: str | None = None) -> Tensor:
+        d = as_dtype(dtype)
+        graph = graph_of((shape, mean, stddev))
+        with graph.name_scope(name or default) as scope:
+            s = shape_tensor(shape, graph)
+            mu = convert(mean, dtype=d, name="mean", graph=graph)
+            sigma = convert(stddev, dtype=d, name="stddev", graph=graph)
+            need(default, mu, *FLOATS, parameter="dtype")
+            if mu.extents == sigma.extents == ():
+                return _random(distribution, scope, graph, s, mu, sigma, d, seed, 3)
+            z = _random(distribution, graph.unique_name("normal") + "/", graph, s, _number(0, d, graph), _number(1, d, graph), d, seed, 1)
+            return graph.add("Add", (graph.add("Mul", (z, sigma), {}, "mul").outputs[0], mu), {}, scope).outputs[0]
+
+    function.__name__ = function.__qualname__ = default
+    function.__doc__ = "z * stddev + mean with z from the standard normal distribution" + (
+        ", drawn again while abs(z) >= 2." if "trunc" in distribution else "."
+    )
+    return function
+
+
+def _number(value: int, dtype: dtypes.DType, graph: Graph) -> Tensor:
+    return graph.add("Const", (), {"value": dtype.as_numpy_dtype(value).reshape(()), "dtype": dtype}, "Const", 0).outputs[0]
+
+
+random_normal = _normal("normal", "random_normal")
+truncated_normal = _normal("truncated_normal", "truncated_normal")
+
+
+def random_shuffle(value: Any, seed: int | None = None, name: str | None = None) -> Tensor:
+    """The rows (axis 0) of `value` in random order."""
+    graph = graph_of((value,))
+    with graph.name_scope(name or "RandomShuffle") as scope:
+        t = convert(value, name="value", graph=graph)
+        if t.extents == ():
+            return t
+        pair = seed_pair(graph, seed)
+        return graph.add("RandomShuffle", (t,), {"seed": pair, "_key": Key(scope[:-1], pair)}, scope).outputs[0]
+
+

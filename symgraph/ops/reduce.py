@@ -1,0 +1,126 @@
+"""Reductions: sums, means, products, extremes, any/all, argmax/argmin.
+
+Law of this file: a reduction is a generic node with the body x0; a mean is a sum divided by its count, which may be a
+size that is known only when fed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from .. import build, dtypes, scalar
+from ..codegen import scalar as fn
+from ..dtypes import as_dtype
+from ..graph import Tensor, builder, convert
+from ..node import Node
+from ..shapes import ShapeError, product
+from .core import ANY, BOOLS, NUMBERS, graph_of, need
+
+
+def _axes(axis: tuple[int, ...] | None, rank: int) -> tuple[int, ...]:
+    return tuple(range(rank)) if axis is None else tuple(build.axis_in(a, rank) for a in axis)
+
+
+def _reducer(kind: str, reducer: str) -> Callable[..., Node]:
+    @builder(kind)
+    def make(x: Node, axis: tuple[int, ...] | None, keepdims: bool) -> Node:
+        return build.reduce(reducer, x, _axes(axis, x.rank), keepdims)
+
+    return make
+
+
+for _kind, _name in (("Sum", "sum"), ("Prod", "prod"), ("Max", "max"), ("Min", "min"), ("Any", "any"), ("All", "all")):
+    _reducer(_kind, _name)
+
+
+@builder("Mean")
+def _mean(x: Node, axis: tuple[int, ...] | None, keepdims: bool) -> Node:
+    axes = _axes(axis, x.rank)
+    total = build.reduce("sum", x, axes, keepdims)
+    count = product(x.shape[a] for a in axes)
+    if not x.dtype.is_floating:
+        return build.elementwise(fn.truncdiv(scalar.x(0), count), total) if count != 0 else total
+    return build.elementwise(scalar.x(0) / count if count != 0 else sp.nan, total) if count != 1 else total
+
+
+def _function(kind: str, what: str, takes: tuple) -> Callable[..., Tensor]:
+    def function(
+        input_tensor: Any,
+        axis: Any = None,
+        keepdims: bool | None = None,
+        name: str | None = None,
+        reduction_indices: Any = None,
+        keep_dims: bool | None = None,
+    ) -> Tensor:
+        if axis is not None and reduction_indices is not None:
+            raise ValueError("Cannot specify both 'axis' and 'reduction_indices'.")
+        axis = reduction_indices if axis is None else axis
+        keep = bool(keepdims if keepdims is not None else keep_dims)
+        graph = graph_of((input_tensor,))
+        with graph.name_scope(name or kind) as scope:
+            t = convert(input_tensor, name="input_tensor", graph=graph)
+            need(kind, t, *takes, parameter="input")
+            hidden = 1 if t.extents is not None else 4
+            return graph.add(kind, (t,), {"axis": axis_list(axis), "keepdims": keep}, scope, 1 + hidden).outputs[0]
+
+    function.__name__ = function.__qualname__ = f"reduce_{kind.lower()}"
+    function.__doc__ = (
+        f"The {what} over `axis` (an int, a list of ints; None: all axes), which is dropped or, with `keepdims`, kept with extent 1.\n\n"
+        f"Takes {takes[1]}.  ValueError for an axis outside [-rank, rank)."
+    )
+    return function
+
+
+def axis_list(axis: Any) -> tuple[int, ...] | None:
+    """An axis argument as a tuple of ints, None for all."""
+    if axis is None:
+        return None
+    a = np.asarray(axis)
+    if a.dtype.kind not in "iu" and a.size:
+        raise TypeError(f"axis must be an int or a list of ints, not {axis!r}")
+    return tuple(int(v) for v in a.ravel())
+
+
+reduce_sum = _function("Sum", "sum", NUMBERS)
+reduce_mean = _function("Mean", "mean (of integers: truncated)", NUMBERS)
+reduce_prod = _function("Prod", "product", NUMBERS)
+reduce_max = _function("Max", "greatest element; in gradients, ties share equally", NUMBERS)
+reduce_min = _function("Min", "least element; in gradients, ties share equally", NUMBERS)
+reduce_any = _function("Any", "logical or", BOOLS)
+reduce_all = _function("All", "logical and", BOOLS)
+
+
+def _arg(kind: str, reducer: str) -> Callable[..., Tensor]:
+    @builder(kind, lambda op: op.attrs["output_type"])
+    def make(x: Node, axis: int, output_type: dtypes.DType) -> Node:
+        a = build.axis_in(axis, x.rank)
+        if x.shape[a] == 0:
+            raise ShapeError(f"Reduction axis {axis} is empty in shape {build.text(x.shape)}")
+        return build.cast(build.reduce(reducer, x, (a,), dtype=dtypes.int64), output_type)
+
+    def function(input: Any, axis: Any = None, name: str | None = None, dimension: Any = None, output_type: Any = dtypes.int64) -> Tensor:  # noqa: A002
+        if axis is not None and dimension is not None:
+            raise ValueError("Cannot specify both 'axis' and 'dimension'.")
+        axis = dimension if axis is None else axis
+        axes = axis_list(0 if axis is None else axis)
+        assert axes is not None
+        if len(axes) != 1:
+            raise ValueError(f"axis of {kind} must be a single int, not {axis!r}")
+        graph = graph_of((input,))
+        with graph.name_scope(name or kind) as scope:
+            t = convert(input, name="input", graph=graph)
+            need(kind, t, *ANY, parameter="input")
+            return graph.add(kind, (t,), {"axis": axes[0], "output_type": as_dtype(output_type)}, scope, 2).outputs[0]
+
+    function.__name__ = function.__qualname__ = kind.lower()
+    function.__doc__ = "Position along `axis` (default 0) of the first " + ("greatest" if reducer == "argmax" else "least") + " element, int64."
+    return function
+
+
+argmax = _arg("ArgMax", "argmax")
+argmin = _arg("ArgMin", "argmin")
+arg_max, arg_min = argmax, argmin

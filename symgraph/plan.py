@@ -1,0 +1,246 @@
+"""Plans: a request frozen, compiled and bound to the state of a session.
+
+Law of this file: a `Family` is a request with its fed tensors; a plan in it is keyed on the ranks of what is fed, on
+which ambiguous sizes are 1, and on the values that shapes depend on.  So a new batch size is not a new compile.
+Which way a program runs is one rule, `route`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from . import build, codegen, config
+from .codegen import ir
+from .errors import FailedPreconditionError, InvalidArgumentError, at
+from .freeze import Frozen, MissingSize, Request, freeze, needed_operations
+from .graph import NeedsValue, Operation, Tensor, Unknown
+from .node import Kind, Node
+from .shapes import symbol, text
+
+_EXACT_AND_SMALL = 4096
+
+
+def route(program: ir.Program) -> str:
+    """'numba', 'python' or 'reference': how a program runs.
+
+    Initialisers run once and integer programs on a few elements give the same bits either way, so the interpreter
+    serves them without a compile; programs past codegen's limit would compile for minutes."""
+    chosen = config.get("SYMGRAPH_BACKEND")
+    if chosen != "auto":
+        return chosen
+    if len(program.statements) == 0 or len(program.statements) > codegen.MAX_STATEMENTS:
+        return "reference"
+    table = program.table()
+    read = {n for s in program.statements for n in ir.reads(s)}
+    streams = {s.stream for s in program.statements if isinstance(s, ir.Random)}
+    if not program.inputs and not program.outputs and not (read - streams) & set(program.states):
+        return "reference"
+    written = [table[s.out] for s in program.statements]
+    if all(b.dtype[0] != "f" and all(isinstance(d, int) for d in b.shape) for b in written):
+        if sum(int(np.prod(b.shape, dtype=np.int64)) for b in written) <= _EXACT_AND_SMALL:
+            return "reference"
+    return "numba"
+
+
+class State:
+    """Values that live between runs: variables by leaf, random streams by key."""
+
+    def __init__(self) -> None:
+        self.variables: dict[Node, np.ndarray] = {}
+        self.initialized: set[Node] = set()
+        self.streams: dict[Any, np.ndarray] = {}
+
+    def array(self, n: Node) -> np.ndarray:
+        """The array of a state leaf, made when there is none yet."""
+        if n.kind is Kind.RANDOM:
+            key = n.attrs[0]
+            if key not in self.streams:
+                seeds = key.owner or tuple(int.from_bytes(os.urandom(4), "little") & 0x7FFFFFFF for _ in range(2))
+                self.streams[key] = np.array([0, *seeds], np.int64)
+            return self.streams[key]
+        if n not in self.variables:
+            self.variables[n] = np.zeros(tuple(int(d) for d in n.shape), n.dtype.as_numpy_dtype)  # type: ignore[arg-type]
+        return self.variables[n]
+
+
+@dataclass
+class Plan:
+    """A compiled request: `run(*arrays)` on the fed arrays that the program reads, at positions `takes`."""
+
+    frozen: Frozen
+    executable: Any
+    run: Callable[..., tuple]
+    takes: tuple[int, ...]
+    reads: tuple[Node, ...]
+    writes: tuple[Node, ...]
+    ready: bool = False
+
+    @property
+    def program(self) -> ir.Program:
+        return self.frozen.program
+
+    def __call__(self, state: State, arrays: Sequence[np.ndarray]) -> tuple:
+        """The fetched arrays; variables that the program reads must be initialised."""
+        if not self.ready:
+            for v in self.reads:
+                if v not in state.initialized:
+                    raise FailedPreconditionError(
+                        f"Attempting to use uninitialized value {v.attrs[0].name}: run its initializer or tf.global_variables_initializer() first"
+                    )
+        try:
+            out = self.run(*[arrays[k] for k in self.takes])
+        except FloatingPointError as e:
+            raise InvalidArgumentError(f"{_linalg_words(str(e))} ({e})") from None
+        except ValueError as e:
+            raise InvalidArgumentError(str(e)) from None
+        if not self.ready:
+            state.initialized.update(self.writes)
+            self.ready = True
+        return out
+
+
+def _linalg_words(what: str) -> str:
+    if "Cholesky" in what:
+        return "Cholesky decomposition was not successful. The input might not be valid."
+    return "Input is not invertible."
+
+
+class Family:
+    """Plans of one request under varying feeds."""
+
+    def __init__(self, request: Request, fed: Sequence[Tensor], state: State, name: str = "step") -> None:
+        self.request, self.fed, self.state, self.name = request, tuple(fed), state, name
+        self.plans: dict[tuple, Plan] = {}
+        self.ones: list[tuple[int, int]] = []
+        self.valued: list[int] = []
+        self._leaves: dict[tuple, Node] = {}
+
+    def plan(self, arrays: Sequence[np.ndarray]) -> Plan:
+        """The plan for arrays of these ranks (and, where it matters, extents and values)."""
+        key = self._key(arrays)
+        found = self.plans.get(key)
+        if found is None:
+            found = self._make(arrays)
+            self.plans[self._key(arrays)] = found
+        return found
+
+    def symbolic(self) -> Plan:
+        """The plan for feeds of the shapes that are declared, with every unknown size general."""
+        for p in self.plans.values():
+            return p
+        for t in self.fed:
+            if t.extents is None:
+                raise ValueError(f"the rank of {t.described()} is not known before it is fed: run once, or give the placeholder a shape")
+        return self._make([np.empty([d if isinstance(d, int) else 2 for d in t.extents], t.dtype.as_numpy_dtype) for t in self.fed])  # type: ignore[union-attr]
+
+    def _key(self, arrays: Sequence[np.ndarray]) -> tuple:
+        key = tuple([a.ndim for a in arrays])
+        if self.ones:
+            key += tuple([arrays[k].ndim > axis and arrays[k].shape[axis] == 1 for k, axis in self.ones])
+        if self.valued:
+            key += tuple([(arrays[k].shape, arrays[k].tobytes()) for k in self.valued])
+        return key
+
+    def _leaf(self, k: int, shape: tuple[int, ...], ones: frozenset[int]) -> Node:
+        """The node that stands for fed tensor k, with extent 1 at the axes in `ones`."""
+        t = self.fed[k]
+        static = t.extents
+        if static is None:
+            static = tuple(symbol(f"{t.op.name}.shape[{a}]") for a in range(len(shape)))
+        extents = tuple(1 if a in ones else d for a, d in enumerate(static))
+        if t.op.type == "Placeholder" and t.node is not None and extents == t.node.shape:
+            return t.node
+        # a computed tensor's extents may be made of other tensors' sizes: what is fed has sizes of its own
+        own = tuple(
+            d if isinstance(d, int) else symbol(f"{t.op.name}.shape[{a}]" if t.op.type == "Placeholder" else f"{t.op.name}:{t.value_index}.shape[{a}]")
+            for a, d in enumerate(extents)
+        )
+        key = (k, own)
+        if key not in self._leaves:
+            self._leaves[key] = build.leaf(Kind.PLACEHOLDER, t.op.name, own, t.dtype)
+        return self._leaves[key]
+
+    def _make(self, arrays: Sequence[np.ndarray]) -> Plan:
+        while True:
+            fed: dict[Tensor, Node] = {}
+            for k, t in enumerate(self.fed):
+                if k in self.valued:
+                    fed[t] = build.const(arrays[k], t.dtype)
+                else:
+                    ones = frozenset(axis for j, axis in self.ones if j == k and arrays[k].ndim > axis and arrays[k].shape[axis] == 1)
+                    fed[t] = self._leaf(k, arrays[k].shape, ones)
+            self._check_fed(fed)
+            try:
+                frozen = freeze(replace(self.request, fed=fed), self.name)
+            except NeedsValue as e:
+                if not self._note_value(e.leaf, fed):
+                    raise InvalidArgumentError(f"A shape depends on the value of '{e.leaf.attrs[0]}', which is not fed: only constants, sizes and fed values can be shapes") from None
+                continue
+            except Unknown:
+                raise InvalidArgumentError("A tensor's rank is not known: feed the placeholders that it is computed from") from None
+            except MissingSize as e:
+                raise InvalidArgumentError(f"The size {e} is needed: feed the placeholder that has it") from None
+            if self._note_ones(frozen, fed, arrays):
+                continue
+            return self._compile(frozen, fed)
+
+    def _check_fed(self, fed: Mapping[Tensor, Node]) -> None:
+        wanted = [*self.request.tensors, *(t for _, t in self.request.updates)]
+        for op in needed_operations([*self.request.operations, *(t.op for t in wanted if t not in fed)], fed):
+            if op.type == "Placeholder" and op.outputs[0] not in fed:
+                raise InvalidArgumentError(
+                    f"You must feed a value for placeholder tensor '{op.name}' with dtype {_tf_name(op)} and shape {_tf_shape(op)}\n"
+                    f"  '{op.name}' made at {at(op.site)}",
+                    op,
+                )
+
+    def _note_value(self, leaf: Node, fed: Mapping[Tensor, Node]) -> bool:
+        for k, t in enumerate(self.fed):
+            if fed[t] is leaf:
+                self.valued.append(k)
+                self.plans.clear()
+                return True
+        return False
+
+    def _note_ones(self, frozen: Frozen, fed: Mapping[Tensor, Node], arrays: Sequence[np.ndarray]) -> bool:
+        """Remember which extents must not be 1; True when one of these arrays has a 1 there."""
+        again = False
+        for k, t in enumerate(self.fed):
+            for axis, d in enumerate(fed[t].shape):
+                if d in frozen.ambiguous:
+                    if (k, axis) not in self.ones:
+                        self.ones.append((k, axis))
+                        self.plans.clear()
+                    again |= arrays[k].shape[axis] == 1
+        return again
+
+    def _compile(self, frozen: Frozen, fed: Mapping[Tensor, Node]) -> Plan:
+        program = frozen.program
+        way = route(program)
+        executable = codegen.interpret(program) if way == "reference" else codegen.compile(program, target="cpu" if way == "numba" else "python")
+        leaves = [fed[t] for t in self.fed]
+        takes = tuple(leaves.index(n) for n in frozen.feeds)
+        run = executable.bind([self.state.array(n) for n in frozen.states])
+        names = {b: n for b, n in zip(program.states, frozen.states, strict=True) if n.kind is Kind.VARIABLE}
+        read = {n for s in program.statements for n in ir.reads(s)} | set(program.outputs) | {s for _, s in program.updates}
+        return Plan(
+            frozen,
+            executable,
+            run,
+            takes,
+            tuple(n for b, n in names.items() if b in read),
+            tuple(names[b] for b, _ in program.updates),
+        )
+
+
+def _tf_name(op: Operation) -> str:
+    return {"float32": "float", "float64": "double"}.get(op.attrs["dtype"].name, op.attrs["dtype"].name)
+
+
+def _tf_shape(op: Operation) -> str:
+    return text(op.attrs["shape"]).replace("(", "[").replace(",)", ")").replace(")", "]").replace(" ", "")

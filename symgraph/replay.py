@@ -1,0 +1,113 @@
+"""Replaying the record: the nodes of tensors, with some tensors replaced.
+
+Law of this file: `Replay(substitution)` gives the node of any tensor as if the substituted tensors had been given
+nodes from the start.  What does not depend on a substitution keeps the node it was built with, so replaying costs only
+what changes.  Feeding, deriving with respect to an inner tensor, and freezing all go through this one door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from . import build
+from . import gradients as derive
+from .dtypes import DType
+from .graph import Operation, Tensor, Unknown, build_nodes, builder
+from .node import IDENTITY_LEAVES, Kind, Node, substitute
+
+
+class Replay:
+    """Nodes of tensors under a substitution (see the law above)."""
+
+    def __init__(self, substitution: Mapping[Tensor, Node], links: Iterable[Tensor] = ()) -> None:
+        self.substitution = dict(substitution)
+        self.linked = frozenset(links)
+        self._memo: dict[Tensor, Node] = dict(substitution)
+
+    def node(self, target: Tensor) -> Node:
+        """The tensor's node; `Unknown` when it needs a rank that is not known."""
+        stack = [target]
+        while stack:
+            t = stack[-1]
+            if t in self._memo:
+                stack.pop()
+                continue
+            op = t.op
+            todo = [i for i in op.inputs if i not in self._memo]
+            if todo:
+                stack.extend(todo)
+                continue
+            for output, n in zip(op.outputs, self._build(op), strict=False):
+                self._memo.setdefault(output, n)
+            if t not in self._memo:
+                raise Unknown
+        return self._memo[target]
+
+    def _build(self, op: Operation) -> Sequence[Node]:
+        operands = [self._memo[i] for i in op.inputs]
+        if all(t.node is n for t, n in zip(op.inputs, operands, strict=True)) and all(t.node is not None for t in op.outputs):
+            return [t.node for t in op.outputs]  # type: ignore[misc]
+        return build_nodes(op, operands, self)
+
+    def own(self, t: Tensor) -> Node:
+        """The node that the tensor's operation computes, also when the tensor itself is substituted."""
+        operands = [self.node(i) for i in t.op.inputs]
+        return build_nodes(t.op, operands, self)[t.value_index]
+
+
+def upstream(roots: Iterable[Tensor], stop: Callable[[Tensor], bool] = lambda t: False) -> set[Tensor]:
+    """The tensors that `roots` are computed from, themselves included."""
+    seen: set[Tensor] = set()
+    stack = list(roots)
+    while stack:
+        t = stack.pop()
+        if t not in seen:
+            seen.add(t)
+            if not stop(t):
+                stack.extend(t.op.inputs)
+    return seen
+
+
+_OPAQUE = frozenset({"StopGradient", "Floor", "Ceil", "Round", "ArgMax", "ArgMin", "Shape", "Size", "Rank", "ZerosLike", "OnesLike"})
+"""Operation types that no derivative passes: TF1 gives None through them."""
+
+
+def connected(ys: Sequence[Tensor], xs: Sequence[Tensor]) -> list[bool]:
+    """For each x: does a differentiable path lead from it to some y?"""
+    reached = upstream([y for y in ys if y.dtype.is_floating], lambda t: t.op.type in _OPAQUE or not t.dtype.is_floating)
+    return [x.dtype.is_floating and x in reached for x in xs]
+
+
+# ---------------------------------------------------------------- the gradient, as an operation
+_LEAF_TYPES = frozenset({"Placeholder", "VariableV2", "RandomDraw"})
+"""Operations whose node belongs to them alone; with respect to any other tensor, a stand-in leaf is derived by."""
+
+
+def _dtype(op: Operation) -> DType:
+    return op.attrs["_dtypes"][0]
+
+
+@builder("SymbolicGradient", _dtype, contextual=True)
+def _gradient(context: Any, op: Operation) -> tuple[Node, ...]:
+    n_ys, n_xs = op.attrs["ys"], op.attrs["xs"]
+    ys, xs, seeds = op.inputs[:n_ys], op.inputs[n_ys : n_ys + n_xs], op.inputs[n_ys + n_xs :]
+    given: dict[Tensor, Node] = dict(getattr(context, "substitution", {}))
+    linked = {t: given[t] for t in getattr(context, "linked", ())}
+    at = {x: context.node(x) for x in xs}
+    stops = {xs[k] for k in op.attrs["stops"]}
+    whole = {x for x, n in at.items() if n.kind in IDENTITY_LEAVES and (x in given or x.op.type in _LEAF_TYPES)} - stops
+    cuts = {x: build.leaf(Kind.CUT, x.op.name, n.shape, n.dtype) for x, n in at.items() if x not in whole}
+    inner = Replay(given | cuts, linked)
+    links: dict[Node, Callable[[], Node]] = {}
+    if cuts or linked:
+        for t, leaf in (linked | cuts).items():
+            if t not in stops and upstream(t.op.inputs) & set(xs):
+                links[leaf] = lambda t=t: inner.own(t)  # type: ignore[misc]
+    y_nodes = [inner.node(y) for y in ys]
+    seed_nodes = [inner.node(s) for s in seeds] if seeds else [derive.ones_like(y) for y in y_nodes]
+    leaves = [cuts.get(x, at[x]) for x in xs]
+    found = derive.sweep(y_nodes, seed_nodes, leaves, links)
+    back = {leaf: at[x] for x, leaf in cuts.items()}
+    results = [build.filled(0, at[x].shape, x.dtype) if g is None else g for x, g in zip(xs, found, strict=True)]
+    return tuple(substitute(results, back, build.rebuild)) if back else tuple(results)

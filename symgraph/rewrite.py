@@ -1,0 +1,144 @@
+"""Rewriting: rules as rows in tables, applied bottom-up with a memo, never towards a dearer form.
+
+Law of this file: a `Rule` has a name, the kind of node it looks at, a function from a node to an equal node (or None),
+and the reason, a sentence for people.  A `RuleSet` is a tuple of rules; sets add with `+`.  `rewrite` tries the rules
+of a node's kind in their order until none applies; a result that costs more than what it replaces is dropped and
+counted.  A step can be watched through `trace`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass, field
+
+from . import build, scalar
+from .node import Kind, Node, toposort
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    name: str
+    kind: Kind
+    apply: Callable[[Node, Rewriter], Node | None]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    rules: tuple[Rule, ...]
+
+    def __add__(self, other: RuleSet) -> RuleSet:
+        return RuleSet(self.rules + other.rules)
+
+    def of(self, kind: Kind) -> list[Rule]:
+        return [r for r in self.rules if r.kind is kind]
+
+
+Apply = Callable[[Node, "Rewriter"], Node | None]
+
+
+def rule(table: list[Rule], kind: Kind, reason: str) -> Callable[[Apply], Apply]:
+    """Decorator: add a function to a table of rules under its own name."""
+
+    def add(f: Apply) -> Apply:
+        table.append(Rule(f.__name__.replace("_", " ").strip(), kind, f, reason))
+        return f
+
+    return add
+
+
+@dataclass
+class Rewriter:
+    """A rule set with its memo, so that many roots share the work: the whole is linear in the number of nodes.
+
+    Nodes in `fixed` (the forward graph, when gradients are simplified) are never changed, so what the gradient shares
+    with the forward pass stays shared.  `uses` counts how many nodes read each one."""
+
+    rules: RuleSet
+    fixed: Set[Node] = frozenset()
+    uses: Counter[Node] = field(default_factory=Counter)
+    trace: Callable[[Rule, Node, Node], None] | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+    _memo: dict[Node, Node] = field(default_factory=dict)
+
+    MAX_STEPS = 50
+    """More steps than this on one node means that two rules undo each other."""
+
+    def all(self, roots: Sequence[Node]) -> list[Node]:
+        """The roots rewritten, with uses counted over all of them."""
+        for n in toposort(roots, stop=lambda n: n in self.fixed):
+            if n not in self.fixed:
+                self.uses.update(n.operands)
+        return [self(r) for r in roots]
+
+    def shared(self, n: Node) -> bool:
+        """Is the value needed in more than one place, so that inlining it would compute it again?"""
+        return n in self.fixed or self.uses[n] > 1
+
+    def __call__(self, root: Node) -> Node:
+        memo = self._memo
+        for n in toposort([root], stop=lambda n: n in memo or n in self.fixed):
+            if n in memo:
+                continue
+            if n in self.fixed:
+                memo[n] = n
+                continue
+            operands = tuple(memo[o] for o in n.operands)
+            new = n if operands == n.operands else build.rebuild(n, operands)
+            memo[n] = self._settle(new)
+            if memo[n] is not n:
+                self.uses[memo[n]] += self.uses[n]
+        return memo[root]
+
+    def _settle(self, n: Node) -> Node:
+        for _ in range(self.MAX_STEPS):
+            if n in self.fixed:
+                return n
+            for r in self.rules.of(n.kind):
+                new = r.apply(n, self)
+                if new is None or new is n:
+                    continue
+                if cost(new) > cost(n) + 1e-9:
+                    self.counts[f"{r.name} (dearer, dropped)"] += 1
+                    continue
+                self.counts[r.name] += 1
+                if self.trace:
+                    self.trace(r, n, new)
+                n = new if all(o in self._memo for o in new.operands) else self._inside(new)
+                break
+            else:
+                return n
+        raise RuntimeError(f"rewriting does not come to rest at {n!r}: two rules undo each other")
+
+    def _inside(self, n: Node) -> Node:
+        """The replacement with its new operands settled too (what was settled before is in the memo)."""
+        operands = []
+        for o in n.operands:
+            if o not in self._memo:
+                self._memo[o] = self(o) if any(p not in self._memo for p in o.operands) else self._settle(o)
+            operands.append(self._memo[o])
+        return n if tuple(operands) == n.operands else build.rebuild(n, tuple(operands))
+
+
+def cost(root: Node, depth: int = 4) -> float:
+    """Operators of a node and what lies a few levels under it: each distinct node once, layout nearly free."""
+    total, seen, level = 0.0, set(), [root]
+    for _ in range(depth):
+        below = []
+        for n in level:
+            if n in seen:
+                continue
+            seen.add(n)
+            total += own_cost(n)
+            below.extend(n.operands)
+        level = below
+    return total
+
+
+def own_cost(n: Node) -> float:
+    """Operators of one node."""
+    if n.kind is Kind.GENERIC:
+        body, _, _, reducer = n.attrs
+        return scalar.operations(body) + (1.0 if reducer else 0.0)
+    return {Kind.MATMUL: 1.0, Kind.LINALG: 1.0, Kind.RESHAPE: 0.1, Kind.SLICE: 0.2, Kind.PLACE: 0.2, Kind.CONCAT: 0.2}.get(n.kind, 0.0)

@@ -1,0 +1,254 @@
+"""Sessions: where variables live and graphs run.
+
+Law of this file: `run` flattens fetches, converts feeds, finds the plan, and gives the results back in the shape of
+the fetches.  Nothing is cached between runs but plans; every needed operation is evaluated once per run.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+from .errors import at, user_site
+from .freeze import Request, needed_operations
+from .function import Function
+from .graph import Graph, Operation, Tensor, _state, get_default_graph
+from .plan import Family, Plan, State
+from .shapes import text
+
+
+class Session:
+    """Runs operations of one graph and keeps its variables.
+
+    As a context manager it is the default session inside the `with`, and is closed at the end."""
+
+    def __init__(self, target: str = "", graph: Graph | None = None, config: Any = None) -> None:
+        if graph is not None and not isinstance(graph, Graph):
+            raise TypeError(f"graph must be a tf.Graph, but got {type(graph)}")
+        if not isinstance(target, str | bytes):
+            raise TypeError(f"target must be a string, but got {type(target)}")
+        self.graph = graph or get_default_graph()
+        self.state = State()
+        self._families: dict[tuple, Family] = {}
+        self._fast: dict[Any, Callable[[], Any]] = {}
+        self._lock = threading.RLock()
+        self._closed = False
+        self._entered = False
+        self._contexts: list[Any] = []
+
+    # -- running
+    def run(self, fetches: Any, feed_dict: Mapping | None = None, options: Any = None, run_metadata: Any = None) -> Any:
+        """The values of `fetches`: a tensor, operation, variable or name, or lists, tuples, dicts of them, nested.
+
+        `feed_dict` maps tensors (any of them, or their names) to values.  A tensor gives an ndarray or NumPy scalar,
+        an operation None."""
+        if not feed_dict:
+            try:
+                quick = self._fast.get(fetches)
+            except TypeError:
+                quick = None
+            if quick is not None:
+                return quick()
+        if self._closed:
+            raise RuntimeError("Attempted to use a closed Session.")
+        leaves: list[Tensor | Operation] = []
+        rebuild = _structure(fetches, self._leaf_of, leaves)
+        tensors = [x for x in leaves if isinstance(x, Tensor)]
+        operations = [x for x in leaves if isinstance(x, Operation)]
+        strings = {t: t.op.attrs["value"] for t in tensors if t.dtype is dtypes.string and t.op.type == "Const"}
+        computed = [t for t in tensors if t not in strings]
+        fed, arrays = self._feeds(feed_dict) if feed_dict else ((), [])
+        plan = self._plan(computed, operations, fed, arrays)
+        values = self._execute(plan, arrays)
+        results = dict(zip(computed, values, strict=True)) | {t: v[()] for t, v in strings.items()}
+        if not feed_dict and not strings:
+            self._remember(fetches, plan)
+        return rebuild(iter([results[x] if isinstance(x, Tensor) else None for x in leaves]))
+
+    def _execute(self, plan: Plan, arrays: Sequence[np.ndarray]) -> list[Any]:
+        with self._lock:
+            return [v[()] if v.ndim == 0 else v for v in plan(self.state, arrays)]
+
+    def _remember(self, fetches: Any, plan: Plan) -> None:
+        """A direct way for a fetch without feeds: one operation, or one tensor."""
+        if isinstance(fetches, Operation) and not plan.program.outputs:
+            call, lock = plan.run, self._lock
+
+            def run_operation() -> None:
+                with lock:
+                    call()
+
+            self._fast[fetches] = run_operation
+        elif isinstance(fetches, Tensor) and len(plan.program.outputs) == 1:
+            tensor_call, tensor_lock = plan.run, self._lock
+
+            def run_tensor() -> Any:
+                with tensor_lock:
+                    (v,) = tensor_call()
+                return v if v.ndim else v[()]
+
+            self._fast[fetches] = run_tensor
+
+    def _plan(self, tensors: Sequence[Tensor], operations: Sequence[Operation], fed: Sequence[Tensor], arrays: Sequence[np.ndarray]) -> Plan:
+        return self.family(tensors, operations, fed).plan(arrays)
+
+    def family(self, tensors: Sequence[Tensor], operations: Sequence[Operation], fed: Sequence[Tensor]) -> Family:
+        """The plans of one set of fetches under one set of fed tensors."""
+        key = (tuple(tensors), tuple(operations), tuple(fed))
+        if key not in self._families:
+            self._families[key] = Family(Request(tuple(tensors), tuple(operations)), fed, self.state)
+        return self._families[key]
+
+    def _leaf_of(self, fetch: Any) -> Tensor | Operation:
+        if fetch is None or not (hasattr(fetch, "_as_graph_element") or isinstance(fetch, Tensor | Operation | str)):
+            raise TypeError(f"Fetch argument {fetch!r} has invalid type {type(fetch)}, must be a string or Tensor. (Can not convert a {type(fetch).__name__} into a Tensor or Operation.)")
+        try:
+            return self.graph.as_graph_element(fetch)
+        except KeyError as e:
+            raise ValueError(f"Fetch argument {fetch!r} cannot be interpreted as a Tensor. ({e.args[0]})") from None
+        except ValueError as e:
+            raise ValueError(f"Fetch argument {fetch!r} cannot be interpreted as a Tensor. ({e})") from None
+
+    def _feeds(self, feed_dict: Mapping) -> tuple[tuple[Tensor, ...], list[np.ndarray]]:
+        fed, arrays = [], []
+        for key, value in feed_dict.items():
+            t = key if isinstance(key, Tensor) and key.op.graph is self.graph else self._fed_tensor(key)
+            fed.append(t)
+            arrays.append(_feed_array(t, value))
+        return tuple(fed), arrays
+
+    def _fed_tensor(self, key: Any) -> Tensor:
+        try:
+            found = self.graph.as_graph_element(key, allow_operation=False)
+        except (ValueError, KeyError, TypeError) as e:
+            raise TypeError(f"Cannot interpret feed_dict key as Tensor: {e.args[0] if e.args else e}") from None
+        assert isinstance(found, Tensor)
+        return found
+
+    # -- looking
+    def compiled(self, fetches: Any, feed: Sequence[Tensor] | None = None) -> Function:
+        """What a run of `fetches` compiles to: `.source`, `.path`, `.explain()`, callable with the fed arrays.
+
+        `feed` is the fed tensors in calling order; by default all placeholders that the fetches need."""
+        leaves: list[Tensor | Operation] = []
+        _structure(fetches, self._leaf_of, leaves)
+        tensors = [x for x in leaves if isinstance(x, Tensor)]
+        operations = [x for x in leaves if isinstance(x, Operation)]
+        if feed is None:
+            ops = needed_operations([*operations, *(t.op for t in tensors)], {})
+            feed = [op.outputs[0] for op in ops if op.type == "Placeholder"]
+        return Function._of(self.family(tensors, operations, tuple(feed)), isinstance(fetches, list | tuple))
+
+    # -- life
+    def close(self) -> None:
+        """Give the variables up.  Running afterwards is a RuntimeError."""
+        self._closed = True
+        self._fast.clear()
+        self._families.clear()
+        self.state = State()
+
+    def as_default(self) -> _Default:
+        """A `with` that makes this the default session and does not close it."""
+        return _Default(self)
+
+    def __enter__(self) -> Session:
+        if self._entered:
+            raise RuntimeError("Session context managers are not re-entrant. Use `Session.as_default()` if you want to enter a session multiple times.")
+        if self._closed:
+            raise RuntimeError("Attempted to use a closed Session.")
+        self._entered = True
+        graph = self.graph.as_default()
+        graph.__enter__()
+        self._contexts.append(graph)
+        _state.sessions.append(self)
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        _state.sessions.remove(self)
+        self._contexts.pop().__exit__(*exc)
+        self._entered = False
+        self.close()
+
+
+class _Default:
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def __enter__(self) -> Session:
+        self._graph = self.session.graph.as_default()
+        self._graph.__enter__()
+        _state.sessions.append(self.session)
+        return self.session
+
+    def __exit__(self, *exc: Any) -> None:
+        _state.sessions.remove(self.session)
+        self._graph.__exit__(*exc)
+
+
+class InteractiveSession(Session):
+    """A session that is the default one from its construction until `close()`."""
+
+    def __init__(self, target: str = "", graph: Graph | None = None, config: Any = None) -> None:
+        super().__init__(target, graph, config)
+        self._pushed_graph = None
+        if graph is not None:
+            self._pushed_graph = graph.as_default()
+            self._pushed_graph.__enter__()
+        _state.sessions.append(self)
+
+    def close(self) -> None:
+        if self in _state.sessions:
+            _state.sessions.remove(self)
+        if self._pushed_graph is not None:
+            self._pushed_graph.__exit__(None, None, None)
+            self._pushed_graph = None
+        super().close()
+
+
+def _structure(fetch: Any, leaf_of: Callable[[Any], Tensor | Operation], leaves: list) -> Callable[[Any], Any]:
+    """Collect the leaves of nested fetches; the result rebuilds the nesting from an iterator over values."""
+    if isinstance(fetch, Mapping):
+        keys = list(fetch)
+        parts = [_structure(fetch[k], leaf_of, leaves) for k in keys]
+        kind = type(fetch)
+        return lambda values: kind(zip(keys, [p(values) for p in parts], strict=True))  # type: ignore[call-arg]
+    if isinstance(fetch, list | tuple):
+        inner = [_structure(f, leaf_of, leaves) for f in fetch]
+        if isinstance(fetch, list):
+            return lambda values: [p(values) for p in inner]
+        named = type(fetch)
+        if hasattr(fetch, "_fields"):
+            return lambda values: named(*[p(values) for p in inner])
+        return lambda values: tuple([p(values) for p in inner])
+    leaves.append(leaf_of(fetch))
+    return next
+
+
+def _feed_array(t: Tensor, value: Any) -> np.ndarray:
+    """The fed value as a C-contiguous array of the tensor's dtype; errors in TF's words."""
+    if isinstance(value, Tensor) or hasattr(value, "_as_graph_element"):
+        raise TypeError(
+            "The value of a feed cannot be a tf.Tensor object. Acceptable feed values include Python scalars, strings, lists, numpy "
+            f"ndarrays. For reference, the tensor object was {value!r} which was passed to the feed with key {t!r}."
+        )
+    try:
+        with np.errstate(all="ignore"):
+            array = np.asarray(value, dtype=t.dtype.as_numpy_dtype, order="C")
+    except (ValueError, TypeError) as e:
+        raise type(e)(f"Cannot feed {value!r:.80} for Tensor '{t.name}' of dtype {t.dtype.name} ({at(user_site())}): {e}") from None
+    extents = t.extents
+    if extents is not None:
+        shape = array.shape
+        if len(shape) != len(extents) or any(isinstance(d, int) and d != n for d, n in zip(extents, shape, strict=True)):
+            raise ValueError(
+                f"Cannot feed value of shape {shape} for Tensor '{t.name}', which has shape '{text(extents)}'\n"
+                f"  fed at {at(user_site())}; '{t.op.name}' made at {at(t.op.site)}"
+            )
+    return array
+
+
+

@@ -1,0 +1,169 @@
+"""Rules for formulas of linear models: scalars out, transposes in, adjoints composed, sums that are products.
+
+Law of this file: every rule keeps the value (up to the rounding of re-ordered products) and holds for all inputs on
+which the node that it replaces is defined.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from .. import build, scalar
+from ..node import Kind, Node
+from ..rewrite import Rewriter, Rule, RuleSet, rule
+from ..shapes import product
+
+_table: list[Rule] = []
+
+
+def _plain(n: Node) -> bool:
+    """An element-wise node without a reduction."""
+    return n.kind is Kind.GENERIC and n.attrs[3] is None
+
+
+def _split(n: Node) -> tuple[sp.Expr, Node] | None:
+    """(c, A) with n = c * A and c a scalar other than 1, for an element-wise n; c is over n's operands."""
+    if not _plain(n) or not n.operands or not n.dtype.is_floating:
+        return None
+    body, index, space, _ = n.attrs
+    scalars = frozenset(k for k, o in enumerate(n.operands) if o.shape == ())
+    c, rest = scalar.scalar_factor(body, scalars)
+    if c == 1 or rest == 1:
+        return None
+    return c, build.generic(rest, n.operands, index, space, n.rank, None, n.dtype)
+
+
+def _scaled(c: sp.Expr, source: Node, value: Node) -> Node:
+    """c * value, where c is over the (scalar) operands of `source`."""
+    k = len(source.operands)
+    at = tuple(range(value.rank))
+    return build.generic(
+        c * scalar.x(k),
+        (*source.operands, value),
+        (*source.attrs[1], at),
+        value.shape,
+        value.rank,
+        None,
+        value.dtype,
+    )
+
+
+@rule(_table, Kind.GENERIC, "steps that work element by element are one formula")
+def compose(n: Node, rw: Rewriter) -> Node | None:
+    body, index, space, reducer = n.attrs
+    if reducer not in (None, "sum") or reducer is None and body == scalar.x(0):
+        return None
+    for k, o in enumerate(n.operands):
+        if not _plain(o) or o.dtype is not n.dtype or rw.shared(o) and not _only_scales(o, rw):
+            continue
+        inner, inner_index, _, _ = o.attrs
+        if scalar.operations(body) + scalar.operations(inner) > scalar.MAX_OPERATIONS:
+            continue
+        shift, outer = len(n.operands), index[k]
+        rename: dict[sp.Symbol, sp.Expr] = {scalar.x(j): scalar.x(shift + j) for j in range(len(o.operands))}
+        for label in scalar.label_numbers(inner):
+            rename[scalar.i(label)] = sp.S.Zero if outer[label] is None else scalar.i(outer[label])
+        through = tuple(tuple(None if a is None else outer[a] for a in ix) for ix in inner_index)
+        new = body.xreplace({scalar.x(k): inner.xreplace(rename)})
+        return build.generic(new, (*n.operands, *o.operands), (*index, *through), space, n.rank, reducer, n.dtype)
+    return None
+
+
+def _only_scales(o: Node, rw: Rewriter) -> bool:
+    """c * A, or A itself read along other axes: free to repeat, unless the user's own graph computes it."""
+    if o in rw.fixed:
+        return o.attrs[0] == scalar.x(0)
+    split = _split(o)
+    return o.attrs[0] == scalar.x(0) or split is not None and split[1].kind is not Kind.GENERIC
+
+
+@rule(_table, Kind.GENERIC, "a common factor is written once")
+def factor(n: Node, rw: Rewriter) -> Node | None:
+    body, index, space, reducer = n.attrs
+    if not isinstance(body, sp.Add):
+        return None
+    new = sp.factor_terms(body)
+    if new == body or new.count_ops() >= body.count_ops():
+        return None
+    return build.generic(new, n.operands, index, space, n.rank, reducer, n.dtype)
+
+
+@rule(_table, Kind.GENERIC, "summing what does not change along an axis multiplies by its length")
+def sum_of_constant(n: Node, rw: Rewriter) -> Node | None:
+    body, index, space, reducer = n.attrs
+    if reducer != "sum" or not n.dtype.is_floating:
+        return None
+    walked = {a for ix in index for a in ix} | scalar.label_numbers(body)
+    idle = [a for a in range(n.rank, len(space)) if a not in walked]
+    if not idle:
+        return None
+    keep = [a for a in range(len(space)) if a not in idle]
+    rename = {a: k for k, a in enumerate(keep)}
+    new_body = body.xreplace({scalar.i(a): scalar.i(k) for a, k in rename.items() if a != k}) * product(space[a] for a in idle)
+    new_index = tuple(tuple(None if a is None else rename[a] for a in ix) for ix in index)
+    new_space = tuple(space[a] for a in keep)
+    return build.generic(new_body, n.operands, new_index, new_space, n.rank, "sum" if len(keep) > n.rank else None, n.dtype)
+
+
+@rule(_table, Kind.GENERIC, "a scalar factor comes out of a sum")
+def scalar_out_of_sum(n: Node, rw: Rewriter) -> Node | None:
+    body, index, space, reducer = n.attrs
+    if reducer != "sum" or not n.dtype.is_floating:
+        return None
+    scalars = frozenset(k for k, o in enumerate(n.operands) if o.shape == ())
+    c, rest = scalar.scalar_factor(body, scalars)
+    if c == 1 or rest == 1:
+        return None
+    return _scaled(c, n, build.generic(rest, n.operands, index, space, n.rank, "sum", n.dtype))
+
+
+@rule(_table, Kind.GENERIC, "a scalar factor comes out of a transpose")
+def scalar_out_of_transpose(n: Node, rw: Rewriter) -> Node | None:
+    a = build.is_swap(n)
+    split = None if a is None else _split(a)
+    if a is None or split is None or a in rw.fixed:
+        return None
+    return _scaled(split[0], a, build.swap(split[1]))
+
+
+@rule(_table, Kind.GENERIC, "(A B)' = B' A'")
+def transpose_of_product(n: Node, rw: Rewriter) -> Node | None:
+    p = build.is_swap(n)
+    if p is None or p.kind is not Kind.MATMUL or rw.shared(p):
+        return None
+    a, b = p.operands
+    return build.matmul(build.swap(b), build.swap(a)) if a.rank == b.rank else None
+
+
+@rule(_table, Kind.GENERIC, "sum over k of A_ik B_kj is a matrix product")
+def sum_is_product(n: Node, rw: Rewriter) -> Node | None:
+    body, index, space, reducer = n.attrs
+    if reducer != "sum" or n.rank != 2 or len(space) != 3 or body != scalar.x(0) * scalar.x(1) or not n.dtype.is_floating:
+        return None
+    if any(o.rank != 2 or o.dtype is not n.dtype for o in n.operands):
+        return None
+    (a, ia), (b, ib) = sorted(zip(n.operands, index, strict=True), key=lambda p: 1 in p[1])
+    if set(ia) != {0, 2} or set(ib) != {1, 2}:
+        return None
+    return build.matmul(a if ia == (0, 2) else build.swap(a), b if ib == (2, 1) else build.swap(b))
+
+
+@rule(_table, Kind.MATMUL, "a scalar factor comes out of a product")
+def scalar_out_of_product(n: Node, rw: Rewriter) -> Node | None:
+    for k, o in enumerate(n.operands):
+        split = _split(o)
+        if split is not None:
+            c, rest = split
+            a, b = (rest, n.operands[1]) if k == 0 else (n.operands[0], rest)
+            return _scaled(c, o, build.matmul(a, b))
+    return None
+
+
+@rule(_table, Kind.MATMUL, "a product with zeros is zero")
+def zero_product(n: Node, rw: Rewriter) -> Node | None:
+    if any(build.is_filled(o) == 0 for o in n.operands):
+        return build.filled(0, n.shape, n.dtype)
+    return None
+
+
+LINEAR = RuleSet(tuple(_table))

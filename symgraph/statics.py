@@ -1,0 +1,74 @@
+"""Values that are known while a graph is built: shapes given as tensors.
+
+Law of this file: `static_value` reads an integer node as a flat list of ints and size expressions when it is made of
+constants, sizes of other tensors and arithmetic on them.  A node that needs the value of a leaf raises `NeedsValue`:
+the session then freezes the graph again with the fed value in the leaf's place.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from . import scalar
+from .codegen import scalar as fn
+from .graph import NeedsValue
+from .node import Kind, Node
+from .shapes import Extent, Shape, ShapeError, is_known, normal, product
+
+_AS_SYMPY = {"maximum": sp.Max, "minimum": sp.Min, "floordiv": lambda a, b: sp.floor(a / b), "floormod": sp.Mod, "truncdiv": lambda a, b: sp.floor(a / b)}
+
+
+def static_value(n: Node) -> list[Extent]:
+    """The node's elements in C order."""
+    if not is_known(n.shape):
+        raise ShapeError("a shape must have a known number of entries")
+    count = int(product(n.shape))  # type: ignore[arg-type]
+    match n.kind:
+        case Kind.CONST:
+            return [int(v) for v in n.attrs[0].value.ravel()]
+        case Kind.RESHAPE:
+            return static_value(n.operands[0])
+        case Kind.CONCAT if n.rank == 1:
+            return [v for o in n.operands for v in static_value(o)]
+        case Kind.SLICE if n.rank == 1:
+            values, (start,), (step,) = static_value(n.operands[0]), n.attrs[0], n.attrs[1]
+            return [values[int(start) + k * step] for k in range(count)]  # type: ignore[arg-type]
+        case Kind.GENERIC:
+            return _generic(n, count)
+        case Kind.PLACEHOLDER | Kind.VARIABLE | Kind.CUT | Kind.RANDOM:
+            raise NeedsValue(n)
+        case _:
+            raise ShapeError("a shape cannot depend on computed values here: it is made of constants, fed values and sizes of other tensors")
+
+
+def _generic(n: Node, count: int) -> list[Extent]:
+    body, index, space, reducer = n.attrs
+    values = [static_value(o) for o in n.operands]
+    body = body.replace(lambda e: isinstance(e, fn.cast_), lambda e: e.args[0])
+    body = body.replace(lambda e: type(e).__name__ in _AS_SYMPY, lambda e: _AS_SYMPY[type(e).__name__](*e.args))
+
+    def at(k: int, reduced: int = 0) -> sp.Expr:
+        place = {0: k} if n.rank == 1 else {}
+        if reducer:
+            place[n.rank] = reduced
+        rename = {scalar.x(j): v[0 if not ix or ix[0] is None else place[ix[0]]] for j, (v, ix) in enumerate(zip(values, index, strict=True))}
+        return body.xreplace({s: sp.sympify(v) for s, v in rename.items()} | {scalar.i(a): sp.Integer(p) for a, p in place.items()})
+
+    if n.rank > 1 or len(space) - n.rank > 1 or any(o.rank > 1 for o in n.operands):
+        raise ShapeError("a shape is made from vectors and scalars only")
+    if reducer in (None, "sum", "prod", "max", "min"):
+        if reducer is None:
+            return [normal(at(k)) for k in range(count)]
+        over = range(int(space[-1]))
+        fold = {"sum": sp.Add, "prod": sp.Mul, "max": sp.Max, "min": sp.Min}[reducer]
+        return [normal(fold(*(at(k, r) for r in over))) for k in range(count)]
+    raise ShapeError("a shape cannot depend on computed values here")
+
+
+def static_shape(n: Node) -> Shape:
+    """A 1-D (or scalar) integer node as a shape."""
+    if not n.dtype.is_integer:
+        raise TypeError(f"a shape must be int32 or int64, not {n.dtype.name}")
+    if n.rank > 1:
+        raise ShapeError(f"a shape must be a vector, not of rank {n.rank}")
+    return tuple(static_value(n))
