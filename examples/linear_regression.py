@@ -33,7 +33,7 @@ class Fit:
     history: list[tuple[int, np.float32]]
     theta: np.ndarray
     seconds: float
-    source: Path
+    source: Path | None
 
 
 def reset(seed: int = 42) -> None:
@@ -103,7 +103,7 @@ def full_batch(data: Data, way: Callable[..., tf.Operation | tf.Tensor]) -> Fit:
                 history.append((epoch, mse.eval()))
             sess.run(training_op)
         seconds = time.perf_counter() - start
-        return Fit(history, theta.eval(), seconds, Path(sess.compiled(training_op).path))
+        return Fit(history, theta.eval(), seconds, sess.compiled(training_op).path)
 
 
 # ---------------------------------------------------------------- mini-batches
@@ -137,7 +137,7 @@ def mini_batches(data: Data) -> Fit:
                 X_batch, y_batch = batch(data, epoch * batches + index)
                 sess.run(training_op, feed_dict={X: X_batch, y: y_batch})
         seconds = time.perf_counter() - start
-        return Fit(history, theta.eval(), seconds, Path(sess.compiled(training_op).path))
+        return Fit(history, theta.eval(), seconds, sess.compiled(training_op).path)
 
 
 # ---------------------------------------------------------------- the tables
@@ -182,7 +182,7 @@ def main() -> None:
 
     print("The training steps were compiled from these files:\n")
     for name, fit in fits.items():
-        print(f"{name:>17}  {fit.source}")
+        print(f"{name:>17}  {fit.source or 'held in memory: no folder could be written'}")
 
 
 if __name__ == "__main__":
