@@ -1,0 +1,138 @@
+"""Programs to running kernels on the CPU.
+
+Law of this file: `compile` is the pipeline, one named step a line.  Each step's result is data, kept on the
+`Executable` for the report and the tests.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from . import config, report, whitelist
+from .fuse import fuse
+from .ir import Program, verify
+from .launch import Launcher
+from .lower import lower
+from .memory import failing, place
+from .phases import schedule
+from .printer import print_source, runtime
+from .stages import arrange
+
+MAX_STATEMENTS = 600
+"""Statements past which compiling is not worth its time: Numba takes 13 ms for each line it compiles."""
+
+Target = Literal["cpu", "python"]
+
+
+class ProgramTooLong(Exception):
+    """A program that is better interpreted; see `worth_compiling`."""
+
+
+def worth_compiling(program: Program) -> bool:
+    """Is a program short enough for `compile`?"""
+    return len(program.statements) <= MAX_STATEMENTS
+
+
+def compile(program: Program, *, target: Target = "cpu") -> Executable:  # noqa: A001
+    """A program as a kernel: generated source, compiled by Numba, or with target="python" run as plain Python.
+
+    Raises `ProgramError` for a program that breaks the laws of `ir`, `ProgramTooLong` past MAX_STATEMENTS.
+    """
+    start = time.perf_counter()
+    verify(program)
+    if not worth_compiling(program):
+        raise ProgramTooLong(f"{program.name} has {len(program.statements)} statements, more than {MAX_STATEMENTS}: interpret it")
+    fused, notes = fuse(program, checked)
+    phases = schedule(fused)
+    plans = tuple(arrange(phase, fused.table()) for phase in phases)
+    memory = place(fused, plans)
+    kernel = lower(fused, plans, memory)
+    source, key = print_source(kernel), print_source(kernel, comments=False)
+    whitelist.check(source)
+    launcher = Launcher(fused, kernel, memory, tuple(failing(plans)))
+    if target == "python":
+        module, path, cache = _plain_module(source), None, "not compiled: runs as plain Python"
+    else:
+        from .cache import load
+
+        runtime(kernel.helpers | {"barrier_wait"})
+        loaded = load(source, key_source=key, name=program.name)
+        module, path, cache = loaded.module.__dict__, loaded.path, f"{'hit' if loaded.hit else 'miss'}: {loaded.why}, {loaded.seconds:.3f} s"
+    made = report.Made(program, fused, notes, plans, memory, kernel, cache, time.perf_counter() - start)
+    return Executable(program, source, path, launcher, module["kernel"], made)
+
+
+def checked(name: str, program: Program) -> Program:
+    """With SYMGRAPH_CHECK=1 every pass must give a legal program."""
+    if config.get("SYMGRAPH_CHECK"):
+        verify(program)
+    return program
+
+
+def _plain_module(source: str) -> dict[str, Any]:
+    """The module's names with every runtime function as plain Python and the decorator left out."""
+    from .plain import namespace
+
+    lines = [line for line in source.splitlines() if not line.startswith(("@numba", "import numba", "from symgraph"))]
+    names = namespace()
+    exec("\n".join(lines), names)
+    kernel = names["kernel"]
+
+    def quiet(*args: object) -> None:
+        with np.errstate(all="ignore"):
+            kernel(*args)
+
+    return {**names, "kernel": quiet}
+
+
+@dataclass(frozen=True, eq=False)
+class Executable:
+    """A compiled program.
+
+    `source` is the generated text, `path` its file in the cache (None: in memory only), `entry` the kernel itself with
+    its flat arguments, `report` what was done and why (its str is for people).
+    """
+
+    program: Program
+    source: str
+    path: Path | None
+    launcher: Launcher
+    entry: Callable[..., None]
+    report: report.Made
+
+    def bind(self, states: Sequence[np.ndarray] = ()) -> Callable[..., tuple]:
+        """A callable of the inputs.
+
+        `states`: in the order of `program.states`, C-contiguous and of the declared dtypes; each call updates them in
+        place.  The callable takes C-contiguous arrays of the declared dtypes and ranks, and returns fresh results:
+        arrays, and NumPy scalars for rank 0.  Raises ValueError for shapes that do not fit, FloatingPointError when a
+        `Linalg` statement fails (the states are then as they were).
+        """
+        return self.launcher.bind(self.entry, states)
+
+    def bind_team(self, states: Sequence[np.ndarray], nthreads: int) -> Callable[..., tuple]:
+        """The same, run by a team of threads: the results are bit-equal."""
+        from .runtime.team import run_team
+
+        return self.launcher.team(lambda *args: run_team(nthreads, self.entry, *args), states, nthreads)
+
+    @cached_property
+    def kernel(self) -> Any:
+        """For the user's own @njit code: takes (*inputs, *states), returns the output, or a tuple of several."""
+        from .export import dispatcher
+
+        return dispatcher(self)
+
+    def save_source(self, path: str | Path) -> Path:
+        """Write the kernel as a file that needs only NumPy and Numba; see `export`."""
+        from .export import standalone
+
+        Path(path).write_text(standalone(self))
+        return Path(path)

@@ -1,0 +1,94 @@
+"""Loop nests as data: what a kernel does, before it is text.
+
+Law of this file: a kernel is a tree of these few nodes; expressions in them are Python text made of counter-named
+identifiers, indices and literals, with the same meaning for every target.  Whoever prints them decides nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """What the lines below compute, in the user's words; the printer escapes it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    """name = value"""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """array[index] = value"""
+
+    array: str
+    index: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulate:
+    """target = target (reducer) value, where target is a local name or array[index]."""
+
+    target: str
+    reducer: str
+    value: str
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class For:
+    """for var in range(...): the extent, or start, stop and step as text."""
+
+    var: str
+    extent: str
+    body: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class If:
+    """if condition:"""
+
+    condition: str
+    body: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call for its effect: `text`; `result` is the name or element that takes its value, if any."""
+
+    text: str
+    result: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """Leave the kernel: every thread takes this road together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Barrier:
+    """Every thread has done what stands above."""
+
+    reason: str
+
+
+Node = Comment | Let | Store | Accumulate | For | If | Call | Return | Barrier
+
+
+def count(nodes: tuple[Node, ...]) -> dict[str, int]:
+    """How many nodes of each kind a tree holds, by class name."""
+    total: dict[str, int] = {}
+    stack = list(nodes)
+    while stack:
+        node = stack.pop()
+        total[type(node).__name__] = total.get(type(node).__name__, 0) + 1
+        stack.extend(getattr(node, "body", ()))
+    return total

@@ -1,0 +1,334 @@
+"""Where every buffer lives while a kernel runs.
+
+Law of this file: a value lives in the cheapest place that all its readers can see: a local variable, a slot of the pool
+of scalars, scratch for one row or one block of rows of each thread, a state array updated in place, the result array
+itself, and only then scratch of its full size, which later phases reuse.  Every array of a kernel is flat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import Literal
+
+from .ir import Buffer, Linalg, Map, Program, Random, Reshape, Size, reads
+from .sizes import extents
+from .stages import Plan, Position, Work, same_element
+
+ROW_BLOCK = 256
+"""Rows of a block: 256 floats are 16 vectors, and their partial sums stay exact to 1e-7; 9 columns of them fill a third of L1."""
+GEMM_BLOCK = 64
+"""Rows of a block when BLAS works on it: fewer repack the right factor too often, more leave a team idle on small batches."""
+FLAT_BLOCK = 4096
+FOLD_BLOCK = 512
+"""Elements of a block when arrays are walked flat, without and with a sum."""
+PACK = 32
+"""Columns of a constant up to which it is repacked so that rows lie across vector lanes (69 -> 11 us at 20640 x 9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """A number of elements that is known at launch: the product of `factors`, for each block of `rows`, for each thread."""
+
+    factors: tuple[Size, ...]
+    rows: tuple[Size, ...] = ()
+    block: int = 0
+    threads: bool = False
+
+    def count(self, sizes: Mapping[str, int], nthreads: int) -> int:
+        n = prod(extents(self.factors, sizes))
+        if self.block:
+            n *= -(-prod(extents(self.rows, sizes)) // self.block)
+        return n * (nthreads if self.threads else 1)
+
+
+ArgRole = Literal["input", "state", "const", "output", "scratch", "constants", "scalars", "status"]
+
+
+@dataclass(frozen=True, slots=True)
+class Arg:
+    """An array argument of a kernel.  `buffer` names what is passed for inputs, states, constants and outputs."""
+
+    name: str
+    dtype: str
+    role: ArgRole
+    extent: Extent = Extent(())
+    buffer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where one buffer lives: `array` the whole of it, `row` and `tile` one row or block of it, `slot` of a pool, `local`."""
+
+    kind: Literal["array", "row", "tile", "slot", "local"]
+    arg: str = ""
+    slot: int = 0
+    packed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an output is taken: the array passed for it, a slot of a pool, or a copy of an array made before or after."""
+
+    kind: Literal["fresh", "slot", "before", "after"]
+    arg: str
+    slot: int
+    shape: tuple[Size, ...]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Homes by buffer, arguments in calling order, results, and updates left to copy at the end."""
+
+    homes: dict[str, Home]
+    args: tuple[Arg, ...]
+    results: tuple[Result, ...]
+    commits: tuple[tuple[str, str], ...]
+    pools: dict[str, tuple[str, ...]]
+    partials: dict[str, str]
+    notes: tuple[str, ...]
+
+    def find(self, name: str) -> Arg:
+        return next(a for a in self.args if a.name == name)
+
+
+@dataclass(slots=True)
+class _Uses:
+    """Who makes and who reads each buffer."""
+
+    made: dict[str, tuple[Position, Work | None]] = field(default_factory=dict)
+    readers: dict[str, list[tuple[Position, int, Work | None, int]]] = field(default_factory=dict)
+
+
+def block_rows(plan: Plan) -> int:
+    """Rows in a block of a phase: a literal of the source, the same for every number of threads."""
+    if plan.phase.flat:
+        return FOLD_BLOCK if any(w.folded for w in plan.works()) else FLAT_BLOCK
+    return GEMM_BLOCK if any(stage.call is not None for stage in plan.stages) else ROW_BLOCK
+
+
+def place(program: Program, plans: tuple[Plan, ...]) -> Memory:
+    """Decide every home."""
+    return _Placer(program, plans).run()
+
+
+class _Placer:
+    """Names are handed out and homes recorded in one walk over the phases; nothing of it outlives `place`."""
+
+    def __init__(self, program: Program, plans: tuple[Plan, ...]) -> None:
+        self.program, self.plans, self.table = program, plans, program.table()
+        self.uses = _collect(plans)
+        self.args: list[Arg] = []
+        self.homes: dict[str, Home] = {}
+        self.pools: dict[str, list[str]] = {}
+        self.free: dict[tuple[str, Extent], list[tuple[int, str]]] = {}
+        self.results: list[Result] = []
+        self.notes: list[str] = []
+        self.partials: dict[str, str] = {}
+        self.exposed = {*program.outputs, *(source for _, source in program.updates)}
+        self.exposed |= {w for plan in plans for s in plan.stages if isinstance(s.call, Reshape) for w in reads(s.call)}
+
+    def run(self) -> Memory:
+        for b in self.program.buffers:
+            if b.role == "const" and b.name in self.uses.readers:
+                self._constant(b)
+            elif b.role in ("input", "state"):
+                self.homes[b.name] = Home("array", self._arg(b.dtype, b.role, Extent(b.shape), b.name))  # type: ignore[arg-type]
+        commits = tuple(u for u in self.program.updates if not self._in_place(*u))
+        promoted = {self._root(n) for n in self.program.outputs}
+        for number, plan in enumerate(self.plans):
+            for s in plan.phase.members:
+                if s.statement.out not in self.homes:
+                    self._temp(number, plan, s.statement.out, promoted)
+            for w in plan.works():
+                if w.folded:
+                    b = self.table[w.statement.out]
+                    accumulated = accumulator_dtype(b.dtype)
+                    self.partials[b.name] = self._scratch(number, number, accumulated, Extent(b.shape, plan.phase.rows, block_rows(plan)))
+            for stage in plan.stages:
+                if isinstance(stage.call, Random) and stage.call.fn == "shuffle":
+                    self.partials[stage.call.out] = self._scratch(number, number, "int64", Extent(self.table[stage.call.out].shape[:1]))
+        for n in self.program.outputs:
+            self.results.append(self._result(n))
+        pools = tuple(Arg(n, n[2:], "constants" if n[0] == "c" else "scalars", Extent((len(names),))) for n, names in self.pools.items())
+        status = (Arg("status", "int64", "status", Extent((max(1, len(failing(self.plans))),))),) if failing(self.plans) else ()
+        order = {"state": 0, "input": 1, "const": 2, "output": 3, "scratch": 4}
+        args = (*status, *pools, *sorted(self.args, key=lambda a: order[a.role]))
+        return Memory(
+            self.homes,
+            args,
+            tuple(self.results),
+            commits,
+            {n: tuple(names) for n, names in self.pools.items()},
+            self.partials,
+            tuple(self.notes),
+        )
+
+    def _arg(self, dtype: str, role: ArgRole, extent: Extent, buffer: str = "") -> str:
+        name = f"b{len(self.args)}"
+        self.args.append(Arg(name, dtype, role, extent, buffer))
+        return name
+
+    def _slot(self, pool: str, name: str) -> Home:
+        names = self.pools.setdefault(pool, [])
+        names.append(name)
+        return Home("slot", pool, len(names) - 1)
+
+    def _constant(self, b: Buffer) -> None:
+        if not b.shape:
+            self.homes[b.name] = self._slot(f"c_{b.dtype}", b.name)
+            return
+        packed = self._packs(b)
+        extent = Extent((*b.shape[1:], ROW_BLOCK), b.shape[:1], ROW_BLOCK) if packed else Extent(b.shape)
+        self.homes[b.name] = Home("array", self._arg(b.dtype, "const", extent, b.name), packed=packed)
+        if packed:
+            self.notes.append(f"constant {b.origin or b.name} is repacked in blocks of {ROW_BLOCK} rows, rows across vector lanes")
+
+    def _packs(self, b: Buffer) -> bool:
+        """Is a constant only read row by row, in phases whose nests are short enough to vanish into the loop over rows?"""
+        columns = prod(e for e in b.shape[1:] if isinstance(e, int))
+        if len(b.shape) < 2 or not 1 < columns <= PACK or isinstance(b.shape[0], int) and b.shape[0] < ROW_BLOCK or b.name in self.exposed:
+            return False
+        for (phase, _, _), _, w, slot in self.uses.readers[b.name]:
+            plan = self.plans[phase]
+            if w is None or not isinstance(w.statement, Map) or plan.phase.flat or not w.rows or block_rows(plan) != ROW_BLOCK:
+                return False
+            if w.statement.index[slot][0] != w.rows[0] or w.rows[0] in w.statement.index[slot][1:]:
+                return False
+            if any(x.folded == "memory" or not all(isinstance(e, int) for e in x.loops) or prod(x.loops) > PACK for x in plan.works()):  # type: ignore[type-var]
+                return False
+        return True
+
+    def _in_place(self, target: str, source: str) -> bool:
+        """Give the new value of a state the state's own array when nobody reads the old value any more."""
+        position, writer = self.uses.made[source]
+        if writer is None or writer.folded or not isinstance(writer.statement, Map) or self.table[target].shape != self.table[source].shape:
+            return False
+        order = [w.statement.out for w in self.plans[position[0]].works()]
+        last = max((p for p, plan in enumerate(self.plans) if failing((plan,))), default=-1)
+        if position[0] <= last:
+            return False
+        for at, _, w, slot in self.uses.readers.get(target, ()):
+            if at[0] < position[0]:
+                if w is None and isinstance(self.plans[at[0]].stages[at[1]].call, Reshape):
+                    return False
+                continue
+            if at[0] > position[0] or w is None or not isinstance(w.statement, Map):
+                return False
+            ix = w.statement.index[slot]
+            by_row = not writer.rows or (ix[: len(writer.rows)] == w.rows if len(w.rows) == len(writer.rows) else False)
+            before = at < position or at == position and order.index(w.statement.out) <= order.index(source) and same_element(writer, w, slot)
+            if not (by_row and before):
+                return False
+        self.homes[source] = self.homes[target]
+        self.notes.append(f"{target} is updated in place")
+        return True
+
+    def _root(self, name: str) -> str:
+        """The buffer whose memory a chain of reshapes shows."""
+        while True:
+            call = self.calls.get(name)
+            if not isinstance(call, Reshape):
+                return name
+            name = call.x
+
+    @property
+    def calls(self) -> dict[str, object]:
+        return {s.call.out: s.call for plan in self.plans for s in plan.stages if s.call is not None}
+
+    def _temp(self, number: int, plan: Plan, name: str, promoted: set[str]) -> None:
+        b = self.table[name]
+        call = self.calls.get(name)
+        if isinstance(call, Reshape):
+            self.homes[name] = self.homes[call.x]
+            return
+        position, work = self.uses.made[name]
+        readers = self.uses.readers.get(name, [])
+        if name not in self.exposed and work is not None and not work.folded and isinstance(work.statement, Map):
+            if all(_sees_local(position, work, plan, r) for r in readers):
+                self.homes[name] = Home("local")
+                return
+            if plan.phase.kind == "rows" and all(at[0] == number for at, *_ in readers):
+                row = all(at[:2] == position[:2] for at, *_ in readers)
+                factors = tuple(b.shape[1:]) + (() if row else (block_rows(plan),))
+                self.homes[name] = Home("row" if row else "tile", self._scratch(number, number, b.dtype, Extent(factors, threads=True)))
+                return
+        if not b.shape:
+            self.homes[name] = self._slot(f"s_{b.dtype}", name)
+        elif name in promoted:
+            self.homes[name] = Home("array", self._arg(b.dtype, "output", Extent(b.shape), name))
+        else:
+            self.homes[name] = Home("array", self._scratch(number, self._last(name), b.dtype, Extent(b.shape)))
+
+    def _last(self, name: str) -> int:
+        """The last phase that may read a buffer, directly or through a reshape."""
+        if name in {source for _, source in self.program.updates}:
+            return len(self.plans)
+        last = self.uses.made[name][0][0]
+        for at, *_ in self.uses.readers.get(name, ()):
+            last = max(last, at[0])
+        for out, call in self.calls.items():
+            if isinstance(call, Reshape) and call.x == name:
+                last = max(last, self._last(out))
+        return last
+
+    def _scratch(self, first: int, last: int, dtype: str, extent: Extent) -> str:
+        """Scratch that is free from phase `first` on, taken until phase `last`."""
+        shelf = self.free.setdefault((dtype, extent), [])
+        for k, (until, name) in enumerate(shelf):
+            if until < first:
+                shelf[k] = (last, name)
+                return name
+        name = self._arg(dtype, "scratch", extent)
+        shelf.append((last, name))
+        return name
+
+    def _result(self, name: str) -> Result:
+        b, root = self.table[name], self._root(name)
+        taken = {r.arg for r in self.results}
+        if self.table[root].role != "temp":
+            return Result("before", root, 0, b.shape)
+        home = self.homes[root]
+        if home.kind == "slot":
+            return Result("slot", home.arg, home.slot, b.shape)
+        fresh = any(a.name == home.arg and a.role == "output" for a in self.args) and home.arg not in taken
+        return Result("fresh" if fresh else "after", home.arg, 0, b.shape)
+
+
+def _collect(plans: tuple[Plan, ...]) -> _Uses:
+    uses = _Uses()
+    order = 0
+    for p, plan in enumerate(plans):
+        for q, stage in enumerate(plan.stages):
+            found: Iterator[tuple[int, Work | None, object]]
+            found = iter([(0, None, stage.call)]) if stage.call else ((g, w, w.statement) for g, group in enumerate(stage.groups) for w in group.works)
+            for g, work, s in found:
+                order += 1
+                uses.made[s.out] = ((p, q, g), work)  # type: ignore[attr-defined]
+                for slot, n in enumerate(reads(s)):  # type: ignore[arg-type]
+                    uses.readers.setdefault(n, []).append(((p, q, g), order, work, slot))
+    return uses
+
+
+def _sees_local(position: Position, work: Work, plan: Plan, reader: tuple[Position, int, Work | None, int]) -> bool:
+    at, _, w, slot = reader
+    if w is None or not isinstance(w.statement, Map):
+        return False
+    if work.scalar and at[0] == position[0] and (plan.phase.kind == "serial" or at[1] == position[1]):
+        return True
+    return at == position and same_element(work, w, slot)
+
+
+def accumulator_dtype(dtype: str) -> str:
+    """Whole numbers are summed as int64 and brought back when they are stored."""
+    return dtype if dtype in ("float32", "float64", "bool") else "int64"
+
+
+def failing(plans: tuple[Plan, ...]) -> list[Linalg]:
+    """The statements that can fail at run time, in order: their numbers are those of their status."""
+    calls = [s.call for plan in plans for s in plan.stages]
+    return [c for c in calls if isinstance(c, Linalg) and c.fn in ("inverse", "solve", "cholesky")]
+
+
+__all__ = ["Arg", "Extent", "Home", "Memory", "Result", "accumulator_dtype", "block_rows", "failing", "place", "replace"]

@@ -1,0 +1,197 @@
+"""Statements to phases: what runs in one pass over the rows of something, and why each boundary stands.
+
+Law of this file: a phase is either `rows` (a loop over fixed blocks of rows, shared by the team, with the combination
+of its partial sums) or `serial` (small things and calls that one thread does).  A statement is row-wise when row i of
+its result needs only row i of what walks the rows, and a row reduction when it reduces over the rows.  Statements are
+taken in order and each joins the earliest phase that can take it: a row-wise result may be read by the phase that makes
+it, row by row; everything else is ready after its phase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .ir import Buffer, Concat, Linalg, Map, MatMul, Place, Program, Random, Reshape, Size, Slice, Statement, reads
+
+SERIAL = 2048
+"""Points of an iteration space up to which one thread does it: 2 us of work, against 0.1 for a barrier and the imbalance."""
+UNKNOWN = 4096
+"""What a size that is known only at launch is taken for."""
+PARTIAL = 4096
+"""Elements up to which a row reduction keeps partial results for each block."""
+BLOCKWISE = ("sum", "prod", "max", "min", "any", "all")
+"""Reducers whose partial results combine by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowForm:
+    """One way to see a statement as work on rows: the size of the axis, the label that walks it, whether it is reduced,
+    and for each operand whether it is read row by row (its axis 0 walks the rows)."""
+
+    size: Size
+    label: int
+    reduces: bool
+    rowwise: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A statement in a phase, with the form it has there (None in a serial phase)."""
+
+    statement: Statement
+    form: RowForm | None
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """`rows`: the sizes whose product counts the rows; more than one when whole arrays are walked flat."""
+
+    kind: Literal["rows", "serial"]
+    rows: tuple[Size, ...]
+    members: tuple[Member, ...]
+    reason: str
+
+    @property
+    def flat(self) -> bool:
+        return len(self.rows) > 1
+
+    def __str__(self) -> str:
+        over = f"rows over {' * '.join(map(str, self.rows))}" if self.kind == "rows" else "serial"
+        return f"{over}: {', '.join(m.statement.out for m in self.members)}  [{self.reason}]"
+
+
+def estimate(sizes: tuple[Size, ...]) -> int:
+    """A guess at a number of elements before launch."""
+    n = 1
+    for s in sizes:
+        n *= s if isinstance(s, int) else UNKNOWN
+    return n
+
+
+def work(s: Statement, table: dict[str, Buffer]) -> tuple[Size, ...]:
+    """The iteration space of a statement."""
+    match s:
+        case Map():
+            return s.space
+        case MatMul():
+            a = table[s.a].shape
+            return (*table[s.out].shape, a[-2] if s.ta else a[-1])
+        case _:
+            return table[s.out].shape
+
+
+def row_forms(s: Statement, table: dict[str, Buffer]) -> Iterator[RowForm]:
+    """The ways to run a statement over rows, row-wise first."""
+    out = table[s.out]
+    match s:
+        case Map():
+            if out.shape:
+                yield RowForm(s.space[0], 0, False, tuple(_walks(ix, 0) for ix in s.index))
+            if s.reducer in BLOCKWISE and all(isinstance(e, int) for e in out.shape) and estimate(out.shape) <= PARTIAL:
+                for label in range(len(out.shape), len(s.space)):
+                    yield RowForm(s.space[label], label, True, tuple(_walks(ix, label) for ix in s.index))
+        case MatMul():
+            batched = len(out.shape) > 2
+            leading = [len(table[n].shape) == len(out.shape) and table[n].shape[0] == out.shape[0] for n in (s.a, s.b)]
+            yield RowForm(out.shape[0], 0, False, tuple(leading) if batched else (not s.ta, False))
+        case Slice() | Place():
+            same = s.start[0] == 0 and s.step[0] == 1 and table[s.x].shape[0] == out.shape[0] if out.shape else False
+            if out.shape and (isinstance(s, Slice) or same):
+                yield RowForm(out.shape[0], 0, False, (same,))
+        case Concat():
+            if s.axis > 0:
+                yield RowForm(out.shape[0], 0, False, (True,) * len(s.xs))
+        case _:
+            return
+
+
+def _walks(index: tuple[int | None, ...], label: int) -> bool:
+    return bool(index) and index[0] == label and index.count(label) == 1
+
+
+@dataclass(slots=True)
+class _Open:
+    kind: Literal["rows", "serial"]
+    size: Size | None
+    reason: str
+    members: list[Member] = field(default_factory=list)
+
+
+def schedule(program: Program) -> tuple[Phase, ...]:
+    """The phases of a program, in order; every statement is in exactly one."""
+    table = program.table()
+    open_: list[_Open] = [_Open("serial", None, "before the first pass")]
+    ready = {b.name: 0 for b in program.buffers if b.role != "temp"}  # the first phase that finds the buffer complete
+    inside: dict[str, int] = {}  # the phase whose rows the buffer's rows are
+    made_by: dict[str, str] = {}
+    streams = {s.stream for s in program.statements if isinstance(s, Random)}
+    for s in program.statements:
+        operands = reads(s)
+        forms = list(row_forms(s, table))
+        serial = not forms or estimate(work(s, table)) <= SERIAL
+        low = max((inside.get(n, ready[n]) for n in operands), default=0)
+        at, form = _find(s, open_, low, forms, serial, operands, ready, inside)
+        if at is None:
+            at = len(open_)
+            form = None if serial else max(forms, key=lambda f: estimate((f.size,)))
+            open_.append(_Open("serial" if serial else "rows", form.size if form else None, _why(s, open_, operands, ready, form, made_by)))
+        phase = open_[at]
+        phase.members.append(Member(s, form))
+        made_by[s.out] = "a row reduction" if form and form.reduces else "a whole array" if form else "small work"
+        ready[s.out] = at if form is None else at + 1
+        if form is not None and not form.reduces:
+            inside[s.out] = at
+        for n in streams & set(operands):  # who reads a stream sees the position that the statements before it left
+            ready[n] = max(ready[n], at + (form is not None))
+    return tuple(_close(p, table) for p in open_ if p.members)
+
+
+def _find(s, open_, low, forms, serial, operands, ready, inside) -> tuple[int | None, RowForm | None]:
+    """The earliest phase that can take a statement, and the form it has there."""
+    for at in range(low, len(open_)):
+        phase = open_[at]
+        if phase.kind == "serial":
+            if serial and all(ready[n] <= at for n in operands):
+                return at, None
+            continue
+        for form in forms:
+            if form.size == phase.size and all(ready[n] <= at or inside.get(n) == at and row for n, row in zip(operands, form.rowwise, strict=True)):
+                return at, form
+    return None, None
+
+
+def _why(s: Statement, open_: list[_Open], operands: tuple[str, ...], ready: dict[str, int], form: RowForm | None, made_by: dict[str, str]) -> str:
+    """Why a statement opens a phase."""
+    if form is None:
+        call = isinstance(s, Linalg | Random | Reshape)
+        head = f"{type(s).__name__.lower()} {s.out} is one thread's work" if call else f"{s.out} is small"
+    else:
+        head = f"{s.out} walks {form.size} rows"
+    waits = [n for n in operands if n in made_by and ready[n] >= len(open_) - (form is None)]
+    if waits:
+        return f"{head} and waits for {waits[0]} ({made_by[waits[0]]})"
+    return f"{head}, which no earlier phase does"
+
+
+def _close(phase: _Open, table: dict[str, Buffer]) -> Phase:
+    members = tuple(phase.members)
+    if phase.kind == "serial":
+        return Phase("serial", (), members, phase.reason)
+    spaces = {m.statement.space for m in members if isinstance(m.statement, Map)}
+    if len(spaces) == 1 and all(_is_flat(m.statement, table) for m in members):
+        (space,) = spaces
+        if len(space) > 1:
+            return Phase("rows", space, members, phase.reason + "; every array is walked flat")
+    assert phase.size is not None
+    return Phase("rows", (phase.size,), members, phase.reason)
+
+
+def _is_flat(s: Statement, table: dict[str, Buffer]) -> bool:
+    """Does the statement walk whole arrays in memory order, or read one element?"""
+    if not isinstance(s, Map) or any(i.fn == "index" for i in s.body.code):
+        return False
+    whole = tuple(range(len(s.space)))
+    all_or_nothing = s.reducer is None or s.reducer in BLOCKWISE and table[s.out].shape == ()
+    return all_or_nothing and all(ix == whole or all(a is None for a in ix) for ix in s.index)

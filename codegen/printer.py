@@ -1,0 +1,113 @@
+"""Loop nests to Python source.
+
+Law of this file: one node is one line or one block, and nothing is decided here.  The text without comments is the
+identity of a kernel (comments hold the user's names and line numbers); user text appears in comments only, with
+everything that could end a comment escaped.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+
+from .expressions import SHORT, combine
+from .loops import Accumulate, Barrier, Call, Comment, For, If, Let, Node, Return, Store
+from .lower import Kernel
+
+FLAGS = 'nogil=True, error_model="numpy", boundscheck=False, fastmath={"contract"}, cache=True'
+"""Contraction to fused multiply-add is the only liberty taken everywhere; sums that may be reordered say so themselves."""
+MODULES = {
+    "vecmath": ("exp", "log", "log1p", "expm1", "sin", "cos", "tanh", "sigmoid", "softplus", "erf"),
+    "blas": ("gemm",),
+    "dense": ("inverse", "solve", "cholesky", "determinant", "logdet"),
+    "philox": ("uniform", "normal", "truncated_normal", "shuffle_permutation"),
+    "team": ("barrier_wait", "add_reassoc"),
+    "integer": ("truncdiv", "floordiv", "floormod", "int_power"),
+}
+"""Which runtime module has which function (without its dtype's suffix)."""
+
+
+def module_of(helper: str) -> str:
+    """The runtime module of a function that generated source calls."""
+    stem = helper.rpartition("_")[0] if helper.rpartition("_")[2] in ("f32", "f64", "int32", "int64") else helper
+    return next(m for m, names in MODULES.items() if stem in names)
+
+
+def signature(kernel: Kernel) -> str:
+    """The one Numba signature of a kernel."""
+    arrays = ["boolean[::1]" if a.dtype == "bool" else f"{a.dtype}[::1]" for a in kernel.args]
+    return f"void({', '.join(['int64', 'int64', 'int64[::1]', *arrays, *('int64' for _ in kernel.sizes)])})"
+
+
+def print_source(kernel: Kernel, comments: bool = True) -> str:
+    """The module that defines `kernel`."""
+    body = list(_block(kernel.body, "    ", comments))
+    helpers = set(kernel.helpers) | ({"add_reassoc"} if any("add_reassoc(" in line for line in body) else set())
+    names = ", ".join(["tid", "nthreads", "barrier", *(a.name for a in kernel.args), *(n for _, n in kernel.sizes)])
+    lines = [f"# {escape(kernel.name)}"] if comments else []
+    lines += ["import numba", "import numpy as np", *imports(helpers), ""]
+    used = "\n".join(body)
+    lines += [f"{short} = np.{dtype}" for dtype, short in SHORT.items() if f"{short}(" in used]
+    lines += ["", ""]
+    if comments:
+        lines += [f"# {line}" for line in _arguments(kernel)]
+    lines += [f'@numba.njit("{signature(kernel)}", {FLAGS})', f"def kernel({names}):", *(body or ["    return"])]
+    return "\n".join(lines) + "\n"
+
+
+def imports(helpers: set[str]) -> list[str]:
+    """One import line for each runtime module that the source needs."""
+    by_module: dict[str, list[str]] = {}
+    for h in sorted(helpers):
+        by_module.setdefault(module_of(h), []).append(h)
+    return [f"from symgraph.codegen.runtime.{m} import {', '.join(names)}" for m, names in sorted(by_module.items())]
+
+
+def runtime(helpers: set[str] | frozenset[str]) -> None:
+    """Import what a kernel calls, so that its foreign functions are known before it is compiled or loaded."""
+    for m in sorted({module_of(h) for h in helpers}):
+        module = importlib.import_module(f"{__package__}.runtime.{m}")
+        if hasattr(module, "ensure"):
+            module.ensure()
+
+
+def _arguments(kernel: Kernel) -> Iterator[str]:
+    for a in kernel.args:
+        extent = " * ".join(map(str, a.extent.factors)) or "1"
+        extent += f" for each {a.extent.block} of {' * '.join(map(str, a.extent.rows))}" if a.extent.block else ""
+        yield escape(f"{a.name}: {a.role} {a.dtype}[{extent}{' for each thread' if a.extent.threads else ''}] {a.buffer}").rstrip()
+    for name, short in kernel.sizes:
+        yield escape(f"{short}: size {name}")
+
+
+def escape(text: str) -> str:
+    """User text that stays inside its comment, whatever it holds."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+
+
+def _block(nodes: tuple[Node, ...], indent: str, comments: bool) -> Iterator[str]:
+    for node in nodes:
+        match node:
+            case Comment(text):
+                if comments:
+                    yield f"{indent}# {escape(text)}"
+            case Let(name, value):
+                yield f"{indent}{name} = {value}"
+            case Store(array, index, value):
+                yield f"{indent}{array}[{index}] = {value}"
+            case Accumulate(target, reducer, value, dtype):
+                yield f"{indent}{target} = {combine(reducer, dtype, target, value)}"
+            case For(var, extent, body):
+                yield f"{indent}for {var} in range({extent}):"
+                inner = list(_block(body, indent + "    ", comments))
+                yield from inner if any(not line.lstrip().startswith("#") for line in inner) else [*inner, f"{indent}    pass"]
+            case If(condition, body):
+                yield f"{indent}if {condition}:"
+                inner = list(_block(body, indent + "    ", comments))
+                yield from inner if any(not line.lstrip().startswith("#") for line in inner) else [*inner, f"{indent}    pass"]
+            case Call(text, result):
+                yield f"{indent}{result + ' = ' if result else ''}{text}"
+            case Return():
+                yield f"{indent}return"
+            case Barrier(reason):
+                yield f"{indent}barrier_wait(barrier, nthreads)" + (f"  # {escape(reason)}" if comments else "")

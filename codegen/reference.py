@@ -1,0 +1,242 @@
+"""Run a Program in plain NumPy: slow, obvious, and the judge of every backend.
+
+Law of this file: one function per statement, written for reading; float32 stays float32; linear in the number of
+statements (a value is dropped after its last use), so long programs that are not worth compiling run here too.
+It never imports Numba.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .ir import Concat, Linalg, Map, MatMul, Place, Program, Random, Reshape, Size, Slice, Statement, reads, verify
+from .scalar import FUNCTIONS, Body
+from .sizes import extents, settle
+
+Array = np.ndarray
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Interpreted:
+    """A program that the interpreter runs; the same face as a compiled `Executable`."""
+
+    program: Program
+
+    @property
+    def source(self) -> str:
+        return str(self.program)
+
+    @property
+    def report(self) -> str:
+        return f"{self.program.name}: interpreted, {len(self.program.statements)} statements"
+
+    path = None
+
+    @cached_property
+    def last_use(self) -> dict[str, int]:
+        """The position after which a temp is dropped; outputs and update sources live to the end."""
+        last = {n: i for i, s in enumerate(self.program.statements) for n in (*reads(s), s.out)}
+        for n in (*self.program.outputs, *(source for _, source in self.program.updates)):
+            last.pop(n, None)
+        return {n: i for n, i in last.items() if self.program.table()[n].role == "temp"}
+
+    def bind(self, states: Sequence[Array] = ()) -> Callable[..., tuple]:
+        """A callable of the inputs; `states` are updated in place by each call."""
+        held = dict(zip(self.program.states, states, strict=True))
+        return lambda *inputs: self._run(held, inputs)
+
+    def _run(self, states: Mapping[str, Array], inputs: Sequence[Array]) -> tuple:
+        p = self.program
+        given = dict(zip(p.inputs, inputs, strict=True))
+        sizes = settle(p, {n: x.shape for n, x in (*given.items(), *states.items())})
+        values: Values = {b.name: b.value for b in p.buffers if b.value is not None}
+        values.update(given)
+        values.update(states)
+        before = {n: states[n].copy() for n in p.outputs if n in states}
+        table, last = p.table(), self.last_use
+        with np.errstate(all="ignore"):
+            for position, s in enumerate(p.statements):
+                out = table[s.out]
+                shape = extents(out.shape, sizes)
+                value = RULES[type(s)](s, values, sizes, shape, np.dtype(out.dtype), out.origin or out.name)
+                assert value.shape == shape, f"{s.out}: {value.shape} is not {shape}"
+                values[s.out] = np.asarray(value, out.dtype)
+                for n in (*reads(s), s.out):
+                    if last.get(n) == position:
+                        values.pop(n, None)
+        results = tuple(before[n] if n in before else np.array(values[n]) for n in p.outputs)
+        fresh = [(states[target], np.array(values[source])) for target, source in p.updates]
+        for target, value in fresh:
+            target[...] = value
+        return results
+
+
+def interpret(program: Program) -> Interpreted:
+    """The program, checked, ready to `bind`."""
+    verify(program)
+    return Interpreted(program)
+
+
+# ---------------------------------------------------------------- one rule per statement
+def _map(s: Map, values: Values, sizes: Mapping[str, int], shape: tuple[int, ...], dtype: np.dtype, where: str) -> Array:
+    space = extents(s.space, sizes)
+    spread = [_spread(np.asarray(values[n]), ix, len(space)) for n, ix in zip(s.operands, s.index, strict=True)]
+    full = np.broadcast_to(evaluate(s.body, spread, space, sizes), space)
+    if s.reducer is None:
+        return full.astype(dtype)
+    return reduce(s.reducer, full, tuple(range(len(shape), len(space))), dtype)
+
+
+def _spread(x: Array, index: tuple[int | None, ...], rank: int) -> Array:
+    """A view with one axis per label: those of x at their labels, extent 1 elsewhere."""
+    x = x[tuple(0 if label is None else slice(None) for label in index)]
+    labels = [label for label in index if label is not None]
+    for label in sorted(set(labels)):
+        while labels.count(label) > 1:  # the same label twice walks the diagonal
+            first = labels.index(label)
+            second = labels.index(label, first + 1)
+            x = np.diagonal(x, axis1=first, axis2=second)
+            labels = [a for k, a in enumerate(labels) if k not in (first, second)] + [label]
+    x = x.transpose([labels.index(a) for a in sorted(labels)])
+    return x[tuple(slice(None) if a in labels else None for a in range(rank))]
+
+
+def evaluate(body: Body, operands: Sequence[Array], space: tuple[int, ...], sizes: Mapping[str, int]) -> Array:
+    """A body over whole arrays that broadcast to `space`."""
+    done: list[Any] = []
+    for i in body.code:
+        dtype = np.dtype(i.dtype)
+        match i.fn:
+            case "operand":
+                value = operands[i.value]  # type: ignore[index]
+            case "index":
+                axis: int = i.value  # type: ignore[assignment]
+                value = np.arange(space[axis]).reshape([-1 if a == axis else 1 for a in range(len(space))])
+            case "size":
+                value = np.asarray(sizes[i.value])  # type: ignore[index]
+            case "literal":
+                value = np.asarray(i.value)
+            case "cast":
+                value = done[i.args[0]]
+            case _:
+                value = FUNCTIONS[i.fn].numpy(*(done[a] for a in i.args))
+        done.append(np.asarray(value).astype(dtype, copy=False))
+    return done[-1]
+
+
+def least(dtype: np.dtype) -> Any:
+    """The identity of max."""
+    return -np.inf if dtype.kind == "f" else False if dtype.kind == "b" else np.iinfo(dtype).min
+
+
+def greatest(dtype: np.dtype) -> Any:
+    """The identity of min."""
+    return np.inf if dtype.kind == "f" else True if dtype.kind == "b" else np.iinfo(dtype).max
+
+
+def reduce(reducer: str, x: Array, axes: tuple[int, ...], dtype: np.dtype) -> Array:
+    """A reduction with the identity of the reducer where it is empty."""
+    match reducer:
+        case "sum":
+            return np.asarray(np.sum(x.astype(dtype, copy=False), axis=axes, dtype=dtype))
+        case "prod":
+            return np.asarray(np.prod(x.astype(dtype, copy=False), axis=axes, dtype=dtype))
+        case "max":
+            return np.asarray(np.max(x, axis=axes, initial=least(x.dtype))).astype(dtype)
+        case "min":
+            return np.asarray(np.min(x, axis=axes, initial=greatest(x.dtype))).astype(dtype)
+        case "any" | "all":
+            return np.asarray(getattr(np, reducer)(x, axis=axes)).astype(dtype)
+    (axis,) = axes
+    if x.shape[axis] == 0:
+        return np.zeros([n for a, n in enumerate(x.shape) if a != axis], dtype)
+    return np.asarray(getattr(np, reducer)(x, axis=axis)).astype(dtype)
+
+
+def _matmul(s: MatMul, values: Values, sizes, shape, dtype, where) -> Array:
+    a, b = values[s.a], values[s.b]
+    return np.matmul(np.swapaxes(a, -1, -2) if s.ta else a, np.swapaxes(b, -1, -2) if s.tb else b)
+
+
+def _reshape(s: Reshape, values: Values, sizes, shape, dtype, where) -> Array:
+    return np.reshape(values[s.x], shape).copy()
+
+
+def window(start: tuple[Size, ...], step: tuple[int, ...], shape: tuple[int, ...], sizes: Mapping[str, int]) -> tuple[slice, ...]:
+    """The slices that `Slice` reads and `Place` writes."""
+    out = []
+    for first, k, n in zip(extents(start, sizes), step, shape, strict=True):
+        stop = first + n * k
+        out.append(slice(first, None if stop < 0 else stop, k) if n else slice(0, 0))
+    return tuple(out)
+
+
+def _slice(s: Slice, values: Values, sizes, shape, dtype, where) -> Array:
+    return values[s.x][window(s.start, s.step, shape, sizes)].copy()
+
+
+def _place(s: Place, values: Values, sizes, shape, dtype, where) -> Array:
+    out = np.zeros(shape, dtype)
+    out[window(s.start, s.step, values[s.x].shape, sizes)] = values[s.x]
+    return out
+
+
+def _concat(s: Concat, values: Values, sizes, shape, dtype, where) -> Array:
+    return np.concatenate([values[n] for n in s.xs], axis=s.axis)
+
+
+def _linalg(s: Linalg, values: Values, sizes, shape, dtype, where) -> Array:
+    args = [values[n] for n in s.args]
+    try:
+        match s.fn:
+            case "inverse":
+                return np.linalg.inv(args[0])
+            case "solve":
+                return np.linalg.solve(*args)
+            case "cholesky":
+                return np.linalg.cholesky(args[0])
+            case "determinant":
+                return np.asarray(np.linalg.det(args[0]))
+            case _:
+                return np.asarray(np.linalg.slogdet(args[0])[1])
+    except np.linalg.LinAlgError as e:
+        raise FloatingPointError(failure(s.fn, where)) from e
+
+
+def failure(fn: str, where: str) -> str:
+    """What a failed `Linalg` says."""
+    what = "is not positive definite" if fn == "cholesky" else "is singular"
+    return f"{fn} {where}: the matrix {what}"
+
+
+def _random(s: Random, values: Values, sizes, shape, dtype, where) -> Array:
+    from .runtime import philox_numpy as philox
+
+    stream = values[s.stream]
+    if s.fn == "shuffle":
+        perm = np.empty(shape[0] if shape else 1, np.int64)
+        philox.shuffle_permutation(perm, stream)
+        return values[s.x][perm]
+    out = np.empty(shape, dtype)
+    name = f"{s.fn}_{dtype.name}" if s.fn == "uniform_int" else f"{s.fn}_f{8 * dtype.itemsize}"
+    name = name.replace("uniform_int_", "uniform_")
+    getattr(philox, name)(out.reshape(-1), stream, values[s.a][()], values[s.b][()])
+    return out
+
+
+RULES: dict[type[Statement], Callable[..., Array]] = {
+    Map: _map,
+    MatMul: _matmul,
+    Reshape: _reshape,
+    Slice: _slice,
+    Place: _place,
+    Concat: _concat,
+    Linalg: _linalg,
+    Random: _random,
+}

@@ -1,0 +1,159 @@
+"""Inside a phase: statements to stages, and stages to groups that share one loop nest.
+
+Law of this file: a stage is one walk over the rows of a block (or, in a serial phase, straight-line work), or one call.
+In a walk, statements whose remaining labels have the same extents share a nest; a statement may read the result of
+another in the same nest only where both stand at the same element.  Each statement goes to the earliest nest that its
+operands allow, so the nests are as few as the dependences permit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
+
+from .ir import Buffer, Concat, Map, Place, Size, Slice, Statement, reads
+from .phases import Member, Phase
+
+UNROLL = 32
+"""Results of a row reduction that live in registers: 9 columns over packed rows 11 us, through memory 100 (20640 rows)."""
+UNROLLED_WORK = 512
+"""Flops that unrolling may write out: every line costs Numba 13 ms."""
+
+Position = tuple[int, int, int]
+"""(phase, stage, group)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A statement with its labels sorted out.
+
+    `rows` walk the rows of the phase; `outer` are the other labels of the result and `inner` the other reduced ones,
+    both without labels of extent 1, in order; the nest's loops are outer + inner.  A `folded` statement is reduced over
+    the rows: 'carry' in one register, 'unrolled' in several, 'memory' in an array for each block.
+    """
+
+    statement: Statement
+    rows: tuple[int, ...]
+    outer: tuple[int, ...]
+    inner: tuple[int, ...]
+    loops: tuple[Size, ...]
+    folded: Literal["", "carry", "unrolled", "memory"] = ""
+
+    @property
+    def scalar(self) -> bool:
+        """One value for each row (in a serial phase: one value)."""
+        return not self.outer and not self.folded and isinstance(self.statement, Map)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Statements in one loop nest."""
+
+    loops: tuple[Size, ...]
+    works: tuple[Work, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A walk over the rows with its nests, or a single call."""
+
+    groups: tuple[Group, ...]
+    call: Statement | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A phase and its stages."""
+
+    phase: Phase
+    stages: tuple[Stage, ...]
+
+    def works(self) -> list[Work]:
+        return [w for stage in self.stages for g in stage.groups for w in g.works]
+
+
+def analyse(member: Member, phase: Phase, table: dict[str, Buffer]) -> Work:
+    """The labels of a statement in its phase."""
+    s, form = member.statement, member.form
+    space = s.space if isinstance(s, Map) else table[s.out].shape
+    rank = len(table[s.out].shape)
+    rows: tuple[int, ...] = ()
+    if form is not None:
+        rows = tuple(range(len(space))) if phase.flat else (form.label,)
+    rest = [label for label in range(len(space)) if label not in rows and space[label] != 1]
+    outer, inner = tuple(a for a in rest if a < rank), tuple(a for a in rest if a >= rank)
+    loops = tuple(space[a] for a in outer + inner)
+    return Work(s, rows, outer, inner, loops, _fold(s, member, phase, table, outer, inner))
+
+
+def _fold(s: Statement, member: Member, phase: Phase, table: dict[str, Buffer], outer, inner) -> Literal["", "carry", "unrolled", "memory"]:
+    reduces = member.form is not None and (member.form.reduces or phase.flat and isinstance(s, Map) and s.reducer is not None)
+    if not reduces:
+        return ""
+    if not outer:
+        return "carry"
+    assert isinstance(s, Map)
+    n = prod(e for e in table[s.out].shape if isinstance(e, int))
+    return "unrolled" if not inner and n <= UNROLL and n * max(1, s.body.flops()) <= UNROLLED_WORK else "memory"
+
+
+def arrange(phase: Phase, table: dict[str, Buffer]) -> Plan:
+    """The stages of a phase."""
+    stages: list[list[list[Work]] | Statement] = []
+    made: dict[str, tuple[int, int, Work]] = {}
+    for member in phase.members:
+        s = member.statement
+        low = max([(made[n][0], made[n][1]) for n in reads(s) if n in made], default=(0, 0))
+        if not isinstance(s, Map | Slice | Place | Concat):
+            stages.append(s)
+            made[s.out] = (len(stages) - 1, 0, analyse(member, phase, table))
+            continue
+        work = analyse(member, phase, table)
+        at = _fit(work, low, stages, made)
+        if at is None:
+            if not stages or not isinstance(stages[-1], list):
+                stages.append([])
+            last = stages[-1]
+            assert isinstance(last, list)
+            last.append([])
+            at = len(stages) - 1, len(last) - 1
+        stages[at[0]][at[1]].append(work)  # type: ignore[index]
+        made[s.out] = (*at, work)
+    return Plan(phase, tuple(_stage(x) for x in stages))
+
+
+def _stage(x: list[list[Work]] | Statement) -> Stage:
+    if not isinstance(x, list):
+        return Stage((), x)
+    return Stage(tuple(Group(works[0].loops if works[0].folded != "unrolled" else (), tuple(works)) for works in x))
+
+
+def _kind(w: Work) -> tuple:
+    """What must agree for two statements to share a nest."""
+    return (w.loops, w.folded == "unrolled", isinstance(w.statement, Map))
+
+
+def _fit(work: Work, low: tuple[int, int], stages: list, made: dict[str, tuple[int, int, Work]]) -> tuple[int, int] | None:
+    if not isinstance(work.statement, Map):
+        return None
+    for at in range(low[0], len(stages)):
+        if not isinstance(stages[at], list):
+            continue
+        for g in range(low[1] if at == low[0] else 0, len(stages[at])):
+            if _kind(stages[at][g][0]) == _kind(work) and all(
+                (made[n][0], made[n][1]) < (at, g) or same_element(made[n][2], work, k) for k, n in enumerate(work.statement.operands) if n in made
+            ):
+                return at, g
+    return None
+
+
+def same_element(producer: Work, consumer: Work, slot: int) -> bool:
+    """Does operand `slot` of the consumer, in the same nest, stand where the producer has just written?"""
+    s = consumer.statement
+    if producer.folded or producer.inner or not isinstance(producer.statement, Map) or not isinstance(s, Map):
+        return False
+    index = s.index[slot]
+    ours = consumer.outer + consumer.inner
+    walked = [label for axis, label in enumerate(index) if axis in producer.outer]
+    return [ours.index(a) if a in ours else -1 for a in walked] == list(range(len(producer.outer)))
