@@ -6,11 +6,25 @@
     dense     inverse, solve, cholesky, determinants
     philox    TensorFlow's random streams (philox_numpy: the same without Numba)
     symbols   where the foreign functions behind blas and team come from
+    twins     all of these as plain Python
 
 Nothing is imported here: a kernel imports the modules that it names, and only those cost start-up time.
 
-Generated source runs three ways.  Compiled: as it stands.  As plain Python in this process: executed with the names of
-`twins.python_namespace()` in place of those it imported.  With NUMBA_DISABLE_JIT=1 every module here exports its plain
-twins under the same names, so the source again runs as it stands.  Plain runs belong inside
+Generated source runs three ways.  Compiled: as it stands.  As plain Python in this process: with the names of
+`twins.python_namespace()` in place of those that it imported.  With NUMBA_DISABLE_JIT=1: every module here then exports
+its plain twins under the same names, so the source again runs as it stands.  Plain runs belong inside
 `np.errstate(all="ignore")`: NumPy's scalars warn where compiled arithmetic is silent.
 """
+
+import functools as _functools
+import hashlib as _hashlib
+from pathlib import Path as _Path
+
+
+@_functools.cache
+def digest() -> str:
+    """A hash of this folder's sources, for cache keys: Numba's own key of a kernel does not see what it calls."""
+    found = _hashlib.sha256()
+    for path in sorted(_Path(__file__).parent.glob("*.py")):
+        found.update(path.name.encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()
