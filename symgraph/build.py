@@ -28,7 +28,6 @@ def const(value: object, dtype: DType | None = None) -> Node:
         dtype = dtypes.of_python(value)
         assert dtype is not None
     array = np.array(value, dtype=dtype.as_numpy_dtype, order="C")
-    array.setflags(write=False)
     return make(Kind.CONST, (), (Array(array),), array.shape, dtype)
 
 

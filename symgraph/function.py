@@ -29,12 +29,12 @@ class Function:
 
     def __call__(self, *args: Any) -> Any:
         """The outputs for these inputs: one array, or a list when `outputs` was a list."""
-        from .session import _feed_array
+        from .session import feed_array
 
         fed = self._family.fed
         if len(args) != len(fed):
             raise TypeError(f"this function takes {len(fed)} arrays ({', '.join(t.op.name for t in fed)}), {len(args)} were given")
-        arrays = [_feed_array(t, a) for t, a in zip(fed, args, strict=True)]
+        arrays = [feed_array(t, a) for t, a in zip(fed, args, strict=True)]
         out = [v[()] if v.ndim == 0 else v for v in self._family.plan(arrays)(self._family.state, arrays)]
         if self._many:
             return out

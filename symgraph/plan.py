@@ -33,7 +33,7 @@ def route(program: ir.Program) -> str:
     chosen = config.get("SYMGRAPH_BACKEND")
     if chosen != "auto":
         return chosen
-    if len(program.statements) == 0 or len(program.statements) > codegen.MAX_STATEMENTS:
+    if not program.statements or not codegen.worth_compiling(program):
         return "reference"
     table = program.table()
     read = {n for s in program.statements for n in ir.reads(s)}

@@ -17,7 +17,7 @@ from .errors import at, user_site
 from .freeze import Request, needed_operations
 from .function import Function
 from .graph import Graph, Operation, Tensor, _state, get_default_graph
-from .plan import Family, Plan, State
+from .plan import Family, State
 from .shapes import text
 
 
@@ -34,7 +34,7 @@ class Session:
         self.graph = graph or get_default_graph()
         self.state = State()
         self._families: dict[tuple, Family] = {}
-        self._fast: dict[Any, Callable[[], Any]] = {}
+        self._calls: dict[Any, Callable[[Any], Any]] = {}
         self._lock = threading.RLock()
         self._closed = False
         self._entered = False
@@ -46,55 +46,41 @@ class Session:
 
         `feed_dict` maps tensors (any of them, or their names) to values.  A tensor gives an ndarray or NumPy scalar,
         an operation None."""
-        if not feed_dict:
-            try:
-                quick = self._fast.get(fetches)
-            except TypeError:
-                quick = None
-            if quick is not None:
-                return quick()
+        key = _key(fetches, feed_dict)
+        call = None if key is None else self._calls.get(key)
+        if call is None:
+            call = self._prepare(fetches, feed_dict or {})
+            if key is not None:
+                self._calls[key] = call
+        return call(feed_dict.values() if feed_dict else ())
+
+    def _prepare(self, fetches: Any, feed_dict: Mapping) -> Callable[[Any], Any]:
+        """How to serve these fetches under feeds of these tensors: everything that does not depend on the fed values."""
         if self._closed:
             raise RuntimeError("Attempted to use a closed Session.")
         leaves: list[Tensor | Operation] = []
         rebuild = _structure(fetches, self._leaf_of, leaves)
-        tensors = [x for x in leaves if isinstance(x, Tensor)]
+        strings = {x: x.op.attrs["value"][()] for x in leaves if isinstance(x, Tensor) and x.dtype is dtypes.string and x.op.type == "Const"}
+        tensors = [x for x in leaves if isinstance(x, Tensor) and x not in strings]
         operations = [x for x in leaves if isinstance(x, Operation)]
-        strings = {t: t.op.attrs["value"] for t in tensors if t.dtype is dtypes.string and t.op.type == "Const"}
-        computed = [t for t in tensors if t not in strings]
-        fed, arrays = self._feeds(feed_dict) if feed_dict else ((), [])
-        plan = self._plan(computed, operations, fed, arrays)
-        values = self._execute(plan, arrays)
-        results = dict(zip(computed, values, strict=True)) | {t: v[()] for t, v in strings.items()}
-        if not feed_dict and not strings:
-            self._remember(fetches, plan)
-        return rebuild(iter([results[x] if isinstance(x, Tensor) else None for x in leaves]))
+        fed = tuple(k if isinstance(k, Tensor) and k.op.graph is self.graph else self._fed_tensor(k) for k in feed_dict)
+        family = self.family(tensors, operations, fed)
+        lock, state, single = self._lock, self.state, isinstance(fetches, Tensor) and not strings
+        nothing = isinstance(fetches, Operation)
 
-    def _execute(self, plan: Plan, arrays: Sequence[np.ndarray]) -> list[Any]:
-        with self._lock:
-            return [v[()] if v.ndim == 0 else v for v in plan(self.state, arrays)]
-
-    def _remember(self, fetches: Any, plan: Plan) -> None:
-        """A direct way for a fetch without feeds: one operation, or one tensor."""
-        if isinstance(fetches, Operation) and not plan.program.outputs:
-            call, lock = plan.run, self._lock
-
-            def run_operation() -> None:
-                with lock:
-                    call()
-
-            self._fast[fetches] = run_operation
-        elif isinstance(fetches, Tensor) and len(plan.program.outputs) == 1:
-            tensor_call, tensor_lock = plan.run, self._lock
-
-            def run_tensor() -> Any:
-                with tensor_lock:
-                    (v,) = tensor_call()
+        def call(values: Any) -> Any:
+            with lock:
+                arrays = [feed_array(t, v) for t, v in zip(fed, values, strict=True)] if fed else ()
+                out = family.plan(arrays)(state, arrays)
+            if nothing:
+                return None
+            if single:
+                v = out[0]
                 return v if v.ndim else v[()]
+            results = dict(zip(tensors, [v[()] if v.ndim == 0 else v for v in out], strict=True)) | strings
+            return rebuild(iter([results[x] if isinstance(x, Tensor) else None for x in leaves]))
 
-            self._fast[fetches] = run_tensor
-
-    def _plan(self, tensors: Sequence[Tensor], operations: Sequence[Operation], fed: Sequence[Tensor], arrays: Sequence[np.ndarray]) -> Plan:
-        return self.family(tensors, operations, fed).plan(arrays)
+        return call
 
     def family(self, tensors: Sequence[Tensor], operations: Sequence[Operation], fed: Sequence[Tensor]) -> Family:
         """The plans of one set of fetches under one set of fed tensors."""
@@ -112,14 +98,6 @@ class Session:
             raise ValueError(f"Fetch argument {fetch!r} cannot be interpreted as a Tensor. ({e.args[0]})") from None
         except ValueError as e:
             raise ValueError(f"Fetch argument {fetch!r} cannot be interpreted as a Tensor. ({e})") from None
-
-    def _feeds(self, feed_dict: Mapping) -> tuple[tuple[Tensor, ...], list[np.ndarray]]:
-        fed, arrays = [], []
-        for key, value in feed_dict.items():
-            t = key if isinstance(key, Tensor) and key.op.graph is self.graph else self._fed_tensor(key)
-            fed.append(t)
-            arrays.append(_feed_array(t, value))
-        return tuple(fed), arrays
 
     def _fed_tensor(self, key: Any) -> Tensor:
         try:
@@ -147,7 +125,7 @@ class Session:
     def close(self) -> None:
         """Give the variables up.  Running afterwards is a RuntimeError."""
         self._closed = True
-        self._fast.clear()
+        self._calls.clear()
         self._families.clear()
         self.state = State()
 
@@ -209,6 +187,20 @@ class InteractiveSession(Session):
         super().close()
 
 
+def _key(fetches: Any, feed_dict: Mapping | None) -> tuple | None:
+    """What a call is remembered by: the fetches (nested ones are not) and the fed keys."""
+    kind = type(fetches)
+    try:
+        if kind is list or kind is tuple:
+            key = (kind, *fetches, None, *(feed_dict or ()))
+        else:
+            key = (fetches, *(feed_dict or ()))
+        hash(key)
+    except TypeError:
+        return None
+    return key
+
+
 def _structure(fetch: Any, leaf_of: Callable[[Any], Tensor | Operation], leaves: list) -> Callable[[Any], Any]:
     """Collect the leaves of nested fetches; the result rebuilds the nesting from an iterator over values."""
     if isinstance(fetch, Mapping):
@@ -228,22 +220,27 @@ def _structure(fetch: Any, leaf_of: Callable[[Any], Tensor | Operation], leaves:
     return next
 
 
-def _feed_array(t: Tensor, value: Any) -> np.ndarray:
+def feed_array(t: Tensor, value: Any) -> np.ndarray:
     """The fed value as a C-contiguous array of the tensor's dtype; errors in TF's words."""
     if isinstance(value, Tensor) or hasattr(value, "_as_graph_element"):
         raise TypeError(
             "The value of a feed cannot be a tf.Tensor object. Acceptable feed values include Python scalars, strings, lists, numpy "
             f"ndarrays. For reference, the tensor object was {value!r} which was passed to the feed with key {t!r}."
         )
-    try:
-        with np.errstate(all="ignore"):
-            array = np.asarray(value, dtype=t.dtype.as_numpy_dtype, order="C")
-    except (ValueError, TypeError) as e:
-        raise type(e)(f"Cannot feed {value!r:.80} for Tensor '{t.name}' of dtype {t.dtype.name} ({at(user_site())}): {e}") from None
+    if type(value) is np.ndarray and value.dtype == t.dtype.as_numpy_dtype and value.flags.c_contiguous:
+        array = value
+    else:
+        try:
+            with np.errstate(all="ignore"):
+                array = np.asarray(value, dtype=t.dtype.as_numpy_dtype, order="C")
+        except (ValueError, TypeError) as e:
+            raise type(e)(f"Cannot feed {value!r:.80} for Tensor '{t.name}' of dtype {t.dtype.name} ({at(user_site())}): {e}") from None
+    if not array.flags.writeable:  # compiled code takes writable arrays only, though it never writes to this one
+        array = array.copy()
     extents = t.extents
     if extents is not None:
         shape = array.shape
-        if len(shape) != len(extents) or any(isinstance(d, int) and d != n for d, n in zip(extents, shape, strict=True)):
+        if len(shape) != len(extents) or any([d != n for d, n in zip(extents, shape, strict=True) if type(d) is int]):
             raise ValueError(
                 f"Cannot feed value of shape {shape} for Tensor '{t.name}', which has shape '{text(extents)}'\n"
                 f"  fed at {at(user_site())}; '{t.op.name}' made at {at(t.op.site)}"
