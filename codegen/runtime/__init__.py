@@ -5,6 +5,7 @@
     blas      matrix products with alpha and beta
     dense     inverse, solve, cholesky, determinants
     philox    TensorFlow's random streams (philox_numpy: the same without Numba)
+    integer   division, remainder and powers where Python, Numba and NumPy differ
     symbols   where the foreign functions behind blas and team come from
     twins     all of these as plain Python
 
@@ -15,16 +16,3 @@ Generated source runs three ways.  Compiled: as it stands.  As plain Python in t
 its plain twins under the same names, so the source again runs as it stands.  Plain runs belong inside
 `np.errstate(all="ignore")`: NumPy's scalars warn where compiled arithmetic is silent.
 """
-
-import functools as _functools
-import hashlib as _hashlib
-from pathlib import Path as _Path
-
-
-@_functools.cache
-def digest() -> str:
-    """A hash of this folder's sources, for cache keys: Numba's own key of a kernel does not see what it calls."""
-    found = _hashlib.sha256()
-    for path in sorted(_Path(__file__).parent.glob("*.py")):
-        found.update(path.name.encode() + b"\0" + path.read_bytes())
-    return found.hexdigest()
