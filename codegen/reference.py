@@ -44,7 +44,8 @@ class Interpreted:
         last = {n: i for i, s in enumerate(self.program.statements) for n in (*reads(s), s.out)}
         for n in (*self.program.outputs, *(source for _, source in self.program.updates)):
             last.pop(n, None)
-        return {n: i for n, i in last.items() if self.program.table()[n].role == "temp"}
+        temps = {b.name for b in self.program.buffers if b.role == "temp"}
+        return {n: i for n, i in last.items() if n in temps}
 
     def bind(self, states: Sequence[Array] = ()) -> Callable[..., tuple]:
         """A callable of the inputs; `states` are updated in place by each call."""
