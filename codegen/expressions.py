@@ -164,6 +164,8 @@ def combine(reducer: str, dtype: str, old: str, new: str) -> str:
     """The text of one step of a reduction; `new` is a name or an element where it is used twice."""
     if reducer == "sum":
         return f"add_reassoc({old}, {new})"
+    if " " in new and not new.endswith("]"):
+        new = f"({new})"
     if reducer == "prod":
         return f"{old} * {new}"
     if reducer == "any":

@@ -160,7 +160,7 @@ def check_array(program: Program, name: str, x: np.ndarray) -> None:
     """ValueError unless a state is what the program says and can be updated in place."""
     b = program.table()[name]
     if x.dtype != b.dtype or x.ndim != len(b.shape) or not x.flags.c_contiguous or not x.flags.writeable:
-        what = f"{b.role} {b.origin or b.name!r}"
+        what = f"{b.role} {b.origin or repr(b.name)}"
         raise ValueError(f"{what} must be a writable C-contiguous {b.dtype} array of rank {len(b.shape)}, not {x.dtype} of rank {x.ndim}")
 
 

@@ -610,7 +610,8 @@ class PhaseWriter:
             n, inner = self.names.size(out.shape[0]), product(out.shape[1:], self.names)
             j, q = self.names.fresh("j"), self.names.fresh("j")
             copy = Store(self.whole(s.out, True), f"{scaled(j, inner)} + {q}", f"{self.whole(s.x)}[{scaled(f'{perm}[{j}]', inner)} + {q}]")
-            return [Call(f"shuffle_permutation({perm}, {stream})"), For(j, n, (For(q, inner, (copy,)),))]
+            ordered = For(j, n, (Store(perm, j, j),))
+            return [ordered, Call(f"shuffle_permutation({perm}, {stream})"), For(j, n, (For(q, inner, (copy,)),))]
         name = f"uniform_{out.dtype}" if s.fn == "uniform_int" else f"{s.fn}_{SHORT[out.dtype]}"
         self.helpers.add(name)
         assert s.a is not None and s.b is not None

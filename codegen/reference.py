@@ -221,7 +221,7 @@ def _random(s: Random, values: Values, sizes, shape, dtype, where) -> Array:
 
     stream = values[s.stream]
     if s.fn == "shuffle":
-        perm = np.empty(shape[0] if shape else 1, np.int64)
+        perm = np.arange(shape[0])
         philox.shuffle_permutation(perm, stream)
         return values[s.x][perm]
     out = np.empty(shape, dtype)

@@ -53,4 +53,4 @@ def settle(program: Program, shapes: Mapping[str, tuple[int, ...]]) -> dict[str,
 
 def _what(program: Program, name: str) -> str:
     b = program.table()[name]
-    return f"{b.role} {b.origin or b.name!r}"
+    return f"{b.role} {b.origin or repr(b.name)}"

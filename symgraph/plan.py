@@ -1,7 +1,7 @@
 """Plans: a request frozen, compiled and bound to the state of a session.
 
 Law of this file: a `Family` is a request with its fed tensors; a plan in it is keyed on the ranks of what is fed, on
-which ambiguous sizes are 1, and on the values that shapes depend on.  So a new batch size is not a new compile.
+which sizes are 0 and which ambiguous ones are 1, and on the values that shapes depend on.  So a new batch size is not a new compile.
 Which way a program runs is one rule, `route`.
 """
 
@@ -139,7 +139,7 @@ class Family:
         return self._make([np.empty([d if isinstance(d, int) else 2 for d in t.extents], t.dtype.as_numpy_dtype) for t in self.fed])  # type: ignore[union-attr]
 
     def _key(self, arrays: Sequence[np.ndarray]) -> tuple:
-        key = tuple([a.ndim for a in arrays])
+        key: tuple = tuple([a.ndim if a.size else a.shape for a in arrays])
         if self.ones:
             key += tuple([arrays[k].ndim > axis and arrays[k].shape[axis] == 1 for k, axis in self.ones])
         if self.valued:
@@ -147,12 +147,15 @@ class Family:
         return key
 
     def _leaf(self, k: int, shape: tuple[int, ...], ones: frozenset[int]) -> Node:
-        """The node that stands for fed tensor k, with extent 1 at the axes in `ones`."""
+        """The node that stands for fed tensor k, with extent 1 at the axes in `ones`.
+
+        An extent of 0 is always its own plan: derivatives move factors like 1/m out of sums over m, which holds for
+        m > 0 only, and for m = 0 the derivative is 0."""
         t = self.fed[k]
         static = t.extents
         if static is None:
             static = tuple(symbol(f"{t.op.name}.shape[{a}]") for a in range(len(shape)))
-        extents = tuple(1 if a in ones else d for a, d in enumerate(static))
+        extents = tuple(1 if a in ones else 0 if shape[a] == 0 else d for a, d in enumerate(static))
         if t.op.type == "Placeholder" and t.node is not None and extents == t.node.shape:
             return t.node
         # a computed tensor's extents may be made of other tensors' sizes: what is fed has sizes of its own

@@ -59,7 +59,7 @@ def _truncdiv(a, b):
 
 def _parts(a, b):
     """(floor of a / b, remainder with the sign of b) of floats, as NumPy computes them."""
-    mod = math.fmod(a, b)
+    mod = np.fmod(a, b)
     div = (a - mod) / b
     if mod != 0:
         if (b < 0) != (mod < 0):
