@@ -9,6 +9,7 @@ differently is written out.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 
 from .loops import Let
@@ -20,6 +21,9 @@ VECMATH = frozenset(("exp", "log", "log1p", "expm1", "sin", "cos", "tanh", "sigm
 ATOM, UNARY, POWER, PRODUCT, SUM, COMPARE, CHOICE = 9, 8, 7, 6, 5, 3, 1
 LONG = 90
 """Characters past which an expression is split by naming a part."""
+
+_SIMPLE = re.compile(r"\w+(\[[^\[\]]*\])?")
+"""A name or one element of an array."""
 
 Text = tuple[str, int]
 """An expression and how tightly its outermost operator binds."""
@@ -164,7 +168,7 @@ def combine(reducer: str, dtype: str, old: str, new: str) -> str:
     """The text of one step of a reduction; `new` is a name or an element where it is used twice."""
     if reducer == "sum":
         return f"add_reassoc({old}, {new})"
-    if " " in new and not new.endswith("]"):
+    if not _SIMPLE.fullmatch(new):
         new = f"({new})"
     if reducer == "prod":
         return f"{old} * {new}"

@@ -298,7 +298,9 @@ class _Emitter:
         op = self.names.get(where)
         what = f"{op[0].type} '{op[0].name}' made at {at(op[0].site)}" if op else "an operation derived from the graph"
         return ir.Check(
-            self._raw(a), self._raw(b), f"Incompatible shapes: {{left}} vs. {{right}} in {what}; these sizes must be equal: {_plain(a)} and {_plain(b)}"
+            self._raw(a),
+            self._raw(b),
+            f"Incompatible shapes: {{left}} vs. {{right}} in {what}; these sizes must be equal: {_plain(a)} and {_plain(b)}",
         )
 
     def _raw(self, d: Extent) -> ir.Size:
@@ -454,4 +456,3 @@ def _symbols(n: Node) -> set[sp.Symbol]:
 def _plain(d: Extent) -> str:
     """A size for people: 'X.shape[0]'."""
     return str(d)
-

@@ -14,7 +14,7 @@ import numpy as np
 from .freeze import Request, needed_operations
 from .graph import Operation, Tensor, convert, get_default_graph
 from .ops.state import ref_of
-from .plan import Family, Plan, State
+from .plan import Family, Plan, State, feed_array
 
 
 class Function:
@@ -29,8 +29,6 @@ class Function:
 
     def __call__(self, *args: Any) -> Any:
         """The outputs for these inputs: one array, or a list when `outputs` was a list."""
-        from .session import feed_array
-
         fed = self._family.fed
         if len(args) != len(fed):
             raise TypeError(f"this function takes {len(fed)} arrays ({', '.join(t.op.name for t in fed)}), {len(args)} were given")
@@ -132,15 +130,14 @@ def function(
 def _initialize(request: Request, given: Sequence[Tensor], state: State) -> None:
     """Run the initialisers of the variables that a request needs."""
     wanted = [*request.tensors, *(t for _, t in request.updates)]
-    needed = needed_operations([t.op for t in wanted] + [r.op for r, _ in request.updates], {t: None for t in given})  # type: ignore[misc]
+    needed = needed_operations([t.op for t in wanted] + [r.op for r, _ in request.updates], dict.fromkeys(given))  # type: ignore[misc]
     names = {op for op in needed if op.type == "VariableV2"}
     if not names:
         return
     graph = next(iter(names)).graph
     starts: list[Operation] = [
-        op for op in graph.get_operations() if op.type == "Assign" and op.inputs[0].op in names and op.name == f"{op.inputs[0].op.name}/Assign"
+        op
+        for op in graph.get_operations()
+        if op.type == "Assign" and op.inputs[0].op in names and op.name == f"{op.inputs[0].op.name}/Assign"
     ]
     Family(Request((), starts), (), state, "initialize").plan([])(state, [])
-
-
-

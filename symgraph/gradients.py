@@ -74,7 +74,7 @@ def _by_links(order: list[Node], extra: Mapping[Node, Node]) -> list[Node]:
     if not extra:
         return order[::-1]
     out: list[Node] = []
-    users: dict[Node, int] = {n: 0 for n in order}
+    users: dict[Node, int] = dict.fromkeys(order, 0)
     for n in order:
         for o in (*n.operands, *((extra[n],) if n in extra else ())):
             users[o] += 1
@@ -235,7 +235,9 @@ _LINALG: dict[str, Vjp] = {
     "inverse": _inverse,
     "solve": _solve,
     "cholesky": _cholesky,
-    "determinant": lambda n, g: (_scale(build.elementwise(scalar.x(0) * scalar.x(1), g, n), build.swap(build.linalg("inverse", n.operands[0]))),),
+    "determinant": lambda n, g: (
+        _scale(build.elementwise(scalar.x(0) * scalar.x(1), g, n), build.swap(build.linalg("inverse", n.operands[0]))),
+    ),
     "logdet": lambda n, g: (_scale(g, build.swap(build.linalg("inverse", n.operands[0]))),),
 }
 
@@ -243,4 +245,3 @@ _LINALG: dict[str, Vjp] = {
 def ones_like(y: Node) -> Node:
     """The seed of a sweep."""
     return build.filled(1, y.shape, y.dtype)
-

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from . import build, dtypes
+from .arithmetic import Arithmetic
 from .dtypes import DType
 from .errors import at, user_site
 from .node import Node
@@ -97,8 +98,7 @@ def _session(what: Operation | Tensor, session: Any, verb: str, start: str) -> A
         session = what.graph.default_session()
     if session is None:
         raise ValueError(
-            f"{start}: No default session is registered. Use `with sess.as_default()` or pass an explicit session to "
-            f"`{verb}(session=sess)`"
+            f"{start}: No default session is registered. Use `with sess.as_default()` or pass an explicit session to `{verb}(session=sess)`"
         )
     if session.graph is not what.graph:
         raise ValueError(
@@ -106,64 +106,6 @@ def _session(what: Operation | Tensor, session: Any, verb: str, start: str) -> A
             "is different from the session's graph."
         )
     return session
-
-
-class Arithmetic:
-    """Python's operators, shared by tensors and variables; ops/math.py fills `operators`."""
-
-    __slots__ = ()
-    __array_priority__ = 100
-    operators: dict[str, Callable[..., Tensor]] = {}
-
-    def _binary(self, name: str, other: object, swapped: bool = False) -> Tensor:
-        f = Arithmetic.operators[name]
-        return f(other, self) if swapped else f(self, other)
-
-    def __bool__(self) -> bool:
-        raise TypeError(
-            "Using a `tf.Tensor` as a Python `bool` is not allowed. Use `if t is not None:` instead of `if t:` to test if a tensor is "
-            "defined, and use TensorFlow ops such as tf.cond to execute subgraphs conditioned on the value of a tensor."
-        )
-
-    def __iter__(self) -> Iterator:
-        raise TypeError("Tensor objects are only iterable when eager execution is enabled. To iterate over this tensor use tf.map_fn.")
-
-    def __len__(self) -> int:
-        raise TypeError(f"len is not well defined for symbolic Tensors. ({self!r}) Please call `x.shape` rather than `len(x)`.")
-
-    __hash__ = object.__hash__
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __getitem__(self, key: object) -> Tensor:
-        return Arithmetic.operators["getitem"](self, key)
-
-    def __neg__(self) -> Tensor:
-        return Arithmetic.operators["neg"](self)
-
-    def __abs__(self) -> Tensor:
-        return Arithmetic.operators["abs"](self)
-
-    def __invert__(self) -> Tensor:
-        return Arithmetic.operators["invert"](self)
-
-
-def _add_operators() -> None:
-    def forward(name: str):
-        return lambda self, other: self._binary(name, other)
-
-    def backward(name: str):
-        return lambda self, other: self._binary(name, other, swapped=True)
-
-    for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"):
-        setattr(Arithmetic, f"__{name}__", forward(name))
-        setattr(Arithmetic, f"__r{name}__", backward(name))
-    for name in ("lt", "le", "gt", "ge"):
-        setattr(Arithmetic, f"__{name}__", forward(name))
-
-
-_add_operators()
 
 
 class Tensor(Arithmetic):
@@ -360,7 +302,9 @@ class Graph:
                 '"<op_name>:<output_index>".'
             )
         if op_name not in self._by_name:
-            raise KeyError(f"The name '{name}' refers to a Tensor which does not exist. The operation, '{op_name}', does not exist in the graph.")
+            raise KeyError(
+                f"The name '{name}' refers to a Tensor which does not exist. The operation, '{op_name}', does not exist in the graph."
+            )
         outputs = self._by_name[op_name].outputs
         if int(index) >= len(outputs):
             raise KeyError(
@@ -522,12 +466,16 @@ def get_default_session() -> Any:
 def reset_default_graph() -> None:
     """A new, empty default graph.  AssertionError inside a `with graph` or `with session`."""
     if _state.graphs or any(getattr(s, "_entered", False) for s in _state.sessions):
-        raise AssertionError("Do not use tf.reset_default_graph() to clear nested graphs. If you need a cleared graph, exit the nesting and create a new graph.")
+        raise AssertionError(
+            "Do not use tf.reset_default_graph() to clear nested graphs. If you need a cleared graph, exit the nesting and create a new graph."
+        )
     _shared_root[:] = [Graph()]
 
 
 # ---------------------------------------------------------------- conversion
-def convert(value: object, dtype: object = None, name: str | None = None, like: DType | None = None, graph: Graph | None = None, count: int = 1) -> Tensor:
+def convert(
+    value: object, dtype: object = None, name: str | None = None, like: DType | None = None, graph: Graph | None = None, count: int = 1
+) -> Tensor:
     """A tensor for a tensor, variable, number, array or nested list.
 
     `dtype` is required, `like` is tried first for values that bring no dtype of their own (an int beside float32
@@ -586,11 +534,19 @@ def to_array(value: object, dtype: DType | None) -> np.ndarray:
             np.asarray(value)
         except ValueError:
             pass
-        raise TypeError(f"Failed to convert object of type {type(value).__name__} to Tensor. Contents: {_show(value)}. Consider casting elements to a supported type.")
+        raise TypeError(
+            f"Failed to convert object of type {type(value).__name__} to Tensor. Contents: {_show(value)}. Consider casting elements to a supported type."
+        )
     if dtype is None:
         dtype = own
     elif not isinstance(value, np.ndarray | np.generic) and (
-        dtype.is_integer and own.is_floating and np.size(value) or dtype is dtypes.string and own is not dtypes.string or own is dtypes.string and dtype is not own
+        dtype.is_integer
+        and own.is_floating
+        and np.size(value)
+        or dtype is dtypes.string
+        and own is not dtypes.string
+        or own is dtypes.string
+        and dtype is not own
     ):
         raise TypeError(f"Expected {dtype.name}, got {_show(value)} of type '{type(value).__name__}' instead.")
     if dtype is dtypes.string:

@@ -16,7 +16,7 @@ import numpy as np
 
 from . import build, codegen, config
 from .codegen import ir
-from .errors import FailedPreconditionError, InvalidArgumentError, at
+from .errors import FailedPreconditionError, InvalidArgumentError, at, user_site
 from .freeze import Frozen, MissingSize, Request, freeze, needed_operations
 from .graph import NeedsValue, Operation, Tensor, Unknown
 from .node import Kind, Node
@@ -160,7 +160,9 @@ class Family:
             return t.node
         # a computed tensor's extents may be made of other tensors' sizes: what is fed has sizes of its own
         own = tuple(
-            d if isinstance(d, int) else symbol(f"{t.op.name}.shape[{a}]" if t.op.type == "Placeholder" else f"{t.op.name}:{t.value_index}.shape[{a}]")
+            d
+            if isinstance(d, int)
+            else symbol(f"{t.op.name}.shape[{a}]" if t.op.type == "Placeholder" else f"{t.op.name}:{t.value_index}.shape[{a}]")
             for a, d in enumerate(extents)
         )
         key = (k, own)
@@ -182,7 +184,9 @@ class Family:
                 frozen = freeze(replace(self.request, fed=fed), self.name)
             except NeedsValue as e:
                 if not self._note_value(e.leaf, fed):
-                    raise InvalidArgumentError(f"A shape depends on the value of '{e.leaf.attrs[0]}', which is not fed: only constants, sizes and fed values can be shapes") from None
+                    raise InvalidArgumentError(
+                        f"A shape depends on the value of '{e.leaf.attrs[0]}', which is not fed: only constants, sizes and fed values can be shapes"
+                    ) from None
                 continue
             except Unknown:
                 raise InvalidArgumentError("A tensor's rank is not known: feed the placeholders that it is computed from") from None
@@ -225,7 +229,9 @@ class Family:
     def _compile(self, frozen: Frozen, fed: Mapping[Tensor, Node]) -> Plan:
         program = frozen.program
         way = route(program)
-        executable = codegen.interpret(program) if way == "reference" else codegen.compile(program, target="cpu" if way == "numba" else "python")
+        executable = (
+            codegen.interpret(program) if way == "reference" else codegen.compile(program, target="cpu" if way == "numba" else "python")
+        )
         leaves = [fed[t] for t in self.fed]
         takes = tuple(leaves.index(n) for n in frozen.feeds)
         run = executable.bind([self.state.array(n) for n in frozen.states])
@@ -247,3 +253,31 @@ def _tf_name(op: Operation) -> str:
 
 def _tf_shape(op: Operation) -> str:
     return text(op.attrs["shape"]).replace("(", "[").replace(",)", ")").replace(")", "]").replace(" ", "")
+
+
+def feed_array(t: Tensor, value: Any) -> np.ndarray:
+    """The fed value as a C-contiguous array of the tensor's dtype; errors in TF's words."""
+    if isinstance(value, Tensor) or hasattr(value, "_as_graph_element"):
+        raise TypeError(
+            "The value of a feed cannot be a tf.Tensor object. Acceptable feed values include Python scalars, strings, lists, numpy "
+            f"ndarrays. For reference, the tensor object was {value!r} which was passed to the feed with key {t!r}."
+        )
+    if type(value) is np.ndarray and value.dtype == t.dtype.as_numpy_dtype and value.flags.c_contiguous:
+        array = value
+    else:
+        try:
+            with np.errstate(all="ignore"):
+                array = np.asarray(value, dtype=t.dtype.as_numpy_dtype, order="C")
+        except (ValueError, TypeError) as e:
+            raise type(e)(f"Cannot feed {value!r:.80} for Tensor '{t.name}' of dtype {t.dtype.name} ({at(user_site())}): {e}") from None
+    if not array.flags.writeable:  # compiled code takes writable arrays only, though it never writes to this one
+        array = array.copy()
+    extents = t.extents
+    if extents is not None:
+        shape = array.shape
+        if len(shape) != len(extents) or any([d != n for d, n in zip(extents, shape, strict=True) if type(d) is int]):
+            raise ValueError(
+                f"Cannot feed value of shape {shape} for Tensor '{t.name}', which has shape '{text(extents)}'\n"
+                f"  fed at {at(user_site())}; '{t.op.name}' made at {at(t.op.site)}"
+            )
+    return array

@@ -10,15 +10,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from . import dtypes
-from .errors import at, user_site
 from .freeze import Request, needed_operations
 from .function import Function
 from .graph import Graph, Operation, Tensor, _state, get_default_graph
-from .plan import Family, State
-from .shapes import text
+from .plan import Family, State, feed_array
 
 
 class Session:
@@ -60,7 +56,9 @@ class Session:
             raise RuntimeError("Attempted to use a closed Session.")
         leaves: list[Tensor | Operation] = []
         rebuild = _structure(fetches, self._leaf_of, leaves)
-        strings = {x: x.op.attrs["value"][()] for x in leaves if isinstance(x, Tensor) and x.dtype is dtypes.string and x.op.type == "Const"}
+        strings = {
+            x: x.op.attrs["value"][()] for x in leaves if isinstance(x, Tensor) and x.dtype is dtypes.string and x.op.type == "Const"
+        }
         tensors = [x for x in leaves if isinstance(x, Tensor) and x not in strings]
         operations = [x for x in leaves if isinstance(x, Operation)]
         fed = tuple(k if isinstance(k, Tensor) and k.op.graph is self.graph else self._fed_tensor(k) for k in feed_dict)
@@ -91,7 +89,9 @@ class Session:
 
     def _leaf_of(self, fetch: Any) -> Tensor | Operation:
         if fetch is None or not (hasattr(fetch, "_as_graph_element") or isinstance(fetch, Tensor | Operation | str)):
-            raise TypeError(f"Fetch argument {fetch!r} has invalid type {type(fetch)}, must be a string or Tensor. (Can not convert a {type(fetch).__name__} into a Tensor or Operation.)")
+            raise TypeError(
+                f"Fetch argument {fetch!r} has invalid type {type(fetch)}, must be a string or Tensor. (Can not convert a {type(fetch).__name__} into a Tensor or Operation.)"
+            )
         try:
             return self.graph.as_graph_element(fetch)
         except KeyError as e:
@@ -135,7 +135,9 @@ class Session:
 
     def __enter__(self) -> Session:
         if self._entered:
-            raise RuntimeError("Session context managers are not re-entrant. Use `Session.as_default()` if you want to enter a session multiple times.")
+            raise RuntimeError(
+                "Session context managers are not re-entrant. Use `Session.as_default()` if you want to enter a session multiple times."
+            )
         if self._closed:
             raise RuntimeError("Attempted to use a closed Session.")
         self._entered = True
@@ -218,34 +220,3 @@ def _structure(fetch: Any, leaf_of: Callable[[Any], Tensor | Operation], leaves:
         return lambda values: tuple([p(values) for p in inner])
     leaves.append(leaf_of(fetch))
     return next
-
-
-def feed_array(t: Tensor, value: Any) -> np.ndarray:
-    """The fed value as a C-contiguous array of the tensor's dtype; errors in TF's words."""
-    if isinstance(value, Tensor) or hasattr(value, "_as_graph_element"):
-        raise TypeError(
-            "The value of a feed cannot be a tf.Tensor object. Acceptable feed values include Python scalars, strings, lists, numpy "
-            f"ndarrays. For reference, the tensor object was {value!r} which was passed to the feed with key {t!r}."
-        )
-    if type(value) is np.ndarray and value.dtype == t.dtype.as_numpy_dtype and value.flags.c_contiguous:
-        array = value
-    else:
-        try:
-            with np.errstate(all="ignore"):
-                array = np.asarray(value, dtype=t.dtype.as_numpy_dtype, order="C")
-        except (ValueError, TypeError) as e:
-            raise type(e)(f"Cannot feed {value!r:.80} for Tensor '{t.name}' of dtype {t.dtype.name} ({at(user_site())}): {e}") from None
-    if not array.flags.writeable:  # compiled code takes writable arrays only, though it never writes to this one
-        array = array.copy()
-    extents = t.extents
-    if extents is not None:
-        shape = array.shape
-        if len(shape) != len(extents) or any([d != n for d, n in zip(extents, shape, strict=True) if type(d) is int]):
-            raise ValueError(
-                f"Cannot feed value of shape {shape} for Tensor '{t.name}', which has shape '{text(extents)}'\n"
-                f"  fed at {at(user_site())}; '{t.op.name}' made at {at(t.op.site)}"
-            )
-    return array
-
-
-

@@ -15,7 +15,13 @@ from .graph import NeedsValue
 from .node import Kind, Node
 from .shapes import Extent, Shape, ShapeError, is_known, normal, product
 
-_AS_SYMPY = {"maximum": sp.Max, "minimum": sp.Min, "floordiv": lambda a, b: sp.floor(a / b), "floormod": sp.Mod, "truncdiv": lambda a, b: sp.floor(a / b)}
+_AS_SYMPY = {
+    "maximum": sp.Max,
+    "minimum": sp.Min,
+    "floordiv": lambda a, b: sp.floor(a / b),
+    "floormod": sp.Mod,
+    "truncdiv": lambda a, b: sp.floor(a / b),
+}
 
 
 def static_value(n: Node) -> list[Extent]:
@@ -38,7 +44,9 @@ def static_value(n: Node) -> list[Extent]:
         case Kind.PLACEHOLDER | Kind.VARIABLE | Kind.CUT | Kind.RANDOM:
             raise NeedsValue(n)
         case _:
-            raise ShapeError("a shape cannot depend on computed values here: it is made of constants, fed values and sizes of other tensors")
+            raise ShapeError(
+                "a shape cannot depend on computed values here: it is made of constants, fed values and sizes of other tensors"
+            )
 
 
 def _generic(n: Node, count: int) -> list[Extent]:
@@ -51,7 +59,9 @@ def _generic(n: Node, count: int) -> list[Extent]:
         place = {0: k} if n.rank == 1 else {}
         if reducer:
             place[n.rank] = reduced
-        rename = {scalar.x(j): v[0 if not ix or ix[0] is None else place[ix[0]]] for j, (v, ix) in enumerate(zip(values, index, strict=True))}
+        rename = {
+            scalar.x(j): v[0 if not ix or ix[0] is None else place[ix[0]]] for j, (v, ix) in enumerate(zip(values, index, strict=True))
+        }
         return body.xreplace({s: sp.sympify(v) for s, v in rename.items()} | {scalar.i(a): sp.Integer(p) for a, p in place.items()})
 
     if n.rank > 1 or len(space) - n.rank > 1 or any(o.rank > 1 for o in n.operands):

@@ -70,7 +70,9 @@ def formula(tensor: Any) -> Formula:
     """
     t: Tensor = convert(tensor)
     if t.node is None:
-        raise ValueError(f"{t.described()} has no formula yet: the rank of a placeholder under it is not known; give the placeholder a shape")
+        raise ValueError(
+            f"{t.described()} has no formula yet: the rank of a placeholder under it is not known; give the placeholder a shape"
+        )
     names = {}
     for op in t.graph.get_operations():
         for out in op.outputs:
@@ -177,7 +179,9 @@ class _Writer:
     def _product(self, n: Node, ops: list[Written]) -> str:
         left, right = (self._in(w, FACTOR) for w in ops)
         joint = self.n.product
-        if not joint and (left[-1].isalnum() and right[0].isalnum() and (len(left) > 1 and left[-2].isalnum() or len(right) > 1 and right[1].islower())):
+        if not joint and (
+            left[-1].isalnum() and right[0].isalnum() and (len(left) > 1 and left[-2].isalnum() or len(right) > 1 and right[1].islower())
+        ):
             joint = " "
         return left + joint + right
 
@@ -265,7 +269,12 @@ class _Writer:
             front = self._join(num, ops, scalars)
             if den:
                 d = self._join(den, ops, scalars)
-                front = (self.n.fraction(front[0] if self.n is LATEX else self._in(front, FACTOR), d[0] if self.n is LATEX else self._in(d, ATOM)), PRODUCT)
+                front = (
+                    self.n.fraction(
+                        front[0] if self.n is LATEX else self._in(front, FACTOR), d[0] if self.n is LATEX else self._in(d, ATOM)
+                    ),
+                    PRODUCT,
+                )
             if matrices:
                 body = self._join(matrices, ops, scalars)
                 text = (front[0] + self.n.times + self._in(body, PRODUCT), PRODUCT) if num or den else body
@@ -292,7 +301,9 @@ class _Writer:
         return self.n.power(self._in(self._body(base, ops, scalars), ATOM), self._body(exponent, ops, scalars)[0]), FACTOR
 
     def _function(self, e: sp.Basic, ops: list[Written], scalars: frozenset[int]) -> Written:
-        args = [self._body(a, ops, scalars) for a in e.args if not (isinstance(a, sp.Symbol) and type(e).__name__ == "cast_" and a is e.args[1])]
+        args = [
+            self._body(a, ops, scalars) for a in e.args if not (isinstance(a, sp.Symbol) and type(e).__name__ == "cast_" and a is e.args[1])
+        ]
         name = type(e).__name__
         infix = _INFIX.get(name)
         if infix:

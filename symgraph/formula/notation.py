@@ -60,7 +60,11 @@ def latex_name(name: str) -> str:
 
 
 def _super(base: str, exponent: str) -> str:
-    return base + exponent.translate(_SUPER) if exponent.lstrip("-").isdigit() else f"{base}^{exponent if exponent.isalnum() else f'({exponent})'}"
+    return (
+        base + exponent.translate(_SUPER)
+        if exponent.lstrip("-").isdigit()
+        else f"{base}^{exponent if exponent.isalnum() else f'({exponent})'}"
+    )
 
 
 _LATEX_FUNCTIONS = {"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min", "det"}
@@ -91,7 +95,9 @@ LATEX = Notation(
     power=lambda a, n: f"{a}^{{{n}}}",
     fraction=lambda a, b: rf"\frac{{{a}}}{{{b}}}",
     sqrt=lambda a: rf"\sqrt{{{a}}}",
-    call=lambda f, a: (r"\sigma" if f == "sigmoid" else f"\\{f}" if f in _LATEX_FUNCTIONS else rf"\operatorname{{{f}}}") + rf"\left({a}\right)",
+    call=lambda f, a: (
+        (r"\sigma" if f == "sigmoid" else f"\\{f}" if f in _LATEX_FUNCTIONS else rf"\operatorname{{{f}}}") + rf"\left({a}\right)"
+    ),
     parens=lambda a: rf"\left({a}\right)",
     product=" ",
     total=lambda axes, a: rf"\operatorname{{sum}}{'_{' + axes + '}' if axes else ''}\left({a}\right)",

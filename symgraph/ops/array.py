@@ -121,7 +121,9 @@ def shape_tensor(shape: Any, graph: Any, name: str = "shape") -> Tensor:
     elif shape is not None:
         shape = [int(shape)]
     if shape is None or any(d is None for d in shape):
-        raise ValueError(f"Cannot convert a partially known shape {shape} to a Tensor: every entry must be a number here ({at(user_site())})")
+        raise ValueError(
+            f"Cannot convert a partially known shape {shape} to a Tensor: every entry must be a number here ({at(user_site())})"
+        )
     return convert(np.asarray(shape, np.int32), name=name, graph=graph)
 
 
@@ -154,7 +156,9 @@ def _range(start: Node, limit: Node, delta: Node) -> Node:
         (a,), (b,), (s,) = static_value(start), static_value(limit), static_value(delta)
         if s == 0:
             raise ValueError("Requires delta != 0")
-        n: Extent = max(0, -(-(b - a) // s)) if all(isinstance(v, int) for v in (a, b, s)) else b - a if s == 1 else sp.floor((b - a + s - 1) / s)
+        n: Extent = (
+            max(0, -(-(b - a) // s)) if all(isinstance(v, int) for v in (a, b, s)) else b - a if s == 1 else sp.floor((b - a + s - 1) / s)
+        )
         return build.generic(a + s * scalar.i(0), (), (), (int(n) if isinstance(n, sp.Integer) else n,), 1, None, d)
     values = [build.is_filled(v) if v.kind is not Kind.CONST else v.attrs[0].value.item() for v in (start, limit, delta)]
     if any(v is None for v in values):

@@ -37,7 +37,11 @@ def gradients(
     given = None if grad_ys is None else _listed(grad_ys)
     if given is not None and len(given) != len(ys):
         raise ValueError(f"Passed {len(given)} grad_ys for {len(ys)} ys")
-    stops = [s._ref if isinstance(s, Variable) else convert(s, graph=graph) for s in _listed(stop_gradients)] if stop_gradients is not None else []
+    stops = (
+        [s._ref if isinstance(s, Variable) else convert(s, graph=graph) for s in _listed(stop_gradients)]
+        if stop_gradients is not None
+        else []
+    )
     live = connected(y_tensors, x_tensors)
     wanted = [x for x, ok in zip(x_tensors, live, strict=True) if ok]
     if not wanted:

@@ -116,7 +116,9 @@ def _norm(x: Node, ord: Any, axis: tuple[int, ...] | None, keepdims: bool) -> No
     return build.elementwise(fn.power(x0, scalar.x(1)), total, build.const(1 / ord, x.dtype))
 
 
-def norm(tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: Any = None, name: str | None = None, keep_dims: Any = None) -> Tensor:  # noqa: A002
+def norm(
+    tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: Any = None, name: str | None = None, keep_dims: Any = None
+) -> Tensor:
     """The vector norm over `axis` (all axes by default): 'euclidean', 1, 2, inf or a positive number."""
     axes = axis_list(axis)
     if ord not in ("euclidean", "fro", 1, 2, np.inf) and not (isinstance(ord, int | float) and ord > 0):

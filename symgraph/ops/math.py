@@ -217,7 +217,9 @@ def _select(c: Node, x: Node, y: Node) -> Node:
 def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Tensor:
     """x where the condition holds, else y; a condition vector picks whole rows, as in TF1."""
     if x is None or y is None:
-        raise NotImplementedError("tf.where(condition) without x and y gives a tensor whose size depends on values, which is not supported: pass x and y")
+        raise NotImplementedError(
+            "tf.where(condition) without x and y gives a tensor whose size depends on values, which is not supported: pass x and y"
+        )
     graph = graph_of((condition, x, y))
     with graph.name_scope(name or "Select") as scope:
         c = convert(condition, dtype=dtypes.bool, name="condition", graph=graph)

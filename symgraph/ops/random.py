@@ -54,13 +54,17 @@ def _shuffle(context: Any, op: Any) -> Node:
     return make(Kind.RANDOM, (x,), (op.attrs["_key"], "shuffle"), x.shape, x.dtype)
 
 
-def _random(distribution: str, scope: str, graph: Graph, shape: Tensor, a: Any, b: Any, dtype: dtypes.DType, seed: int | None, count: int) -> Tensor:
+def _random(
+    distribution: str, scope: str, graph: Graph, shape: Tensor, a: Any, b: Any, dtype: dtypes.DType, seed: int | None, count: int
+) -> Tensor:
     pair = seed_pair(graph, seed)
     attrs = {"distribution": distribution, "dtype": dtype, "seed": pair, "_key": Key(scope[:-1], pair)}
     return graph.add("RandomDraw", (shape, a, b), attrs, scope, count).outputs[0]
 
 
-def random_uniform(shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dtypes.float32, seed: int | None = None, name: str | None = None) -> Tensor:
+def random_uniform(
+    shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dtypes.float32, seed: int | None = None, name: str | None = None
+) -> Tensor:
     """Uniform in [minval, maxval): u * (maxval - minval) + minval for floats, minval + word mod range for integers."""
     d = as_dtype(dtype)
     if d not in (dtypes.float32, dtypes.float64, dtypes.int32, dtypes.int64):
@@ -78,7 +82,9 @@ def random_uniform(shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any =
 
 
 def _normal(distribution: str, default: str):
-    def function(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, seed: int | None = None, name: str | None = None) -> Tensor:
+    def function(
+        shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, seed: int | None = None, name: str | None = None
+    ) -> Tensor:
         d = as_dtype(dtype)
         graph = graph_of((shape, mean, stddev))
         with graph.name_scope(name or default) as scope:
@@ -115,5 +121,3 @@ def random_shuffle(value: Any, seed: int | None = None, name: str | None = None)
             return t
         pair = seed_pair(graph, seed)
         return graph.add("RandomShuffle", (t,), {"seed": pair, "_key": Key(scope[:-1], pair)}, scope).outputs[0]
-
-

@@ -117,7 +117,9 @@ def _arg(kind: str, reducer: str) -> Callable[..., Tensor]:
             return graph.add(kind, (t,), {"axis": axes[0], "output_type": as_dtype(output_type)}, scope, 2).outputs[0]
 
     function.__name__ = function.__qualname__ = kind.lower()
-    function.__doc__ = "Position along `axis` (default 0) of the first " + ("greatest" if reducer == "argmax" else "least") + " element, int64."
+    function.__doc__ = (
+        "Position along `axis` (default 0) of the first " + ("greatest" if reducer == "argmax" else "least") + " element, int64."
+    )
     return function
 
 

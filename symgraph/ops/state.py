@@ -217,5 +217,3 @@ def global_variables_initializer() -> Operation:
 
 
 initialize_all_variables = global_variables_initializer
-
-

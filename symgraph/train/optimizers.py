@@ -112,7 +112,11 @@ class Optimizer:
                     hyper = [self._number(h, v.dtype, numbers, graph) for h in self.hyper]
                 more = [convert(e) for e in extras]
                 inputs = [v._ref, *(s._ref for s in own), g, *more, *hyper]
-                updates.append(graph.add(f"Apply{self.kind}", inputs, {"writes": 1 + len(own), **self._flags()}, f"update_{v.op.name}/Apply{self.kind}"))
+                updates.append(
+                    graph.add(
+                        f"Apply{self.kind}", inputs, {"writes": 1 + len(own), **self._flags()}, f"update_{v.op.name}/Apply{self.kind}"
+                    )
+                )
             updates += self._finish(graph, updates)
             with graph.name_scope(None if scope == "" else scope):
                 if global_step is None:
@@ -156,7 +160,9 @@ class Optimizer:
         if key not in self._slots:
             with v.graph.name_scope(None):
                 self._slots[key] = Variable(
-                    np.full(tuple(v.shape.as_list()), start, v.dtype.as_numpy_dtype), trainable=False, name=f"{v.op.name}/{self._slot_name()}"
+                    np.full(tuple(v.shape.as_list()), start, v.dtype.as_numpy_dtype),
+                    trainable=False,
+                    name=f"{v.op.name}/{self._slot_name()}",
                 )
         return self._slots[key]
 
@@ -214,7 +220,9 @@ class MomentumOptimizer(Optimizer):
     hyper = ("learning_rate", "momentum")
     slots = (("momentum", 0.0),)
 
-    def __init__(self, learning_rate: Any, momentum: Any, use_locking: bool = False, name: str = "Momentum", use_nesterov: bool = False) -> None:
+    def __init__(
+        self, learning_rate: Any, momentum: Any, use_locking: bool = False, name: str = "Momentum", use_nesterov: bool = False
+    ) -> None:
         super().__init__(name, learning_rate=learning_rate, momentum=momentum)
         self.nesterov = bool(use_nesterov)
 
@@ -233,7 +241,9 @@ class AdagradOptimizer(Optimizer):
     kind = "Adagrad"
     hyper = ("learning_rate",)
 
-    def __init__(self, learning_rate: Any, initial_accumulator_value: float = 0.1, use_locking: bool = False, name: str = "Adagrad") -> None:
+    def __init__(
+        self, learning_rate: Any, initial_accumulator_value: float = 0.1, use_locking: bool = False, name: str = "Adagrad"
+    ) -> None:
         if initial_accumulator_value <= 0.0:
             raise ValueError(f"initial_accumulator_value must be positive: {initial_accumulator_value}")
         super().__init__(name, learning_rate=learning_rate)
@@ -281,7 +291,13 @@ class AdamOptimizer(Optimizer):
     slots = (("m", 0.0), ("v", 0.0))
 
     def __init__(
-        self, learning_rate: Any = 0.001, beta1: Any = 0.9, beta2: Any = 0.999, epsilon: Any = 1e-8, use_locking: bool = False, name: str = "Adam"
+        self,
+        learning_rate: Any = 0.001,
+        beta1: Any = 0.9,
+        beta2: Any = 0.999,
+        epsilon: Any = 1e-8,
+        use_locking: bool = False,
+        name: str = "Adam",
     ) -> None:
         super().__init__(name, learning_rate=learning_rate, beta1=beta1, beta2=beta2, epsilon=epsilon)
         self._powers: tuple[Variable, Variable] | None = None
