@@ -11,16 +11,16 @@ _here = _Path(__file__).resolve().parent
 if not (_here / "codegen").is_dir() and (_here.parent / "codegen").is_dir():
     __path__.append(str(_here.parent))  # a bare checkout: codegen/ lies beside the package
 
-from . import errors, train  # noqa: E402
-from .dtypes import DType, as_dtype, bool, float32, float64, int8, int16, int32, int64, string, uint8  # noqa: E402, A004
-from .errors import NoGradientError  # noqa: E402
-from .formula import Formula, formula  # noqa: E402
-from .function import Function, function  # noqa: E402
-from .graph import Graph, Operation, Tensor, get_default_graph, get_default_session, reset_default_graph  # noqa: E402
-from .graph import convert as convert_to_tensor  # noqa: E402
-from .ops import linalg as _linalg  # noqa: E402
-from .ops import math as _math  # noqa: E402
-from .ops.array import (  # noqa: E402
+from . import errors, train
+from .dtypes import DType, as_dtype, bool, float32, float64, int8, int16, int32, int64, string, uint8
+from .errors import NoGradientError
+from .formula import Formula, formula
+from .function import Function, function
+from .graph import Graph, Operation, Tensor, get_default_graph, get_default_session, reset_default_graph
+from .graph import convert as convert_to_tensor
+from .ops import linalg as _linalg
+from .ops import math as _math
+from .ops.array import (
     concat,
     constant,
     expand_dims,
@@ -29,7 +29,7 @@ from .ops.array import (  # noqa: E402
     ones,
     ones_like,
     placeholder,
-    range,  # noqa: A004
+    range,
     rank,
     reshape,
     shape,
@@ -41,27 +41,27 @@ from .ops.array import (  # noqa: E402
     zeros,
     zeros_like,
 )
-from .ops.array import slice_ as slice  # noqa: E402, A004
-from .ops.control import control_dependencies, group, no_op  # noqa: E402
-from .ops.control import tuple_ as tuple  # noqa: E402, A004
-from .ops.derivative import gradients  # noqa: E402
-from .ops.linalg import cholesky, matmul, matrix_determinant, matrix_inverse, matrix_solve, norm, trace  # noqa: E402
-from .ops.math import (  # noqa: E402
+from .ops.array import slice_ as slice
+from .ops.control import control_dependencies, group, no_op
+from .ops.control import tuple_ as tuple
+from .ops.derivative import gradients
+from .ops.linalg import cholesky, matmul, matrix_determinant, matrix_inverse, matrix_solve, norm, trace
+from .ops.math import (
     add_n,
     cast,
     clip_by_value,
     div,
     divide,
     identity,
-    pow,  # noqa: A004
+    pow,
     stop_gradient,
     to_float,
     to_int32,
     truediv,
     where,
 )
-from .ops.random import get_seed, random_normal, random_shuffle, random_uniform, set_random_seed, truncated_normal  # noqa: E402
-from .ops.reduce import (  # noqa: E402
+from .ops.random import get_seed, random_normal, random_shuffle, random_uniform, set_random_seed, truncated_normal
+from .ops.reduce import (
     arg_max,
     arg_min,
     argmax,
@@ -74,7 +74,7 @@ from .ops.reduce import (  # noqa: E402
     reduce_prod,
     reduce_sum,
 )
-from .ops.state import (  # noqa: E402
+from .ops.state import (
     Variable,
     assign,
     assign_add,
@@ -85,8 +85,8 @@ from .ops.state import (  # noqa: E402
     trainable_variables,
     variables_initializer,
 )
-from .session import InteractiveSession, Session  # noqa: E402
-from .shapes import Dimension, TensorShape  # noqa: E402
+from .session import InteractiveSession, Session
+from .shapes import Dimension, TensorShape
 
 __version__ = "0.1.0"
 

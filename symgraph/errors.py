@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from types import FrameType
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -47,7 +48,7 @@ def user_site() -> tuple[str, int]:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
-        if not (name.startswith(_HERE) or name.startswith(_CODEGEN) or name.startswith("<frozen")) and name != _CONTEXTLIB:
+        if not name.startswith((_HERE, _CODEGEN, "<frozen")) and name != _CONTEXTLIB:
             return name, frame.f_lineno
         frame = frame.f_back
     return "<unknown>", 0
@@ -59,3 +60,39 @@ _CONTEXTLIB = os.path.join(os.path.dirname(os.__file__), "contextlib.py")
 def at(site: tuple[str, int]) -> str:
     """'train.py:14'"""
     return f"{os.path.basename(site[0])}:{site[1]}"
+
+
+_KINDS = (NoGradientError, NotImplementedError, TypeError, ValueError)
+"""What a fault that a user made can be; a subclass is shown as the first of these that it is."""
+
+
+def locate(error: BaseException, call: str, site: tuple[str, int], operands: Mapping[str, object], clause: str = "") -> BaseException:
+    """The error with the call that it happened in: its kind and name, the user's line, and what it was given.
+
+    The first line of `error` is kept as it is (TF's words) and `clause` is put behind it; a second line is a remark
+    that goes to the call.  An error that is located already, or that no user can have made, is returned itself."""
+    if isinstance(error, IndexError | OverflowError):
+        error = ValueError(str(error))
+    kind = next((k for k in _KINDS if isinstance(error, k)), None) or (RuntimeError if type(error) is RuntimeError else None)
+    if kind is None or getattr(error, "located", False):
+        return error
+    what, _, remark = str(error).partition("\n")
+    lines = [what + clause, f"  {call} made at {at(site)}" + (f": {remark}" if remark else "")]
+    lines += [f"  {label} {shown(value)}" for label, value in operands.items() if value is not None]
+    new = kind("\n".join(lines))
+    new.located = True  # type: ignore[attr-defined]
+    return new
+
+
+def shown(value: object) -> str:
+    """An operand in a few words: a tensor with its shape, dtype and line, an array with its shape, else its repr."""
+    if hasattr(value, "_as_graph_element"):
+        value = value._as_graph_element()
+    if hasattr(value, "described"):
+        return value.described()
+    if isinstance(value, list | tuple) and any(hasattr(v, "described") or hasattr(v, "_as_graph_element") for v in value):
+        return ", ".join(map(shown, value[:8])) + (", ..." if len(value) > 8 else "")
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"array {value.shape} {value.dtype}"
+    text = repr(value)
+    return text if len(text) < 60 else text[:57] + "..."

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import CO_VARARGS
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,12 @@ import numpy as np
 from . import build, dtypes
 from .arithmetic import Arithmetic
 from .dtypes import DType
-from .errors import at, user_site
+from .errors import at, locate, user_site
 from .node import Node
-from .shapes import Shape, ShapeError, TensorShape, text
+from .shapes import Shape, TensorShape, brackets, text
 
 _LEGAL = re.compile(r"^[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*$")
+_LEGAL_INSIDE = re.compile(r"^[A-Za-z0-9_.\\/>-]+$")
 
 
 # ---------------------------------------------------------------- builders
@@ -159,8 +161,9 @@ class Tensor(Arithmetic):
         return f'Tensor("{self.name}"{shape}, dtype={self.dtype.name})'
 
     def described(self) -> str:
-        """For messages: 'X' (?, 9) float32 made at train.py:14."""
-        return f"'{self.op.name}' {text(self.extents)} {self.dtype.name} made at {at(self.op.site)}"
+        """For messages: 'X' (?, 9) float32 made at train.py:14.  What a variable reads as bears the variable's name."""
+        op = self.op.inputs[0].op if self.op.type == "Identity" and self.op.inputs[0].op.type == "VariableV2" else self.op
+        return f"'{op.name}' {text(self.extents)} {self.dtype.name} made at {at(op.site)}"
 
 
 # ---------------------------------------------------------------- the graph
@@ -171,6 +174,7 @@ class Graph:
         self._operations: list[Operation] = []
         self._by_name: dict[str, Operation] = {}
         self._taken: dict[str, int] = {}
+        self._journal: list[tuple[str, int | None]] = []  # what `_taken` held before each change: see `Attempt`
         self._scope = ""
         self._control: tuple[Operation, ...] = ()
         self._collections: dict[Any, list] = {}
@@ -183,37 +187,39 @@ class Graph:
         """`name` inside the current scope, with _1, _2, ... when it is taken (compared without case)."""
         if self._scope:
             name = f"{self._scope}/{name}"
-        key = name.lower()
-        number = self._taken.get(key, 0)
+        number = self._taken.get(name.lower(), 0)
         if not mark:
             return name if number == 0 else f"{name}_{number}"
-        self._taken[key] = number + 1
-        if number:
-            candidate = f"{name}_{number}"
-            while candidate.lower() in self._taken:
-                number += 1
-                candidate = f"{name}_{number}"
-            self._taken[key] = number + 1
-            self._taken[candidate.lower()] = 1
-            name = candidate
-        return name
+        unique, key = name, name.lower()
+        while number and (unique := f"{name}_{number}").lower() in self._taken:
+            number += 1
+        self._take(key, number + 1)
+        if unique != name:
+            self._take(unique.lower(), 1)
+        return unique
+
+    def _take(self, key: str, count: int) -> None:
+        self._journal.append((key, self._taken.get(key)))
+        self._taken[key] = count
 
     @contextmanager
     def name_scope(self, name: str | None) -> Iterator[str]:
         """Operations made inside are called name/...; a trailing slash re-enters a scope, None is the root."""
         old = self._scope
-        if not name:
-            new = ""
-        elif name.endswith("/"):
-            new = name[:-1]
-        else:
-            self._check_name(name)
-            new = self.unique_name(name)
-        self._scope = new
+        self._scope = new = self._scope_of(name)
         try:
             yield new + "/" if new else ""
         finally:
             self._scope = old
+
+    def _scope_of(self, name: str | None) -> str:
+        """What the scope called `name` is called in full."""
+        if not name:
+            return ""
+        if isinstance(name, str) and name.endswith("/"):
+            return name[:-1]
+        self._check_name(name)
+        return self.unique_name(name)
 
     @contextmanager
     def control_dependencies(self, control_inputs: Sequence[Any] | None) -> Iterator[None]:
@@ -222,19 +228,20 @@ class Graph:
         if control_inputs is None:
             self._control = ()
         else:
-            ops = [getattr(c, "op", c) for c in control_inputs]
+            ops = [as_operation(c) for c in control_inputs]
             self._control = tuple(dict.fromkeys([*old, *ops]))
         try:
             yield
         finally:
             self._control = old
 
-    @staticmethod
-    def _check_name(name: str) -> None:
+    def _check_name(self, name: str) -> None:
         if not isinstance(name, str):
             raise TypeError(f"a name must be a string, not {type(name).__name__}: {name!r}")
-        if not _LEGAL.match(name):
-            raise ValueError(f"'{name}' is not a valid scope name: names are made of letters, digits, '.', '_', '-', '/', '\\' and '>'")
+        legal = _LEGAL_INSIDE if self._scope else _LEGAL
+        if not legal.match(name):
+            kind = "scope" if self._scope else "root scope"
+            raise ValueError(f"'{name}' is not a valid {kind} name. A {kind} name has to match the following pattern: {legal.pattern}")
 
     # -- operations
     def add(
@@ -249,33 +256,35 @@ class Graph:
 
         `name` is made unique in the current scope; one that ends in a slash is taken as it stands.  `count` is how
         many operations TF1 would have made.  Shape and dtype faults are raised here, with the user's line."""
-        if self._finalized:
-            raise RuntimeError("Graph is finalized and cannot be modified.")
-        name = name or kind
-        if name.endswith("/"):
+        with Attempt(self, kind, name or kind, inputs):
+            if self._finalized:
+                raise RuntimeError("Graph is finalized and cannot be modified.")
+            op = Operation()
+            op.graph, op.type, op.attrs, op.site, op.number = self, kind, attrs or {}, user_site(), len(self._operations)
+            op.inputs, op.control_inputs, op.outputs = tuple(inputs), self._control, ()
+            for t in (*op.inputs, *op.control_inputs):
+                if t.graph is not self:
+                    beside = next((str(u) for u in op.inputs if u.graph is self), "the default graph")
+                    raise ValueError(
+                        f"{t} must be from the same graph as {beside}.\nthe two are of different graphs (was one made before a reset?)"
+                    )
+            op.name = self._op_name(name or kind)
+            op.outputs = _outputs(op)
+            self._operations.append(op)
+            self._by_name[op.name] = op
+            self.counted += count
+        return op
+
+    def _op_name(self, name: str) -> str:
+        if isinstance(name, str) and name.endswith("/"):
             full = name[:-1]
             if full in self._by_name:
-                full = self.unique_name(full)
-            else:
-                self._taken.setdefault(full.lower(), 1)
-        else:
-            self._check_name(name)
-            full = self.unique_name(name)
-        op = Operation()
-        op.graph, op.type, op.name, op.attrs, op.site = self, kind, full, attrs or {}, user_site()
-        op.inputs, op.control_inputs, op.outputs = tuple(inputs), self._control, ()
-        for t in op.inputs:
-            if t.graph is not self:
-                raise ValueError(
-                    f"Tensor {t.described()} must be from the same graph as {kind} '{full}' ({at(op.site)}): it was made in another "
-                    "graph (was the default graph reset in between?)"
-                )
-        op.number = len(self._operations)
-        op.outputs = _outputs(op)
-        self._operations.append(op)
-        self._by_name[full] = op
-        self.counted += count
-        return op
+                return self.unique_name(full)
+            if full.lower() not in self._taken:
+                self._take(full.lower(), 1)
+            return full
+        self._check_name(name)
+        return self.unique_name(name)
 
     def get_operations(self) -> list[Operation]:
         """All operations in the order of their creation."""
@@ -364,6 +373,63 @@ class Graph:
         return sessions[-1] if sessions else None
 
 
+def as_operation(x: Any) -> Operation:
+    """The operation itself, or that of a tensor or variable; TypeError for anything else."""
+    op = x if isinstance(x, Operation) else getattr(x, "op", None)
+    if not isinstance(op, Operation):
+        raise TypeError(f"Can not convert a {type(x).__name__} into a Tensor or Operation: {x!r}")
+    return op
+
+
+class Attempt:
+    """`with Attempt(graph, kind, name, operands):` all of it or nothing.
+
+    What fails inside leaves the graph as it was, names included, and says which call it was, what it was given and the
+    user's line.  With `scoped`, what is recorded inside lies in a name scope called `name`, which the `with` yields.
+    Nothing else in the front end locates a fault."""
+
+    __slots__ = ("graph", "kind", "name", "operands", "scoped", "_mark", "_outer")
+
+    def __init__(self, graph: Graph, kind: str, name: Any, operands: Mapping[str, object] | Sequence[Tensor], scoped: bool = False) -> None:
+        self.graph, self.kind, self.name, self.operands, self.scoped = graph, kind, name, operands, scoped
+
+    def __enter__(self) -> str:
+        g = self.graph
+        self._outer = g._scope
+        self._mark = (len(g._operations), len(g._journal), g.counted, {k: len(v) for k, v in g._collections.items()})
+        if not self.scoped:
+            return self.name
+        try:
+            g._scope = g._scope_of(self.name)
+        except (TypeError, ValueError) as e:
+            self.__exit__(type(e), e, None)
+            raise
+        self.name = g._scope + "/" if g._scope else ""
+        return self.name
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        g = self.graph
+        g._scope = self._outer
+        if error is None:
+            return
+        operations, names, g.counted, collected = self._mark
+        for op in g._operations[operations:]:
+            del g._by_name[op.name]
+        del g._operations[operations:]
+        for key, old in reversed(g._journal[names:]):
+            if old is None:
+                del g._taken[key]
+            else:
+                g._taken[key] = old
+        del g._journal[names:]
+        for key, items in g._collections.items():
+            del items[collected.get(key, 0) :]
+        given = self.operands if isinstance(self.operands, Mapping) else dict.fromkeys(())
+        fault = locate(error, f"{self.kind} {str(self.name).rstrip('/')!r}", user_site(), given)
+        if fault is not error:
+            raise fault from None
+
+
 def _outputs(op: Operation) -> tuple[Tensor, ...]:
     """Build the operation's nodes and wrap them; unknown ranks and sizes give tensors without a node."""
     how = BUILDERS[op.type]
@@ -390,8 +456,6 @@ class Unknown(Exception):
 class _BuildTime:
     """The context of graph building: every tensor has the node it was made with."""
 
-    links: dict[Node, Callable[[], Node]] = {}
-
     def node(self, t: Tensor) -> Node:
         if t.node is None:
             raise Unknown
@@ -412,25 +476,23 @@ def build_nodes(op: Operation, operands: Sequence[Node | None], context: Any) ->
     attrs = {k: v for k, v in op.attrs.items() if k[0] != "_"}
     try:
         made = how.make(context, op) if how.contextual else how.make(*operands, **attrs)
-    except (ShapeError, TypeError, ValueError, IndexError) as e:
-        if getattr(e, "_located", False):
-            raise
-        kind = TypeError if isinstance(e, TypeError) else ValueError
-        new = kind(_fault(op, operands, str(e)))
-        new._located = True  # type: ignore[attr-defined]
-        raise new from None
+    except (TypeError, ValueError, LookupError, NotImplementedError) as e:
+        shapes = ", ".join("?" if o is None else brackets(o.shape) for o in operands)
+        clause = f" for '{op.name}' (op: '{op.type}') with input shapes: {shapes}." if isinstance(e, ValueError) else ""
+        raise locate(e, f"{op.type} '{op.name}'", op.site, dict(zip(_labels(op, how), op.inputs, strict=True)), clause) from None
     if made is None:
         return ()
     return made if isinstance(made, tuple) else (made,)
 
 
-def _fault(op: Operation, operands: Sequence[Node | None], why: str) -> str:
-    shapes = ",".join("?" if o is None else "[" + ",".join(map(str, TensorShape(o.shape))) + "]" for o in operands)
-    lines = f"{why} for '{op.name}' (op: '{op.type}') with input shapes: {shapes}.\n  {op.type} '{op.name}' made at {at(op.site)}"
-    for t, o in zip(op.inputs, operands, strict=True):
-        shape = text(o.shape) if o is not None else text(t.extents)
-        lines += f"\n  input '{t.op.name}' {shape} {t.dtype.name} made at {at(t.op.site)}"
-    return lines
+def _labels(op: Operation, how: Builder) -> list[str]:
+    """What the operation's builder calls its inputs."""
+    code = how.make.__code__
+    if how.contextual:
+        return [f"input {k}" for k in range(len(op.inputs))]
+    if code.co_flags & CO_VARARGS:
+        return [f"{code.co_varnames[code.co_argcount + code.co_kwonlyargcount].rstrip('s')} {k}" for k in range(len(op.inputs))]
+    return list(code.co_varnames[: len(op.inputs)])
 
 
 # ---------------------------------------------------------------- defaults
@@ -467,7 +529,8 @@ def reset_default_graph() -> None:
     """A new, empty default graph.  AssertionError inside a `with graph` or `with session`."""
     if _state.graphs or any(getattr(s, "_entered", False) for s in _state.sessions):
         raise AssertionError(
-            "Do not use tf.reset_default_graph() to clear nested graphs. If you need a cleared graph, exit the nesting and create a new graph."
+            "Do not use tf.reset_default_graph() to clear nested graphs. If you need a cleared graph, "
+            "exit the nesting and create a new graph."
         )
     _shared_root[:] = [Graph()]
 
@@ -535,7 +598,8 @@ def to_array(value: object, dtype: DType | None) -> np.ndarray:
         except ValueError:
             pass
         raise TypeError(
-            f"Failed to convert object of type {type(value).__name__} to Tensor. Contents: {_show(value)}. Consider casting elements to a supported type."
+            f"Failed to convert object of type {type(value).__name__} to Tensor. Contents: {_show(value)}. "
+            "Consider casting elements to a supported type."
         )
     if dtype is None:
         dtype = own

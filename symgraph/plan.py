@@ -90,7 +90,8 @@ class Plan:
             for v in self.reads:
                 if v not in state.initialized:
                     raise FailedPreconditionError(
-                        f"Attempting to use uninitialized value {v.attrs[0].name}: run its initializer or tf.global_variables_initializer() first"
+                        f"Attempting to use uninitialized value {v.attrs[0].name}: "
+                        "run its initializer or tf.global_variables_initializer() first"
                     )
         try:
             out = self.run(*[arrays[k] for k in self.takes])
@@ -185,7 +186,8 @@ class Family:
             except NeedsValue as e:
                 if not self._note_value(e.leaf, fed):
                     raise InvalidArgumentError(
-                        f"A shape depends on the value of '{e.leaf.attrs[0]}', which is not fed: only constants, sizes and fed values can be shapes"
+                        f"A shape depends on the value of '{e.leaf.attrs[0]}', which is not fed: "
+                        "only constants, sizes and fed values can be shapes"
                     ) from None
                 continue
             except Unknown:
@@ -275,7 +277,7 @@ def feed_array(t: Tensor, value: Any) -> np.ndarray:
     extents = t.extents
     if extents is not None:
         shape = array.shape
-        if len(shape) != len(extents) or any([d != n for d, n in zip(extents, shape, strict=True) if type(d) is int]):
+        if len(shape) != len(extents) or any(d != n for d, n in zip(extents, shape, strict=True) if type(d) is int):
             raise ValueError(
                 f"Cannot feed value of shape {shape} for Tensor '{t.name}', which has shape '{text(extents)}'\n"
                 f"  fed at {at(user_site())}; '{t.op.name}' made at {at(t.op.site)}"

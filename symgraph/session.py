@@ -90,7 +90,8 @@ class Session:
     def _leaf_of(self, fetch: Any) -> Tensor | Operation:
         if fetch is None or not (hasattr(fetch, "_as_graph_element") or isinstance(fetch, Tensor | Operation | str)):
             raise TypeError(
-                f"Fetch argument {fetch!r} has invalid type {type(fetch)}, must be a string or Tensor. (Can not convert a {type(fetch).__name__} into a Tensor or Operation.)"
+                f"Fetch argument {fetch!r} has invalid type {type(fetch)}, must be a string or Tensor. "
+                f"(Can not convert a {type(fetch).__name__} into a Tensor or Operation.)"
             )
         try:
             return self.graph.as_graph_element(fetch)

@@ -17,7 +17,9 @@ Shape = tuple[Extent, ...]
 
 
 class ShapeError(ValueError):
-    """Shapes that do not fit; the caller adds which op, whose tensors, and the user's line."""
+    """Shapes that do not fit; the caller adds which op, whose tensors, and the user's line.
+
+    The first line of the message is TF's words, a second one says it for the operation at hand."""
 
 
 def symbol(name: str) -> sp.Symbol:
@@ -83,6 +85,11 @@ def broadcast(*shapes: Shape) -> Shape:
 def text(shape: Shape | None) -> str:
     """'(?, 9)', as TF1 prints it."""
     return "<unknown>" if shape is None else str(TensorShape(shape))
+
+
+def brackets(shape: Shape | None) -> str:
+    """'[?,9]', as TF1 writes shapes inside messages."""
+    return "<unknown>" if shape is None else "[" + ",".join(str(Dimension(d)) for d in shape) + "]"
 
 
 class Dimension:

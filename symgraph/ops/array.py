@@ -222,7 +222,7 @@ def _shape(x: Node, out_type: dtypes.DType) -> Node:
     return _sizes(x.shape, out_type) if x.shape else build.const(np.zeros(0, out_type.as_numpy_dtype), out_type)
 
 
-def shape(input: Any, name: str | None = None, out_type: Any = dtypes.int32) -> Tensor:  # noqa: A002
+def shape(input: Any, name: str | None = None, out_type: Any = dtypes.int32) -> Tensor:
     """The tensor's shape as an integer vector."""
     return apply("Shape", "Shape", input, name=name, out_type=as_dtype(out_type))
 
@@ -232,7 +232,7 @@ def _size(x: Node, out_type: dtypes.DType) -> Node:
     return build.reshape(_sizes([build.product(x.shape)], out_type), ())
 
 
-def size(input: Any, name: str | None = None, out_type: Any = dtypes.int32) -> Tensor:  # noqa: A002
+def size(input: Any, name: str | None = None, out_type: Any = dtypes.int32) -> Tensor:
     """How many elements the tensor has."""
     return apply("Size", "Size", input, name=name, out_type=as_dtype(out_type))
 
@@ -242,7 +242,7 @@ def _rank(x: Node) -> Node:
     return build.const(x.rank, dtypes.int32)
 
 
-def rank(input: Any, name: str | None = None) -> Tensor:  # noqa: A002
+def rank(input: Any, name: str | None = None) -> Tensor:
     """How many axes the tensor has."""
     return apply("Rank", "Rank", input, name=name)
 
@@ -278,7 +278,7 @@ def _expand_dims(x: Node, axis: int) -> Node:
     return build.reshape(x, (*x.shape[:a], 1, *x.shape[a:]))
 
 
-def expand_dims(input: Any, axis: Any = None, name: str | None = None, dim: Any = None) -> Tensor:  # noqa: A002
+def expand_dims(input: Any, axis: Any = None, name: str | None = None, dim: Any = None) -> Tensor:
     """A new axis of extent 1 at `axis`."""
     a = dim if axis is None else axis
     if a is None:
@@ -295,7 +295,7 @@ def _squeeze(x: Node, axis: tuple[int, ...] | None) -> Node:
     return build.reshape(x, tuple(d for a, d in enumerate(x.shape) if a not in axes))
 
 
-def squeeze(input: Any, axis: Any = None, name: str | None = None, squeeze_dims: Any = None) -> Tensor:  # noqa: A002
+def squeeze(input: Any, axis: Any = None, name: str | None = None, squeeze_dims: Any = None) -> Tensor:
     """Without the axes of extent 1, or without those named."""
     from .reduce import axis_list
 

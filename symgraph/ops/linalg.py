@@ -51,7 +51,7 @@ def _unary(kind: str, fn_name: str, what: str):
     def make(x: Node) -> Node:
         return build.linalg(fn_name, x)
 
-    def function(input: Any, name: str | None = None) -> Tensor:  # noqa: A002
+    def function(input: Any, name: str | None = None) -> Tensor:
         graph = graph_of((input,))
         with graph.name_scope(name or kind) as scope:
             t = convert(input, name="input", graph=graph)
@@ -102,7 +102,7 @@ def trace(x: Any, name: str | None = None) -> Tensor:
 
 
 @builder("Norm")
-def _norm(x: Node, ord: Any, axis: tuple[int, ...] | None, keepdims: bool) -> Node:  # noqa: A002
+def _norm(x: Node, ord: Any, axis: tuple[int, ...] | None, keepdims: bool) -> Node:
     axes = tuple(np.arange(x.rank).tolist()) if axis is None else axis
     x0 = scalar.x(0)
     if ord in ("euclidean", "fro", 2):

@@ -267,7 +267,7 @@ def _identity(x: Node) -> Node:
     return x
 
 
-def identity(input: Any, name: str | None = None) -> Tensor:  # noqa: A002
+def identity(input: Any, name: str | None = None) -> Tensor:
     """The same value under another name."""
     return apply("Identity", "Identity", input, name=name)
 
@@ -277,7 +277,7 @@ def _stop(x: Node) -> Node:
     return build.elementwise(fn.stopped(scalar.x(0)), x) if x.dtype.is_floating else x
 
 
-def stop_gradient(input: Any, name: str | None = None) -> Tensor:  # noqa: A002
+def stop_gradient(input: Any, name: str | None = None) -> Tensor:
     """The same value, taken as a constant by `gradients`."""
     return apply("StopGradient", "StopGradient", input, name=name)
 

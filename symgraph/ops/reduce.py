@@ -102,7 +102,7 @@ def _arg(kind: str, reducer: str) -> Callable[..., Tensor]:
             raise ShapeError(f"Reduction axis {axis} is empty in shape {build.text(x.shape)}")
         return build.cast(build.reduce(reducer, x, (a,), dtype=dtypes.int64), output_type)
 
-    def function(input: Any, axis: Any = None, name: str | None = None, dimension: Any = None, output_type: Any = dtypes.int64) -> Tensor:  # noqa: A002
+    def function(input: Any, axis: Any = None, name: str | None = None, dimension: Any = None, output_type: Any = dtypes.int64) -> Tensor:
         if axis is not None and dimension is not None:
             raise ValueError("Cannot specify both 'axis' and 'dimension'.")
         axis = dimension if axis is None else axis
