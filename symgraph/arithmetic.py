@@ -1,0 +1,72 @@
+"""Python's operators on what stands for a value.
+
+Law of this file: `Arithmetic` gives tensors and variables one set of operators; what an operator does is an entry of
+`Arithmetic.operators`, put there by the files of ops/.  A tensor has no value while the graph is built, so asking for
+its truth, length or elements is a TypeError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from .graph import Tensor
+
+
+class Arithmetic:
+    """Python's operators, shared by tensors and variables; ops/math.py fills `operators`."""
+
+    __slots__ = ()
+    __array_priority__ = 100
+    operators: ClassVar[dict[str, Callable[..., Tensor]]] = {}
+
+    def _binary(self, name: str, other: object, swapped: bool = False) -> Tensor:
+        f = Arithmetic.operators[name]
+        return f(other, self) if swapped else f(self, other)
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            "Using a `tf.Tensor` as a Python `bool` is not allowed. Use `if t is not None:` instead of `if t:` to test if a tensor is "
+            "defined, and use TensorFlow ops such as tf.cond to execute subgraphs conditioned on the value of a tensor."
+        )
+
+    def __iter__(self) -> Iterator:
+        raise TypeError("Tensor objects are only iterable when eager execution is enabled. To iterate over this tensor use tf.map_fn.")
+
+    def __len__(self) -> int:
+        raise TypeError(f"len is not well defined for symbolic Tensors. ({self!r}) Please call `x.shape` rather than `len(x)`.")
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __getitem__(self, key: object) -> Tensor:
+        return Arithmetic.operators["getitem"](self, key)
+
+    def __neg__(self) -> Tensor:
+        return Arithmetic.operators["neg"](self)
+
+    def __abs__(self) -> Tensor:
+        return Arithmetic.operators["abs"](self)
+
+    def __invert__(self) -> Tensor:
+        return Arithmetic.operators["invert"](self)
+
+
+def _add_operators() -> None:
+    def forward(name: str):
+        return lambda self, other: self._binary(name, other)
+
+    def backward(name: str):
+        return lambda self, other: self._binary(name, other, swapped=True)
+
+    for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"):
+        setattr(Arithmetic, f"__{name}__", forward(name))
+        setattr(Arithmetic, f"__r{name}__", backward(name))
+    for name in ("lt", "le", "gt", "ge"):
+        setattr(Arithmetic, f"__{name}__", forward(name))
+
+
+_add_operators()
