@@ -95,7 +95,7 @@ def freeze(request: Request, name: str = "step") -> Frozen:
         if n.kind is Kind.VARIABLE and t not in fed:
             n = versions.get(n, n)
         results.append(n)
-    return _Emitter(names, name).run(results, versions, [d for d in draws if d.kind is Kind.RANDOM])
+    return _Emitter(names, name).run(results, versions, [d for d in draws if d.kind is Kind.RANDOM], list(fed.values()))
 
 
 class MissingSize(Exception):
@@ -152,8 +152,11 @@ class _Emitter:
         self.states: list[Node] = []
 
     # -- the whole
-    def run(self, results: Sequence[Node], versions: Mapping[Node, Node], draws: Sequence[Node]) -> Frozen:
-        order = toposort([*results, *versions.values(), *versions, *draws])
+    def run(self, results: Sequence[Node], versions: Mapping[Node, Node], draws: Sequence[Node], fed: Sequence[Node]) -> Frozen:
+        roots = [*results, *versions.values(), *versions, *draws]
+        order = toposort(roots)
+        if lacking := _lacking(order):  # d sum(X)/dX reads no X, but has its shape
+            order = toposort([*roots, *(n for n in fed if lacking.intersection(n.shape))])
         for n in order:
             self._unify(n)
         for n in order:  # sizes belong to inputs, so these come first
@@ -441,6 +444,12 @@ class _Emitter:
             self.statements.append(ir.Random("shuffle", out, stream, x=operands[0]))
         else:
             self.statements.append(ir.Random(n.attrs[1], out, stream, *operands))
+
+
+def _lacking(order: Sequence[Node]) -> set[sp.Symbol]:
+    """Size symbols that are needed and that no input among these nodes has."""
+    had = {d for n in order if n.kind in (Kind.PLACEHOLDER, Kind.CUT) for d in n.shape}
+    return {s for n in order for s in _symbols(n)} - had
 
 
 def _symbols(n: Node) -> set[sp.Symbol]:
