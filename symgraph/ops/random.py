@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .. import dtypes
 from ..dtypes import as_dtype
 from ..graph import Graph, Tensor, builder, convert, get_default_graph
@@ -62,6 +64,20 @@ def _random(
     return graph.add("RandomDraw", (shape, a, b), attrs, scope, count).outputs[0]
 
 
+def _given_as_tensor(*parameters: Any) -> bool:
+    return any(isinstance(p, Tensor) or hasattr(p, "_as_graph_element") for p in parameters)
+
+
+def _standard(distribution: str, kernel: str, graph: Graph, shape: Tensor, dtype: dtypes.DType, seed: int | None) -> Tensor:
+    """The draw from [0, 1), or with mean 0 and deviation 1, that is scaled and moved by tensors outside: gradients
+    reach those."""
+    zero, one = (
+        graph.add("Const", (), {"value": np.asarray(v, dtype.as_numpy_dtype), "dtype": dtype}, f"{kernel}_{label}", 0).outputs[0]
+        for v, label in ((0, "zero"), (1, "one"))
+    )
+    return _random(distribution, graph.unique_name(kernel) + "/", graph, shape, zero, one, dtype, seed, 1)
+
+
 def random_uniform(
     shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dtypes.float32, seed: int | None = None, name: str | None = None
 ) -> Tensor:
@@ -78,10 +94,16 @@ def random_uniform(
         s = shape_tensor(shape, graph)
         lo = convert(minval, dtype=d, name="min", graph=graph)
         hi = convert(maxval, dtype=d, name="max", graph=graph)
-        return _random("uniform_int" if d.is_integer else "uniform", scope, graph, s, lo, hi, d, seed, 1 if d.is_integer else 4)
+        if d.is_integer:
+            return _random("uniform_int", scope, graph, s, lo, hi, d, seed, 1)
+        if not _given_as_tensor(minval, maxval):
+            return _random("uniform", scope, graph, s, lo, hi, d, seed, 4)
+        u = _standard("uniform", "RandomUniform", graph, s, d, seed)
+        width = graph.add("Sub", (hi, lo), {}, "sub").outputs[0]
+        return graph.add("Add", (graph.add("Mul", (u, width), {}, "mul").outputs[0], lo), {}, scope).outputs[0]
 
 
-def _normal(distribution: str, default: str):
+def _normal(distribution: str, default: str, kernel: str):
     def function(
         shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, seed: int | None = None, name: str | None = None
     ) -> Tensor:
@@ -92,9 +114,9 @@ def _normal(distribution: str, default: str):
             mu = convert(mean, dtype=d, name="mean", graph=graph)
             sigma = convert(stddev, dtype=d, name="stddev", graph=graph)
             need(default, mu, *FLOATS, parameter="dtype")
-            if mu.extents == sigma.extents == ():
+            if mu.extents == sigma.extents == () and not _given_as_tensor(mean, stddev):
                 return _random(distribution, scope, graph, s, mu, sigma, d, seed, 3)
-            z = _random(distribution, graph.unique_name("normal") + "/", graph, s, _number(0, d, graph), _number(1, d, graph), d, seed, 1)
+            z = _standard(distribution, kernel, graph, s, d, seed)
             return graph.add("Add", (graph.add("Mul", (z, sigma), {}, "mul").outputs[0], mu), {}, scope).outputs[0]
 
     function.__name__ = function.__qualname__ = default
@@ -104,12 +126,8 @@ def _normal(distribution: str, default: str):
     return function
 
 
-def _number(value: int, dtype: dtypes.DType, graph: Graph) -> Tensor:
-    return graph.add("Const", (), {"value": dtype.as_numpy_dtype(value).reshape(()), "dtype": dtype}, "Const", 0).outputs[0]
-
-
-random_normal = _normal("normal", "random_normal")
-truncated_normal = _normal("truncated_normal", "truncated_normal")
+random_normal = _normal("normal", "random_normal", "RandomStandardNormal")
+truncated_normal = _normal("truncated_normal", "truncated_normal", "TruncatedNormal")
 
 
 def random_shuffle(value: Any, seed: int | None = None, name: str | None = None) -> Tensor:
