@@ -45,6 +45,16 @@ from .ops.array import slice_ as slice
 from .ops.control import control_dependencies, group, no_op
 from .ops.control import tuple_ as tuple
 from .ops.derivative import gradients
+from .ops.initializers import Constant as constant_initializer
+from .ops.initializers import Ones as ones_initializer
+from .ops.initializers import RandomNormal as random_normal_initializer
+from .ops.initializers import RandomUniform as random_uniform_initializer
+from .ops.initializers import TruncatedNormal as truncated_normal_initializer
+from .ops.initializers import VarianceScaling as variance_scaling_initializer
+from .ops.initializers import Zeros as zeros_initializer
+from .ops.initializers import glorot_normal as glorot_normal_initializer
+from .ops.initializers import glorot_uniform as glorot_uniform_initializer
+from .ops.initializers import he_normal, l1_regularizer, l2_regularizer
 from .ops.linalg import cholesky, matmul, matrix_determinant, matrix_inverse, matrix_solve, norm, trace
 from .ops.math import (
     add_n,
@@ -84,6 +94,18 @@ from .ops.state import (
     initialize_all_variables,
     trainable_variables,
     variables_initializer,
+)
+from .scopes import (
+    AUTO_REUSE,
+    GraphKeys,
+    VariableScope,
+    add_to_collection,
+    add_to_collections,
+    get_collection,
+    get_collection_ref,
+    get_variable,
+    get_variable_scope,
+    variable_scope,
 )
 from .session import InteractiveSession, Session
 from .shapes import Dimension, TensorShape

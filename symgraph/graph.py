@@ -176,6 +176,7 @@ class Graph:
         self._taken: dict[str, int] = {}
         self._journal: list[tuple[str, int | None]] = []  # what `_taken` held before each change: see `Attempt`
         self._scope = ""
+        self._attached: dict[str, Any] = {}
         self._control: tuple[Operation, ...] = ()
         self._collections: dict[Any, list] = {}
         self._finalized = False
@@ -286,6 +287,17 @@ class Graph:
         self._check_name(name)
         return self.unique_name(name)
 
+    @property
+    def scope(self) -> str:
+        """The current name scope with a slash at its end, or ''."""
+        return f"{self._scope}/" if self._scope else ""
+
+    def attached(self, key: str, make: Callable[[], Any]) -> Any:
+        """Something that belongs to this graph and lives with it, made when first asked for."""
+        if key not in self._attached:
+            self._attached[key] = make()
+        return self._attached[key]
+
     def get_operations(self) -> list[Operation]:
         """All operations in the order of their creation."""
         return list(self._operations)
@@ -385,7 +397,8 @@ class Attempt:
     """`with Attempt(graph, kind, name, operands):` all of it or nothing.
 
     What fails inside leaves the graph as it was, names included, and says which call it was, what it was given and the
-    user's line.  With `scoped`, what is recorded inside lies in a name scope called `name`, which the `with` yields.
+    user's line.  With `scoped`, what is recorded inside lies in a name scope called `name`.
+    The `with` yields the graph and the full name.
     Nothing else in the front end locates a fault."""
 
     __slots__ = ("graph", "kind", "name", "operands", "scoped", "_mark", "_outer")
@@ -393,19 +406,19 @@ class Attempt:
     def __init__(self, graph: Graph, kind: str, name: Any, operands: Mapping[str, object] | Sequence[Tensor], scoped: bool = False) -> None:
         self.graph, self.kind, self.name, self.operands, self.scoped = graph, kind, name, operands, scoped
 
-    def __enter__(self) -> str:
+    def __enter__(self) -> tuple[Graph, str]:
         g = self.graph
         self._outer = g._scope
         self._mark = (len(g._operations), len(g._journal), g.counted, {k: len(v) for k, v in g._collections.items()})
         if not self.scoped:
-            return self.name
+            return g, self.name
         try:
             g._scope = g._scope_of(self.name)
         except (TypeError, ValueError) as e:
             self.__exit__(type(e), e, None)
             raise
         self.name = g._scope + "/" if g._scope else ""
-        return self.name
+        return g, self.name
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         g = self.graph
@@ -424,7 +437,7 @@ class Attempt:
         del g._journal[names:]
         for key, items in g._collections.items():
             del items[collected.get(key, 0) :]
-        given = self.operands if isinstance(self.operands, Mapping) else dict.fromkeys(())
+        given = self.operands if isinstance(self.operands, Mapping) else _labelled(self.kind, self.operands)
         fault = locate(error, f"{self.kind} {str(self.name).rstrip('/')!r}", user_site(), given)
         if fault is not error:
             raise fault from None
@@ -479,20 +492,24 @@ def build_nodes(op: Operation, operands: Sequence[Node | None], context: Any) ->
     except (TypeError, ValueError, LookupError, NotImplementedError) as e:
         shapes = ", ".join("?" if o is None else brackets(o.shape) for o in operands)
         clause = f" for '{op.name}' (op: '{op.type}') with input shapes: {shapes}." if isinstance(e, ValueError) else ""
-        raise locate(e, f"{op.type} '{op.name}'", op.site, dict(zip(_labels(op, how), op.inputs, strict=True)), clause) from None
+        raise locate(e, f"{op.type} '{op.name}'", op.site, _labelled(op.type, op.inputs), clause) from None
     if made is None:
         return ()
     return made if isinstance(made, tuple) else (made,)
 
 
-def _labels(op: Operation, how: Builder) -> list[str]:
-    """What the operation's builder calls its inputs."""
+def _labelled(kind: str, inputs: Sequence[Tensor]) -> dict[str, Tensor]:
+    """The inputs by the names that the operation's builder has for them."""
+    how, count = BUILDERS[kind], len(inputs)
     code = how.make.__code__
     if how.contextual:
-        return [f"input {k}" for k in range(len(op.inputs))]
-    if code.co_flags & CO_VARARGS:
-        return [f"{code.co_varnames[code.co_argcount + code.co_kwonlyargcount].rstrip('s')} {k}" for k in range(len(op.inputs))]
-    return list(code.co_varnames[: len(op.inputs)])
+        names: Sequence[str] = [f"input {k}" for k in range(count)]
+    elif code.co_flags & CO_VARARGS:
+        rest = code.co_varnames[code.co_argcount + code.co_kwonlyargcount].removesuffix("s")
+        names = [f"{rest} {k}" for k in range(count)]
+    else:
+        names = code.co_varnames[:count]
+    return dict(zip(names, inputs, strict=True))
 
 
 # ---------------------------------------------------------------- defaults

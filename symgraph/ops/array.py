@@ -15,34 +15,36 @@ import sympy as sp
 from .. import build, dtypes, scalar
 from ..codegen import scalar as fn
 from ..dtypes import as_dtype
-from ..errors import at, user_site
-from ..graph import Arithmetic, Tensor, Unknown, builder, convert, get_default_graph, to_array
+from ..graph import Arithmetic, Attempt, Tensor, Unknown, builder, convert, get_default_graph, to_array
 from ..node import Kind, Node
 from ..shapes import Extent, ShapeError, TensorShape, from_user, is_known, text
 from ..statics import static_shape, static_value
-from .core import apply, graph_of, same_dtype
+from .core import INDICES, apply, is_tensor, need, recording, same_dtype
 
 
 # ---------------------------------------------------------------- leaves
 def constant(value: Any, dtype: Any = None, shape: Any = None, name: str = "Const", verify_shape: bool = False) -> Tensor:
     """A constant.  Python floats are float32, ints int32, NumPy values keep their dtype; a short value is repeated at
     its end to fill `shape`.  TypeError for a float under an integer dtype."""
-    try:
+    with Attempt(get_default_graph(), "Const", name, {"value": value}) as (graph, _):
         array = to_array(value, None if dtype is None else as_dtype(dtype))
-    except (TypeError, ValueError) as e:
-        raise type(e)(f"{e}\n  in constant '{name}' made at {at(user_site())}") from None
-    if shape is not None:
-        wanted = from_user(shape)
-        if wanted is None or not is_known(wanted):
-            raise ValueError(f"the shape of a constant must be known, not {shape!r}")
-        count = int(np.prod(wanted, dtype=np.int64))
-        if array.shape != wanted:
-            if array.size > count or array.size == 0 and count or verify_shape:
-                raise ValueError(f"Too many elements provided. Needed at most {count}, but received {array.size} ({at(user_site())})")
-            flat = array.ravel()
-            array = np.concatenate([flat, np.repeat(flat[-1:], count - flat.size)]).reshape(wanted)
-    graph = get_default_graph()
-    return graph.add("Const", (), {"value": array, "dtype": as_dtype(array.dtype)}, name).outputs[0]
+        if shape is not None:
+            array = _filling(array, shape, verify_shape)
+        return graph.add("Const", (), {"value": array, "dtype": as_dtype(array.dtype)}, name).outputs[0]
+
+
+def _filling(array: np.ndarray, shape: Any, exactly: bool) -> np.ndarray:
+    """The array in another shape, its last element repeated."""
+    wanted = from_user(shape)
+    if wanted is None or not is_known(wanted):
+        raise ValueError(f"the shape of a constant must be known, not {shape!r}")
+    count = int(np.prod(wanted, dtype=np.int64))
+    if array.shape == wanted:
+        return array
+    if array.size > count or array.size == 0 and count or exactly:
+        raise ValueError(f"Too many elements provided. Needed at most {count}, but received {array.size}")
+    flat = array.ravel()
+    return np.concatenate([flat, np.repeat(flat[-1:], count - flat.size)]).reshape(wanted)
 
 
 @builder("Placeholder", lambda op: op.attrs["dtype"], contextual=True)
@@ -54,12 +56,11 @@ def _placeholder(context: Any, op: Any) -> Node:
 
 def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Tensor:
     """A value to be fed.  `shape=None` is an unknown rank; None entries are sizes known when fed."""
-    graph = get_default_graph()
-    d = as_dtype(dtype)
-    full = graph.unique_name(name or "Placeholder", mark=False)
-    extents = from_user(shape, full)
-    node = None if extents is None else build.leaf(Kind.PLACEHOLDER, full, extents, d)
-    return graph.add("Placeholder", (), {"dtype": d, "shape": extents, "_node": node}, name or "Placeholder").outputs[0]
+    with recording("Placeholder", name or "Placeholder") as (graph, scope):
+        d = as_dtype(dtype)
+        extents = from_user(shape, scope[:-1])
+        node = None if extents is None else build.leaf(Kind.PLACEHOLDER, scope[:-1], extents, d)
+        return graph.add("Placeholder", (), {"dtype": d, "shape": extents, "_node": node}, scope).outputs[0]
 
 
 def zeros(shape: Any, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
@@ -73,16 +74,17 @@ def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None) -> Te
 
 
 def _full(value: int, shape: Any, dtype: Any, name: str) -> Tensor:
-    d = as_dtype(dtype)
-    if not isinstance(shape, Tensor):
-        s = from_user(shape) if not _has_tensor(shape) else None
+    with recording("Fill", name, shape=shape) as (graph, scope):
+        d = as_dtype(dtype)
+        s = None if _has_tensor(shape) else from_user(shape)
         if s is not None and is_known(s) and int(np.prod(s, dtype=np.int64)) < 1000:
-            return get_default_graph().add("Const", (), {"value": np.full(s, value, d.as_numpy_dtype), "dtype": d}, name).outputs[0]
-    return _fill(shape, to_array(value, d), name, 1)
+            return graph.add("Const", (), {"value": np.full(s, value, d.as_numpy_dtype), "dtype": d}, scope).outputs[0]
+        return fill(shape, to_array(value, d), scope)
 
 
 def _has_tensor(shape: Any) -> bool:
-    return isinstance(shape, list | tuple) and any(isinstance(d, Tensor) for d in shape)
+    """Is the shape a tensor, or a list with one in it?"""
+    return is_tensor(shape) or isinstance(shape, list | tuple) and any(map(is_tensor, shape))
 
 
 @builder("Fill", lambda op: op.inputs[1].dtype)
@@ -92,27 +94,21 @@ def _fill_node(dims: Node, value: Node) -> Node:
 
 def fill(dims: Any, value: Any, name: str | None = None) -> Tensor:
     """A tensor of shape `dims` with the scalar `value` everywhere."""
-    return _fill(dims, value, name or "Fill", 1)
-
-
-def _fill(dims: Any, value: Any, name: str, count: int) -> Tensor:
-    graph = graph_of((dims, value))
-    with graph.name_scope(name) as scope:
+    with recording("Fill", name or "Fill", dims=dims, value=value) as (graph, scope):
         d = shape_tensor(dims, graph, "dims")
         v = convert(value, name="value", graph=graph)
         if v.extents not in ((), None):
-            raise ValueError(f"Shape must be rank 0 but is {v.shape} for the value of Fill '{scope[:-1]}' made at {at(user_site())}")
-        return graph.add("Fill", (d, v), {}, scope, count).outputs[0]
+            raise ValueError(f"Shape must be rank 0 but is rank {v.shape.ndims}\nthe value is one number")
+        return graph.add("Fill", (d, v), {}, scope).outputs[0]
 
 
 def shape_tensor(shape: Any, graph: Any, name: str = "shape") -> Tensor:
     """A shape argument as an int32 vector tensor; lists may mix ints and scalar tensors."""
     if isinstance(shape, TensorShape):
         shape = shape.as_list()
-    if isinstance(shape, Tensor) or hasattr(shape, "_as_graph_element"):
+    if is_tensor(shape):
         t = convert(shape)
-        if not t.dtype.is_integer:
-            raise TypeError(f"a shape must be int32 or int64, not {t.dtype.name}: {t.described()}")
+        need(t, *INDICES, parameter="shape")
         return t
     if _has_tensor(shape):
         return stack([convert(d, dtype=None, like=dtypes.int32, graph=graph) for d in shape], name=f"{name}_packed")
@@ -121,9 +117,7 @@ def shape_tensor(shape: Any, graph: Any, name: str = "shape") -> Tensor:
     elif shape is not None:
         shape = [int(shape)]
     if shape is None or any(d is None for d in shape):
-        raise ValueError(
-            f"Cannot convert a partially known shape {shape} to a Tensor: every entry must be a number here ({at(user_site())})"
-        )
+        raise ValueError(f"Cannot convert a partially known shape {shape} to a Tensor: every entry must be a number here")
     return convert(np.asarray(shape, np.int32), name=name, graph=graph)
 
 
@@ -174,8 +168,7 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
     """start, start + delta, ... below limit; one argument is the limit."""
     if limit is None:
         start, limit = 0, start
-    graph = graph_of((start, limit, delta))
-    with graph.name_scope(name) as scope:
+    with recording("Range", name, start=start, limit=limit, delta=delta) as (graph, scope):
         given = [convert(v).dtype if isinstance(v, Tensor) else dtypes.of_python(v) for v in (start, limit, delta)]
         order = (dtypes.int32, dtypes.int64, dtypes.float32, dtypes.float64)
         for d in given:
@@ -202,8 +195,7 @@ def _eye(rows: Node, columns: Node, dtype: dtypes.DType, batch: tuple[int, ...])
 
 def eye(num_rows: Any, num_columns: Any = None, batch_shape: Any = None, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
     """Identity matrices: 1 where row equals column."""
-    graph = graph_of((num_rows, num_columns))
-    with graph.name_scope(name or "eye") as scope:
+    with recording("Eye", name or "eye", num_rows=num_rows, num_columns=num_columns) as (graph, scope):
         n = convert(num_rows, name="num_rows", graph=graph)
         m = n if num_columns is None else convert(num_columns, name="num_columns", graph=graph)
         batch = from_user(batch_shape) or ()
@@ -255,8 +247,7 @@ def _reshape(x: Node, target: Node) -> Node:
 
 def reshape(tensor: Any, shape: Any, name: str | None = None) -> Tensor:
     """The same elements in C order with another shape; one entry may be -1."""
-    graph = graph_of((tensor, shape))
-    with graph.name_scope(name or "Reshape") as scope:
+    with recording("Reshape", name or "Reshape", tensor=tensor, shape=shape) as (graph, scope):
         t = convert(tensor, name="tensor", graph=graph)
         return graph.add("Reshape", (t, shape_tensor(shape, graph)), {}, scope).outputs[0]
 
@@ -309,22 +300,20 @@ def _concat(*parts: Node, axis: int) -> Node:
 
 def concat(values: Any, axis: Any, name: str = "concat") -> Tensor:
     """Tensors one after another along `axis`."""
-    values = list(values) if isinstance(values, list | tuple) else [values]
-    graph = graph_of(values)
-    with graph.name_scope(name) as scope:
-        parts = _same(values, graph, scope, "ConcatV2")
+    with recording("ConcatV2", name, values=values, axis=axis) as (graph, scope):
+        parts = _same(values if isinstance(values, list | tuple) else [values], graph, "ConcatV2")
         return graph.add("ConcatV2", parts, {"axis": int(axis)}, scope, 2).outputs[0]
 
 
-def _same(values: Sequence[Any], graph: Any, scope: str, kind: str) -> list[Tensor]:
+def _same(values: Sequence[Any], graph: Any, kind: str) -> list[Tensor]:
     """Values as tensors of one dtype, that of the first tensor among them."""
     if not values:
-        raise ValueError(f"{kind} needs at least one tensor ({at(user_site())})")
-    firm = next((convert(v) for v in values if isinstance(v, Tensor) or hasattr(v, "_as_graph_element")), None)
+        raise ValueError(f"{kind} needs at least one tensor")
+    firm = next((convert(v) for v in values if is_tensor(v)), None)
     like = None if firm is None else firm.dtype
     parts = [convert(v, like=like, name=f"values_{k}", graph=graph) for k, v in enumerate(values)]
     for k, p in enumerate(parts[1:], 1):
-        same_dtype(kind, scope, parts[0], p, ("values_0", f"values_{k}"))
+        same_dtype(kind, parts[0], p, ("values_0", f"values_{k}"))
     return parts
 
 
@@ -340,11 +329,10 @@ def _pack(*parts: Node, axis: int) -> Node:
 
 def stack(values: Any, axis: int = 0, name: str = "stack") -> Tensor:
     """Tensors of one shape along a new axis."""
-    if isinstance(values, Tensor):
-        raise ValueError("tf.stack takes a list of tensors")
-    graph = graph_of(values)
-    with graph.name_scope(name) as scope:
-        parts = _same(list(values), graph, scope, "Pack")
+    with recording("Pack", name, values=values, axis=axis) as (graph, scope):
+        if is_tensor(values):
+            raise TypeError("tf.stack takes a list of tensors, not a tensor")
+        parts = _same(list(values), graph, "Pack")
         return graph.add("Pack", parts, {"axis": int(axis)}, scope).outputs[0]
 
 
@@ -365,14 +353,13 @@ def _take(x: Node, axis: int, k: Extent) -> Node:
 
 def unstack(value: Any, num: int | None = None, axis: int = 0, name: str = "unstack") -> list[Tensor]:
     """The slices along `axis` as a list; its extent must be known or given as `num`."""
-    graph = graph_of((value,))
-    t = convert(value, graph=graph)
-    if num is None:
-        extents = t.extents
-        if extents is None or not isinstance(extents[axis], int):
-            raise ValueError(f"Cannot infer num from shape {t.shape}")
-        num = int(extents[axis])  # type: ignore[arg-type]
-    with graph.name_scope(name) as scope:
+    with recording("Unpack", name, value=value, axis=axis) as (graph, scope):
+        t = convert(value, graph=graph)
+        if num is None:
+            extents = t.extents
+            if extents is None or not isinstance(d := extents[build.axis_in(axis, len(extents))], int):
+                raise ValueError(f"Cannot infer argument `num` from shape {t.shape}\npass num=")
+            num = d
         return list(graph.add("Unpack", (t,), {"num": num, "axis": axis, "_shapes": [None] * num}, scope).outputs)
 
 
@@ -432,6 +419,12 @@ def _bounds(k: slice, d: Extent) -> tuple[Extent, Extent, int]:
 
 def _getitem(t: Any, key: Any) -> Tensor:
     x = convert(t)
+    with recording("StridedSlice", "strided_slice", tensor=x, index=key) as (graph, scope):
+        return graph.add("StridedSlice", (x,), {"key": _clean(key)}, scope, 4).outputs[0]
+
+
+def _clean(key: Any) -> tuple:
+    """An index as a tuple of ints, slices of ints, None and Ellipsis."""
     entries = key if isinstance(key, tuple) else (key,)
     clean: list[Any] = []
     for k in entries:
@@ -443,16 +436,14 @@ def _getitem(t: Any, key: Any) -> Tensor:
             clean.append(_int(k))
     if sum(k is Ellipsis for k in clean) > 1:
         raise ValueError("Multiple ellipses are not allowed")
-    graph = x.graph
-    with graph.name_scope("strided_slice") as scope:
-        return graph.add("StridedSlice", (x,), {"key": tuple(clean)}, scope, 4).outputs[0]
+    return tuple(clean)
 
 
 def _int(k: Any) -> int | None:
     if k is None:
         return None
-    if isinstance(k, Tensor):
-        raise TypeError(f"indexing with a tensor is not supported here (index {k!r}): use Python ints and slices")
+    if is_tensor(k):
+        raise TypeError("indexing with a tensor is not supported here\nuse Python ints and slices")
     if isinstance(k, bool | np.bool_) or not hasattr(k, "__index__"):
         raise TypeError(f"Only integers, slices (`:`), ellipsis (`...`) and tf.newaxis (`None`) are valid indices, got {k!r}")
     return k.__index__()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any
 
-from ..graph import Graph, Operation, Tensor, builder, get_default_graph
+from ..graph import Attempt, Operation, Tensor, builder, get_default_graph
 from .math import identity
 
 
@@ -19,19 +19,11 @@ def no_op(name: str | None = None) -> Operation:
     return get_default_graph().add("NoOp", (), {}, name or "NoOp")
 
 
-def _operation(x: Any) -> Operation:
-    op = x if isinstance(x, Operation) else getattr(x, "op", None)
-    if not isinstance(op, Operation):
-        raise TypeError(f"Inputs to group must be Operation or Tensor, got {x!r}")
-    return op
-
-
 def group(*inputs: Any, name: str | None = None) -> Operation:
     """One operation that runs all of `inputs`."""
     flat = [v for i in inputs for v in (i if isinstance(i, list | tuple) else (i,))]
-    ops = [_operation(v) for v in flat]
-    graph: Graph = ops[0].graph if ops else get_default_graph()
-    with graph.control_dependencies(ops):
+    graph = next((v.graph for v in flat if hasattr(v, "graph")), None) or get_default_graph()
+    with Attempt(graph, "NoOp", name or "group_deps", {f"input {k}": v for k, v in enumerate(flat)}), graph.control_dependencies(flat):
         return graph.add("NoOp", (), {}, name or "group_deps")
 
 

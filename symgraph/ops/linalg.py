@@ -15,15 +15,15 @@ from ..codegen import scalar as fn
 from ..graph import Arithmetic, Tensor, builder, convert
 from ..node import Node
 from ..shapes import ShapeError
-from .core import FLOATS, NUMBERS, apply, graph_of, need, pair
+from .core import FLOATS, NUMBERS, apply, need, pair, recording
 from .reduce import axis_list
 
 
 @builder("MatMul")
-def _matmul(a: Node, b: Node, transpose_a: bool, transpose_b: bool) -> Node:
-    if a.rank < 2 or b.rank < 2:
-        raise ShapeError(f"Shape must be rank 2 but is rank {min(a.rank, b.rank)}")
-    return build.matmul(build.swap(a) if transpose_a else a, build.swap(b) if transpose_b else b)
+def _matmul(left: Node, right: Node, transpose_a: bool, transpose_b: bool) -> Node:
+    if left.rank < 2 or right.rank < 2:
+        raise ShapeError(f"Shape must be rank 2 but is rank {min(left.rank, right.rank)}")
+    return build.matmul(build.swap(left) if transpose_a else left, build.swap(right) if transpose_b else right)
 
 
 def matmul(
@@ -38,10 +38,9 @@ def matmul(
     name: str | None = None,
 ) -> Tensor:
     """The matrix product over the last two axes; leading axes broadcast."""
-    graph = graph_of((a, b))
-    with graph.name_scope(name or "MatMul") as scope:
-        x, y = pair(a, b, "MatMul", scope, graph)
-        need("MatMul", x, *NUMBERS, parameter="a")
+    with recording("MatMul", name or "MatMul", left=a, right=b) as (graph, scope):
+        x, y = pair(a, b, "MatMul", graph, ("a", "b"))
+        need(x, *NUMBERS, parameter="a")
         attrs = {"transpose_a": bool(transpose_a or adjoint_a), "transpose_b": bool(transpose_b or adjoint_b)}
         return graph.add("MatMul", (x, y), attrs, scope).outputs[0]
 
@@ -52,10 +51,9 @@ def _unary(kind: str, fn_name: str, what: str):
         return build.linalg(fn_name, x)
 
     def function(input: Any, name: str | None = None) -> Tensor:
-        graph = graph_of((input,))
-        with graph.name_scope(name or kind) as scope:
+        with recording(kind, name or kind, input=input) as (graph, scope):
             t = convert(input, name="input", graph=graph)
-            need(kind, t, *FLOATS, parameter="input")
+            need(t, *FLOATS, parameter="input")
             return graph.add(kind, (t,), {}, scope).outputs[0]
 
     function.__doc__ = f"{what} of the square matrices [..., n, n] of float32 or float64."
@@ -70,16 +68,15 @@ logdet = _unary("LogDet", "logdet", "log |det|")
 
 
 @builder("MatrixSolve")
-def _solve(a: Node, b: Node, adjoint: bool) -> Node:
-    return build.linalg("solve", build.swap(a) if adjoint else a, b)
+def _solve(matrix: Node, rhs: Node, adjoint: bool) -> Node:
+    return build.linalg("solve", build.swap(matrix) if adjoint else matrix, rhs)
 
 
 def matrix_solve(matrix: Any, rhs: Any, adjoint: bool = False, name: str | None = None) -> Tensor:
     """X with matrix @ X = rhs; shapes [..., n, n] and [..., n, k]."""
-    graph = graph_of((matrix, rhs))
-    with graph.name_scope(name or "MatrixSolve") as scope:
-        a, b = pair(matrix, rhs, "MatrixSolve", scope, graph)
-        need("MatrixSolve", a, *FLOATS, parameter="matrix")
+    with recording("MatrixSolve", name or "MatrixSolve", matrix=matrix, rhs=rhs) as (graph, scope):
+        a, b = pair(matrix, rhs, "MatrixSolve", graph, ("matrix", "rhs"))
+        need(a, *FLOATS, parameter="matrix")
         return graph.add("MatrixSolve", (a, b), {"adjoint": bool(adjoint)}, scope).outputs[0]
 
 
@@ -125,10 +122,9 @@ def norm(
         raise ValueError(f"'ord' must be a supported norm ('euclidean', 1, 2, inf, a positive number), got {ord!r}")
     if axes is not None and len(axes) == 2 and ord not in ("euclidean", "fro"):
         raise ValueError(f"'ord' must be 'euclidean' or 'fro' for a matrix norm over two axes, got {ord!r}")
-    graph = graph_of((tensor,))
-    with graph.name_scope(name or "norm") as scope:
+    with recording("Norm", name or "norm", tensor=tensor) as (graph, scope):
         t = convert(tensor, name="tensor", graph=graph)
-        need("Norm", t, *FLOATS, parameter="tensor")
+        need(t, *FLOATS, parameter="tensor")
         keep = bool(keepdims if keepdims is not None else keep_dims)
         return graph.add("Norm", (t,), {"ord": ord, "axis": axes, "keepdims": keep}, scope, 5).outputs[0]
 

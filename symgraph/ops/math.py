@@ -15,10 +15,10 @@ import sympy as sp
 from .. import build, dtypes, scalar
 from ..codegen import scalar as fn
 from ..dtypes import as_dtype
-from ..errors import at, user_site
 from ..graph import Arithmetic, Tensor, builder, convert
 from ..node import Node
-from .core import ANY, BOOLS, FLOATS, NUMBERS, apply, binary, graph_of, need, pair, same_dtype
+from ..shapes import ShapeError, brackets, compatible
+from .core import ANY, BOOLS, FLOATS, NUMBERS, apply, binary, is_tensor, need, pair, recording, same_dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +101,9 @@ def _make_unary(row: Row) -> Callable[..., Tensor]:
     builder(row.kind, (lambda op: dtypes.bool) if row.result == "bool" else None)(make)
 
     def function(x: Any, name: str | None = None) -> Tensor:
-        graph = graph_of((x,))
-        with graph.name_scope(name or row.kind) as scope:
+        with recording(row.kind, name or row.kind, x=x) as (graph, scope):
             t = convert(x, name="x", graph=graph)
-            need(row.kind, t, *row.takes)
+            need(t, *row.takes)
             return graph.add(row.kind, (t,), {}, scope).outputs[0]
 
     return _describe(function, row, f"{row.name}(x), element by element.")
@@ -123,10 +122,9 @@ def _make_binary(row: Row) -> Callable[..., Tensor]:
 
 
 def _checked_binary(row: Row, default: str, x: Any, y: Any, name: str | None) -> Tensor:
-    graph = graph_of((x, y))
-    with graph.name_scope(name or default) as scope:
-        a, b = pair(x, y, row.kind, scope, graph)
-        need(row.kind, a, *row.takes)
+    with recording(row.kind, name or default, x=x, y=y) as (graph, scope):
+        a, b = pair(x, y, row.kind, graph)
+        need(a, *row.takes)
         return graph.add(row.kind, (a, b), {}, scope).outputs[0]
 
 
@@ -161,10 +159,9 @@ def truediv(x: Any, y: Any, name: str | None = None) -> Tensor:
 
 
 def _truediv(x: Any, y: Any, name: str | None, default: str) -> Tensor:
-    graph = graph_of((x, y))
-    with graph.name_scope(name or default) as scope:
-        a, b = pair(x, y, "RealDiv", scope, graph)
-        need("RealDiv", a, *NUMBERS)
+    with recording("RealDiv", name or default, x=x, y=y) as (graph, scope):
+        a, b = pair(x, y, "RealDiv", graph)
+        need(a, *NUMBERS)
         if a.dtype.is_integer:
             wide = dtypes.float32 if a.dtype.size < 4 else dtypes.float64
             a, b = cast(a, wide), cast(b, wide)
@@ -176,9 +173,8 @@ divide = truediv
 
 def div(x: Any, y: Any, name: str | None = None) -> Tensor:
     """x / y as Python 2 divides: floats really, integers rounded down."""
-    graph = graph_of((x, y))
-    with graph.name_scope(name or "div") as scope:
-        a, b = pair(x, y, "Div", scope, graph)
+    with recording("Div", name or "div", x=x, y=y) as (graph, scope):
+        a, b = pair(x, y, "Div", graph)
         return graph.add("FloorDiv" if a.dtype.is_integer else "RealDiv", (a, b), {}, scope).outputs[0]
 
 
@@ -189,12 +185,13 @@ def _cast(x: Node, dtype: dtypes.DType) -> Node:
 
 def cast(x: Any, dtype: Any, name: str | None = None) -> Tensor:
     """x converted to `dtype`: float to int truncates, to bool is x != 0.  A tensor of that dtype already is returned itself."""
-    wanted = as_dtype(dtype)
-    t = convert(x)
-    if t.dtype is wanted and name is None:
-        return t
-    need("Cast", t, *ANY)
-    return apply("Cast", "Cast", t, name=name, dtype=wanted)
+    if is_tensor(x) and name is None and convert(x).dtype is as_dtype(dtype):
+        return convert(x)
+    with recording("Cast", name or "Cast", x=x, dtype=dtype) as (graph, scope):
+        wanted = as_dtype(dtype)
+        t = convert(x, name="x", graph=graph)
+        need(t, *ANY)
+        return graph.add("Cast", (t,), {"dtype": wanted}, scope).outputs[0]
 
 
 def to_float(x: Any, name: str | None = "ToFloat") -> Tensor:
@@ -208,7 +205,8 @@ def to_int32(x: Any, name: str | None = "ToInt32") -> Tensor:
 
 
 @builder("Select", lambda op: op.inputs[1].dtype)
-def _select(c: Node, x: Node, y: Node) -> Node:
+def _select(condition: Node, x: Node, y: Node) -> Node:
+    c = condition
     if c.rank == 1 and x.rank > 1:  # TF1: a vector picks whole rows
         c = build.reshape(c, (*c.shape, *(1,) * (x.rank - 1)))
     return build.elementwise(fn.select(scalar.x(0), scalar.x(1), scalar.x(2)), c, x, y, dtype=x.dtype)
@@ -220,17 +218,16 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
         raise NotImplementedError(
             "tf.where(condition) without x and y gives a tensor whose size depends on values, which is not supported: pass x and y"
         )
-    graph = graph_of((condition, x, y))
-    with graph.name_scope(name or "Select") as scope:
-        c = convert(condition, dtype=dtypes.bool, name="condition", graph=graph)
-        a, b = pair(x, y, "Select", scope, graph)
+    with recording("Select", name or "Select", condition=condition, x=x, y=y) as (graph, scope):
+        c = convert(condition, name="condition", graph=graph)
+        need(c, *BOOLS, parameter="condition")
+        a, b = pair(x, y, "Select", graph)
         return graph.add("Select", (c, a, b), {}, scope).outputs[0]
 
 
 def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None) -> Tensor:
     """t kept within the bounds; the gradient is 1 on both bounds."""
-    graph = graph_of((t, clip_value_min, clip_value_max))
-    with graph.name_scope(name or "clip_by_value") as scope:
+    with recording("Maximum", name or "clip_by_value", t=t, clip_value_min=clip_value_min, clip_value_max=clip_value_max) as (graph, scope):
         values = convert(t, name="t", graph=graph)
         low = _made["minimum"](values, clip_value_max)
         return graph.add("Maximum", (low, convert(clip_value_min, like=values.dtype, name="y", graph=graph)), {}, scope).outputs[0]
@@ -240,25 +237,20 @@ def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | 
 def _add_n(*parts: Node) -> Node:
     total = parts[0]
     for p in parts[1:]:
-        if p.rank != total.rank:
-            raise build.ShapeError("Shapes must be equal rank")
+        if p.rank != total.rank or not all(map(compatible, p.shape, total.shape)):
+            raise ShapeError(f"Shapes must be equal: {brackets(total.shape)} and {brackets(p.shape)}")
         total = build.elementwise(scalar.x(0) + scalar.x(1), total, p)
     return total
 
 
 def add_n(inputs: Any, name: str | None = None) -> Tensor:
     """The sum of tensors of one shape and dtype."""
-    if not isinstance(inputs, list | tuple) or not inputs:
-        raise ValueError("inputs must be an iterable of at least one Tensor/IndexedSlices with the same dtype and shape")
-    graph = graph_of(inputs)
-    with graph.name_scope(name or "AddN") as scope:
+    with recording("AddN", name or "AddN", inputs=inputs) as (graph, scope):
+        if not isinstance(inputs, list | tuple) or not inputs:
+            raise ValueError("inputs must be an iterable of at least one Tensor/IndexedSlices with the same dtype and shape")
         parts = [convert(t, name=f"inputs_{k}", graph=graph) for k, t in enumerate(inputs)]
-        for p in parts[1:]:
-            same_dtype("AddN", scope, parts[0], p, ("inputs_0", "inputs_n"))
-            if not parts[0].shape.is_compatible_with(p.shape):
-                raise ValueError(
-                    f"Shapes must be equal: add_n '{scope[:-1]}' ({at(user_site())}) adds {parts[0].described()} and {p.described()}"
-                )
+        for k, p in enumerate(parts):
+            same_dtype("AddN", parts[0], p, ("inputs_0", f"inputs_{k}"))
         return graph.add("AddN", parts, {}, scope).outputs[0]
 
 

@@ -17,7 +17,7 @@ from ..graph import Graph, Tensor, builder, convert, get_default_graph
 from ..node import Key, Kind, Node, make
 from ..statics import static_shape
 from .array import shape_tensor
-from .core import FLOATS, graph_of, need
+from .core import FLOATS, need, recording
 
 _MAX = 2**31 - 1
 _DEFAULT_GRAPH_SEED = 87654321
@@ -89,8 +89,7 @@ def random_uniform(
         if d.is_integer:
             raise ValueError(f"Must specify maxval for integer dtype {d!r}")
         maxval = 1
-    graph = graph_of((shape, minval, maxval))
-    with graph.name_scope(name or "random_uniform") as scope:
+    with recording("RandomUniform", name or "random_uniform", shape=shape, minval=minval, maxval=maxval) as (graph, scope):
         s = shape_tensor(shape, graph)
         lo = convert(minval, dtype=d, name="min", graph=graph)
         hi = convert(maxval, dtype=d, name="max", graph=graph)
@@ -108,12 +107,11 @@ def _normal(distribution: str, default: str, kernel: str):
         shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, seed: int | None = None, name: str | None = None
     ) -> Tensor:
         d = as_dtype(dtype)
-        graph = graph_of((shape, mean, stddev))
-        with graph.name_scope(name or default) as scope:
+        with recording(default, name or default, shape=shape, mean=mean, stddev=stddev) as (graph, scope):
             s = shape_tensor(shape, graph)
             mu = convert(mean, dtype=d, name="mean", graph=graph)
             sigma = convert(stddev, dtype=d, name="stddev", graph=graph)
-            need(default, mu, *FLOATS, parameter="dtype")
+            need(mu, *FLOATS, parameter="dtype")
             if mu.extents == sigma.extents == () and not _given_as_tensor(mean, stddev):
                 return _random(distribution, scope, graph, s, mu, sigma, d, seed, 3)
             z = _standard(distribution, kernel, graph, s, d, seed)
@@ -132,8 +130,7 @@ truncated_normal = _normal("truncated_normal", "truncated_normal", "TruncatedNor
 
 def random_shuffle(value: Any, seed: int | None = None, name: str | None = None) -> Tensor:
     """The rows (axis 0) of `value` in random order."""
-    graph = graph_of((value,))
-    with graph.name_scope(name or "RandomShuffle") as scope:
+    with recording("RandomShuffle", name or "RandomShuffle", value=value) as (graph, scope):
         t = convert(value, name="value", graph=graph)
         if t.extents == ():
             return t

@@ -18,7 +18,7 @@ from ..dtypes import as_dtype
 from ..graph import Tensor, builder, convert
 from ..node import Node
 from ..shapes import ShapeError, product
-from .core import ANY, BOOLS, NUMBERS, graph_of, need
+from .core import ANY, BOOLS, NUMBERS, need, recording
 
 
 def _axes(axis: tuple[int, ...] | None, rank: int) -> tuple[int, ...]:
@@ -60,10 +60,9 @@ def _function(kind: str, what: str, takes: tuple) -> Callable[..., Tensor]:
             raise ValueError("Cannot specify both 'axis' and 'reduction_indices'.")
         axis = reduction_indices if axis is None else axis
         keep = bool(keepdims if keepdims is not None else keep_dims)
-        graph = graph_of((input_tensor,))
-        with graph.name_scope(name or kind) as scope:
+        with recording(kind, name or kind, input_tensor=input_tensor, axis=axis) as (graph, scope):
             t = convert(input_tensor, name="input_tensor", graph=graph)
-            need(kind, t, *takes, parameter="input")
+            need(t, *takes, parameter="input")
             hidden = 1 if t.extents is not None else 4
             return graph.add(kind, (t,), {"axis": axis_list(axis), "keepdims": keep}, scope, 1 + hidden).outputs[0]
 
@@ -106,14 +105,12 @@ def _arg(kind: str, reducer: str) -> Callable[..., Tensor]:
         if axis is not None and dimension is not None:
             raise ValueError("Cannot specify both 'axis' and 'dimension'.")
         axis = dimension if axis is None else axis
-        axes = axis_list(0 if axis is None else axis)
-        assert axes is not None
-        if len(axes) != 1:
-            raise ValueError(f"axis of {kind} must be a single int, not {axis!r}")
-        graph = graph_of((input,))
-        with graph.name_scope(name or kind) as scope:
+        with recording(kind, name or kind, input=input, axis=axis) as (graph, scope):
             t = convert(input, name="input", graph=graph)
-            need(kind, t, *ANY, parameter="input")
+            need(t, *ANY, parameter="input")
+            axes = axis_list(0 if axis is None else axis)
+            if axes is None or len(axes) != 1:
+                raise ValueError(f"axis of {kind} must be a single int, not {axis!r}")
             return graph.add(kind, (t,), {"axis": axes[0], "output_type": as_dtype(output_type)}, scope, 2).outputs[0]
 
     function.__name__ = function.__qualname__ = kind.lower()

@@ -12,11 +12,10 @@ from typing import Any
 
 from .. import build, scalar
 from ..dtypes import DType
-from ..errors import at, user_site
-from ..graph import Arithmetic, Graph, Operation, Tensor, builder, convert, get_default_graph
+from ..graph import Arithmetic, Attempt, Graph, Operation, Tensor, builder, convert, get_default_graph
 from ..node import Kind, Node
 from ..shapes import ShapeError, TensorShape, compatible, is_known, text
-from .core import same_dtype
+from .core import recording, same_dtype
 
 GLOBAL_VARIABLES, TRAINABLE_VARIABLES = "variables", "trainable_variables"
 
@@ -71,16 +70,16 @@ class Variable(Arithmetic):
         import_scope: Any = None,
         constraint: Any = None,
     ) -> None:
-        if initial_value is None:
-            raise ValueError("initial_value must be specified.")
-        graph = get_default_graph()
-        with graph.control_dependencies(None), graph.name_scope(name or "Variable") as scope:
+        whole = Attempt(get_default_graph(), "VariableV2", name or "Variable", {"initial_value": initial_value}, scoped=True)
+        with whole as (graph, scope), graph.control_dependencies(None):
+            if initial_value is None:
+                raise ValueError("initial_value must be specified.")
             if callable(initial_value) and not isinstance(initial_value, Tensor):
                 initial_value = initial_value()
             value = convert(initial_value, dtype=dtype, name="initial_value", graph=graph)
             extents = value.extents
             if extents is None or not is_known(extents):
-                raise ValueError(f"initial_value must have a shape specified: {value.described()}")
+                raise ValueError(f"initial_value must have a shape specified: {value}")
             node = build.leaf(Kind.VARIABLE, scope[:-1], extents, value.dtype)
             self.op: Operation = graph.add("VariableV2", (), {"dtype": value.dtype, "shape": extents, "_node": node}, scope)
             self._ref: Tensor = self.op.outputs[0]
@@ -169,17 +168,16 @@ def ref_of(v: Any) -> Tensor:
     if isinstance(ref, Tensor) and ref.op.type == "Identity" and ref.op.inputs[0].op.type == "VariableV2":
         ref = ref.op.inputs[0]
     if not isinstance(ref, Tensor) or ref.op.type != "VariableV2":
-        raise TypeError(f"a tf.Variable is needed to write to, not {v!r} ({at(user_site())})")
+        raise TypeError("a tf.Variable is needed to write to")
     return ref
 
 
 def _writer(kind: str) -> Callable[..., Tensor]:
     def function(ref: Any, value: Any, validate_shape: Any = None, use_locking: Any = None, name: str | None = None) -> Tensor:
-        target = ref_of(ref)
-        graph = target.graph
-        with graph.name_scope(name or kind) as scope:
+        with recording(kind, name or kind, ref=ref, value=value) as (graph, scope):
+            target = ref_of(ref)
             v = convert(value, like=target.dtype, name="value", graph=graph)
-            same_dtype(kind, scope, target, v, ("ref", "value"))
+            same_dtype(kind, target, v, ("ref", "value"))
             return graph.add(kind, (target, v), {"writes": 1}, scope).outputs[0]
 
     function.__name__ = function.__qualname__ = {"Assign": "assign", "AssignAdd": "assign_add", "AssignSub": "assign_sub"}[kind]
