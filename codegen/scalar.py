@@ -338,6 +338,8 @@ def _parts(e: sp.Basic) -> list[sp.Basic]:
         return num + den
     if isinstance(e, sp.Add):
         return [t for _, t in _terms(e)]
+    if isinstance(e, cast_):
+        return [e.args[0]]  # the other one names a dtype
     return list(e.args)
 
 

@@ -406,7 +406,8 @@ def _bounds(k: slice, d: Extent) -> tuple[Extent, Extent, int]:
         raise ShapeError("strides[0] must be non-zero")
     if isinstance(d, int):
         first, stop, stride = slice(k.start, k.stop, stride).indices(d)
-        return first, len(np.arange(first, stop, stride)), stride
+        count = len(np.arange(first, stop, stride))
+        return first if count else 0, count, stride
     if stride < 0:
         if k.start is not None or k.stop is not None:
             raise ShapeError("a slice of an unknown dimension with a negative stride takes no bounds")
