@@ -243,7 +243,7 @@ def from_user(shape: object, names: Sequence[str] | str = "d") -> Shape | None:
     dims: list[Extent] = []
     for axis, d in enumerate(shape):
         value = d.value if isinstance(d, Dimension) else d
-        if value is None or (isinstance(value, int) and value == -1):
+        if value is None:
             dims.append(symbol(f"{names}.shape[{axis}]"))
         elif isinstance(value, sp.Expr):
             dims.append(value)

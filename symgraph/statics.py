@@ -75,10 +75,13 @@ def _generic(n: Node, count: int) -> list[Extent]:
     raise ShapeError("a shape cannot depend on computed values here")
 
 
-def static_shape(n: Node) -> Shape:
-    """A 1-D (or scalar) integer node as a shape."""
+def static_shape(n: Node, wild: bool = False) -> Shape:
+    """A 1-D (or scalar) integer node as a shape; with `wild`, negative entries are left to the caller."""
     if not n.dtype.is_integer:
         raise TypeError(f"a shape must be int32 or int64, not {n.dtype.name}")
     if n.rank > 1:
-        raise ShapeError(f"a shape must be a vector, not of rank {n.rank}")
-    return tuple(static_value(n))
+        raise ShapeError(f"Shape must be rank 1 but is rank {n.rank}\na shape is a vector")
+    shape = tuple(static_value(n))
+    if not wild and any(isinstance(d, int) and d < 0 for d in shape):
+        raise ShapeError(f"Dimensions must be >= 0, but are {list(shape)}")
+    return shape

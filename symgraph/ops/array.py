@@ -242,7 +242,7 @@ def rank(input: Any, name: str | None = None) -> Tensor:
 # ---------------------------------------------------------------- movement
 @builder("Reshape")
 def _reshape(x: Node, target: Node) -> Node:
-    return build.reshape(x, build.resolve_shape(x, static_shape(target)))
+    return build.reshape(x, build.resolve_shape(x, static_shape(target, wild=True)))
 
 
 def reshape(tensor: Any, shape: Any, name: str | None = None) -> Tensor:
@@ -452,14 +452,18 @@ def _int(k: Any) -> int | None:
 
 def slice_(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor:
     """`size` elements from `begin` along each axis; a size of -1 is all that remain."""
-    b, s = [int(v) for v in np.ravel(begin)], [int(v) for v in np.ravel(size)]
-    key = tuple(slice(p, None if q == -1 else p + q) for p, q in zip(b, s, strict=True))
-    x = convert(input_)
-    if x.extents is not None:
-        for axis, (p, q, d) in enumerate(zip(b, s, x.extents, strict=True)):
-            if isinstance(d, int) and (p < 0 or p > d or q > d - p):
-                raise ValueError(f"slice of {q} from {p} leaves axis {axis} of {x.described()} ({at(user_site())})")
-    return apply("StridedSlice", "Slice", x, name=name, hidden=2, key=key)
+    with recording("StridedSlice", name or "Slice", input=input_, begin=begin, size=size) as (graph, scope):
+        x = convert(input_, name="input", graph=graph)
+        b, s = [int(v) for v in np.ravel(begin)], [int(v) for v in np.ravel(size)]
+        if len(b) != len(s) or x.extents is not None and len(b) != len(x.extents):
+            raise ValueError(
+                f"Expected begin and size arguments to have one entry for each axis, not {len(b)} and {len(s)} for shape {x.shape}"
+            )
+        for axis, (p, q, d) in enumerate(zip(b, s, x.extents or [None] * len(b), strict=True)):
+            if p < 0 or q < -1 or isinstance(d, int) and (p > d or q > d - p):
+                raise ValueError(f"Expected begin[{axis}] and size[{axis}] to lie in [0, {d}], but got {p} and {q}")
+        key = tuple(slice(p, None if q == -1 else p + q) for p, q in zip(b, s, strict=True))
+        return graph.add("StridedSlice", (x,), {"key": key}, scope, 3).outputs[0]
 
 
 Arithmetic.operators.update(getitem=_getitem, stack=stack)
