@@ -14,6 +14,7 @@ from . import dtypes
 from .freeze import Request, needed_operations
 from .function import Function
 from .graph import Graph, Operation, Tensor, _state, get_default_graph
+from .host import on_host, read_by_host
 from .plan import Family, State, feed_array
 
 
@@ -75,7 +76,9 @@ class Session:
             if single:
                 v = out[0]
                 return v if v.ndim else v[()]
-            results = dict(zip(tensors, [v[()] if v.ndim == 0 else v for v in out], strict=True)) | strings
+            results = dict(zip(tensors, [v[()] if v.ndim == 0 else v for v in out], strict=True))
+            for s in strings:
+                results[s] = on_host(s, results)
             return rebuild(iter([results[x] if isinstance(x, Tensor) else None for x in leaves]))
 
         return call
