@@ -57,10 +57,9 @@ class Session:
             raise RuntimeError("Attempted to use a closed Session.")
         leaves: list[Tensor | Operation] = []
         rebuild = _structure(fetches, self._leaf_of, leaves)
-        strings = {
-            x: x.op.attrs["value"][()] for x in leaves if isinstance(x, Tensor) and x.dtype is dtypes.string and x.op.type == "Const"
-        }
-        tensors = [x for x in leaves if isinstance(x, Tensor) and x not in strings]
+        strings = [x for x in leaves if isinstance(x, Tensor) and x.dtype is dtypes.string]
+        tensors = [x for x in leaves if isinstance(x, Tensor) and x.dtype is not dtypes.string]
+        tensors += [t for t in read_by_host(strings) if t not in tensors]
         operations = [x for x in leaves if isinstance(x, Operation)]
         fed = tuple(k if isinstance(k, Tensor) and k.op.graph is self.graph else self._fed_tensor(k) for k in feed_dict)
         family = self.family(tensors, operations, fed)
