@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import sympy as sp
 
-from . import build, scalar
+from . import build, dtypes, scalar
 from .codegen import ir
 from .codegen import scalar as fn
 from .errors import at
-from .graph import Operation, Tensor, build_nodes
+from .graph import BUILDERS, Operation, Tensor, build_nodes
 from .node import Kind, Node, toposort
 from .replay import Replay
 from .shapes import Extent
@@ -68,30 +68,30 @@ def freeze(request: Request, name: str = "step") -> Frozen:
     ops = needed_operations([*request.operations, *(t.op for t in wanted if t not in fed)], fed)
     replay = Replay(fed, links=fed)
     versions: dict[Node, Node] = {}
-    assigned: dict[Tensor, Node] = {}
+    wrote: dict[Operation, bool] = {}
     names: dict[Node, tuple[Operation, int]] = {}
     draws: list[Node] = []
     for op in ops:
         writes = op.attrs.get("writes", 0)
-        nodes = [replay.node(t) for t in op.outputs]
+        late = any(wrote[c] for c in op.control_inputs)
+        wrote[op] = bool(writes) or late or any(wrote[t.op] for t in op.inputs if t not in fed)
+        if (late or writes) and not BUILDERS[op.type].contextual:
+            before = [replay.node(t) for t in op.inputs]
+            now = [versions.get(n, n) if late or k < writes else n for k, n in enumerate(before)]
+            if now != before:
+                replay.put(op, build_nodes(op, now, replay))
+        nodes = [replay.node(t) for t in op.outputs if t.dtype is not dtypes.string]
         for k, n in enumerate(nodes):
             names.setdefault(n, (op, k))
         if op.type.startswith("Random"):
             draws.extend(nodes)
-        if writes:
-            refs = [t.op.attrs["_node"] for t in op.inputs[:writes]]
-            operands = [replay.node(t) for t in op.inputs]
-            current = [versions.get(r, r) for r in refs]
-            if current != refs:
-                nodes = list(build_nodes(op, [*current, *operands[writes:]], replay))
-            for r, n, t in zip(refs, nodes, op.outputs, strict=True):
-                versions[r] = n
-                assigned[t] = n
+        for t, n in zip(op.inputs[:writes], nodes, strict=False):
+            versions[t.op.attrs["_node"]] = n
     for ref, t in request.updates:
         versions[ref.op.attrs["_node"]] = replay.node(t)
     results = []
     for t in request.tensors:
-        n = fed[t] if t in fed else assigned.get(t) or replay.node(t)
+        n = replay.node(t)
         if n.kind is Kind.VARIABLE and t not in fed:
             n = versions.get(n, n)
         results.append(n)

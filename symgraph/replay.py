@@ -50,6 +50,10 @@ class Replay:
             return [t.node for t in op.outputs]  # type: ignore[misc]
         return build_nodes(op, operands, self)
 
+    def put(self, op: Operation, nodes: Sequence[Node]) -> None:
+        """From here on, the operation's outputs have these nodes (it runs after something that it reads was written)."""
+        self._memo.update(zip(op.outputs, nodes, strict=True))
+
     def own(self, t: Tensor) -> Node:
         """The node that the tensor's operation computes, also when the tensor itself is substituted."""
         operands = [self.node(i) for i in t.op.inputs]
