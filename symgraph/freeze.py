@@ -92,10 +92,15 @@ def freeze(request: Request, name: str = "step") -> Frozen:
     results = []
     for t in request.tensors:
         n = replay.node(t)
-        if n.kind is Kind.VARIABLE and t not in fed:
+        if n.kind is Kind.VARIABLE and t not in fed and _reads(t):
             n = versions.get(n, n)
         results.append(n)
     return _Emitter(names, name).run(results, versions, [d for d in draws if d.kind is Kind.RANDOM], list(fed.values()))
+
+
+def _reads(t: Tensor) -> bool:
+    """Is the tensor a variable itself, fetched beside what writes it: then its value is the one after."""
+    return t.op.type == "VariableV2" or t.op.type == "Identity" and t.op.inputs[0].op.type == "VariableV2"
 
 
 class MissingSize(Exception):
