@@ -58,7 +58,7 @@ def sweep(
         if n in extra:
             adjoint.setdefault(extra[n], []).append(g)
             continue
-        if not n.operands:
+        if not any(o in live for o in n.operands):
             continue
         for o, c in zip(n.operands, _vjp(n, g, live), strict=True):
             if c is not None and o in live:
@@ -102,7 +102,8 @@ def _vjp(n: Node, g: Node, live: set[Node]) -> Sequence[Node | None]:
     if n.kind is Kind.LINALG:
         return _LINALG[n.attrs[0]](n, g)
     if n.kind not in _RULES:
-        raise NoGradientError(f"No gradient defined for {n.attrs[-1] if n.attrs else n.kind.value}: the path from y to x runs through it")
+        what = f"operation '{n.attrs[0]}' ({n.attrs[1]})" if n.kind is Kind.RANDOM else n.kind.value
+        raise NoGradientError(f"No gradient defined for {what}: the path from y to x runs through it")
     return _RULES[n.kind](n, g)
 
 

@@ -34,6 +34,9 @@ def gradients(
     y_tensors = [convert(y, graph=graph) for y in ys]
     x_tensors = [x._ref if isinstance(x, Variable) else convert(x, graph=graph) for x in xs]
     x_tensors = [x.op.inputs[0] if x.op.type == "Identity" and x.op.inputs[0].op.type == "VariableV2" else x for x in x_tensors]
+    for t in (*y_tensors, *x_tensors):
+        if t.graph is not graph:
+            raise ValueError(f"{t.described()} must be from the same graph as {y_tensors[0].described()}: gradients at {at(user_site())}")
     given = None if grad_ys is None else _listed(grad_ys)
     if given is not None and len(given) != len(ys):
         raise ValueError(f"Passed {len(given)} grad_ys for {len(ys)} ys")
