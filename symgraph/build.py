@@ -16,7 +16,7 @@ from . import dtypes, scalar
 from .codegen import scalar as fn
 from .dtypes import DType
 from .node import Array, Key, Kind, Node, make
-from .shapes import Extent, Shape, ShapeError, broadcast, compatible, merge, product, quotient, text
+from .shapes import Extent, Shape, ShapeError, agree, brackets, broadcast, compatible, merge, product, quotient, text
 
 Index = tuple[tuple[int | None, ...], ...]
 
@@ -155,15 +155,18 @@ def axis_in(axis: int, rank: int) -> int:
     """The axis counted from the front; ShapeError outside [-rank, rank)."""
     axis = int(axis)
     if not -rank <= axis < rank:
-        raise ShapeError(f"Invalid reduction dimension {axis}: rank is {rank}, so the axes are {-rank} to {rank - 1}")
+        raise ShapeError(
+            f"Invalid dimension {axis} for input with {rank} dimensions\n"
+            + (f"axes are {-rank} to {rank - 1}" if rank else "it has no axes")
+        )
     return axis % rank
 
 
 def permute(n: Node, perm: Sequence[int]) -> Node:
     """NumPy's transpose: out[i_0, ...] with out axis k walking axis perm[k] of n."""
-    perm = [axis_in(p, n.rank) for p in perm]
-    if sorted(perm) != list(range(n.rank)):
-        raise ShapeError(f"perm {list(perm)} is not a permutation of the {n.rank} axes of {text(n.shape)}")
+    if sorted(p % max(n.rank, 1) for p in perm) != list(range(n.rank)) or not all(-n.rank <= p < n.rank for p in perm):
+        raise ShapeError(f"perm {list(perm)} is not a permutation of the {n.rank} axes of {brackets(n.shape)}")
+    perm = [p % n.rank for p in perm]
     labels = tuple(perm.index(a) for a in range(n.rank))
     return generic(scalar.x(0), (n,), (labels,), tuple(n.shape[p] for p in perm), n.rank, None, n.dtype)
 
@@ -205,7 +208,7 @@ def matmul(a: Node, b: Node) -> Node:
         raise ShapeError("Shape must be at least rank 2")
     k, l = a.shape[-1], b.shape[-2]
     if not compatible(k, l):
-        raise ShapeError(f"Dimensions must be equal, but are {k} and {l}: left has {k} columns, right has {l} rows")
+        raise ShapeError(f"Dimensions must be equal, but are {k} and {l}\nleft has {k} columns, right has {l} rows")
     batch = broadcast(a.shape[:-2], b.shape[:-2])
     return make(Kind.MATMUL, (a, b), (), (*batch, a.shape[-2], b.shape[-1]), a.dtype)
 
@@ -217,7 +220,7 @@ def reshape(n: Node, shape: Shape) -> Node:
         return n
     total, wanted = product(n.shape), product(shape)
     if isinstance(total, int) and isinstance(wanted, int) and total != wanted:
-        raise ShapeError(f"Cannot reshape a tensor with {total} elements to shape {text(shape)} ({wanted} elements)")
+        raise ShapeError(f"Cannot reshape a tensor with {total} elements to shape {brackets(shape)} ({wanted} elements)")
     if n.kind is Kind.RESHAPE:
         return reshape(n.operands[0], shape)
     return make(Kind.RESHAPE, (n,), (), shape, n.dtype)
@@ -236,7 +239,7 @@ def resolve_shape(n: Node, entries: Sequence[Extent]) -> Shape:
     try:
         rest = quotient(product(n.shape), known)
     except ShapeError as e:
-        raise ShapeError(f"Cannot reshape {text(n.shape)} to {list(entries)}: {e}") from None
+        raise ShapeError(f"{e}\nto make {brackets(n.shape)} into {list(entries)}") from None
     return tuple(rest if d == -1 else d for d in entries)
 
 
@@ -262,13 +265,8 @@ def concat(parts: Sequence[Node], axis: int) -> Node:
         return first
     shape = list(first.shape)
     for p in parts[1:]:
-        if p.rank != first.rank:
-            raise ShapeError(f"Ranks of all input tensors should match: {text(first.shape)} vs {text(p.shape)}")
-        for a in range(first.rank):
-            if a != axis:
-                if not compatible(shape[a], p.shape[a]):
-                    raise ShapeError(f"Dimension {a} in both shapes must be equal: {text(first.shape)} vs {text(p.shape)}")
-                shape[a] = merge(shape[a], p.shape[a])
+        agree(tuple(shape), p.shape, free=axis)
+        shape = [merge(d, e) for d, e in zip(shape, p.shape, strict=True)]
     total: Extent = 0
     for p in parts:
         total = total + p.shape[axis]
@@ -283,13 +281,16 @@ def linalg(name: str, *operands: Node) -> Node:
     if a.rank < 2:
         raise ShapeError(f"Shape must be at least rank 2 but is rank {a.rank}")
     if not compatible(a.shape[-1], a.shape[-2]):
-        raise ShapeError(f"Dimensions must be equal, but are {a.shape[-2]} and {a.shape[-1]}: the matrix must be square")
+        raise ShapeError(f"Dimensions must be equal, but are {a.shape[-2]} and {a.shape[-1]}\nthe matrix must be square")
     if not a.dtype.is_floating:
         raise TypeError(f"Value passed to parameter 'input' has DataType {a.dtype.name} not in list of allowed values: float32, float64")
     if name == "solve":
         b = operands[1]
         if b.rank != a.rank or not all(compatible(p, q) for p, q in zip(a.shape[:-1], b.shape[:-1], strict=True)):
-            raise ShapeError(f"matrix {text(a.shape)} and right-hand side {text(b.shape)} do not fit")
+            raise ShapeError(
+                f"Dimensions must be equal, but are {brackets(a.shape[:-1])} and {brackets(b.shape[:-1])}\n"
+                "the right-hand side has a row for each row of the matrix"
+            )
         shape = b.shape
     else:
         shape = a.shape[:-2] if name in ("determinant", "logdet") else a.shape

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Mapping
 from types import FrameType
+from typing import Any
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _CODEGEN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "codegen") + os.sep
@@ -18,7 +19,9 @@ _CODEGEN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__
 class OpError(Exception):
     """Base of the errors that running a graph can raise (`tf.errors.OpError`)."""
 
-    def __init__(self, message: str, op: object = None) -> None:
+    def __init__(self, message: str, op: Any = None) -> None:
+        if op is not None:
+            message += f"\n  {op.type} '{op.name}' made at {at(op.site)}"
         super().__init__(message)
         self.message, self.op = message, op
 
@@ -67,17 +70,23 @@ _KINDS = (NoGradientError, NotImplementedError, TypeError, ValueError)
 
 
 def locate(error: BaseException, call: str, site: tuple[str, int], operands: Mapping[str, object], clause: str = "") -> BaseException:
-    """The error with the call that it happened in: its kind and name, the user's line, and what it was given.
+    """The error with the call that it happened in ("MatMul 'dense/MatMul' made"), the user's line, and what it was given.
 
     The first line of `error` is kept as it is (TF's words) and `clause` is put behind it; a second line is a remark
     that goes to the call.  An error that is located already, or that no user can have made, is returned itself."""
+    if getattr(error, "located", False):
+        return error
+    if isinstance(error, OpError):
+        error.message += f"\n  {call} at {at(site)}"
+        error.args, error.located = (error.message,), True  # type: ignore[attr-defined]
+        return error
     if isinstance(error, IndexError | OverflowError):
         error = ValueError(str(error))
-    kind = next((k for k in _KINDS if isinstance(error, k)), None) or (RuntimeError if type(error) is RuntimeError else None)
-    if kind is None or getattr(error, "located", False):
+    kind = RuntimeError if type(error) is RuntimeError else next((k for k in _KINDS if isinstance(error, k)), None)
+    if kind is None:
         return error
     what, _, remark = str(error).partition("\n")
-    lines = [what + clause, f"  {call} made at {at(site)}" + (f": {remark}" if remark else "")]
+    lines = [what + clause, f"  {call} at {at(site)}" + (f": {remark}" if remark else "")]
     lines += [f"  {label} {shown(value)}" for label, value in operands.items() if value is not None]
     new = kind("\n".join(lines))
     new.located = True  # type: ignore[attr-defined]

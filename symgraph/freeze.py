@@ -103,6 +103,11 @@ def _reads(t: Tensor) -> bool:
     return t.op.type == "VariableV2" or t.op.type == "Identity" and t.op.inputs[0].op.type == "VariableV2"
 
 
+def origin(op: Operation) -> str:
+    """What generated code and errors at run time call an operation."""
+    return f"{op.type} '{op.name}' {at(op.site)}"
+
+
 class MissingSize(Exception):
     """A size that no fed tensor has."""
 
@@ -349,7 +354,7 @@ class _Emitter:
     def _origin(self, n: Node) -> str:
         found = self.names.get(n)
         if found:
-            return f"{found[0].type} '{found[0].name}' {at(found[0].site)}"
+            return origin(found[0])
         return getattr(n.attrs[0], "name", "") if n.kind in (Kind.PLACEHOLDER, Kind.VARIABLE, Kind.RANDOM, Kind.CUT) else ""
 
     # -- statements

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .errors import OpError, locate, user_site
 from .freeze import Request, needed_operations
 from .graph import Operation, Tensor, convert, get_default_graph
 from .ops.state import ref_of
@@ -30,10 +31,13 @@ class Function:
     def __call__(self, *args: Any) -> Any:
         """The outputs for these inputs: one array, or a list when `outputs` was a list."""
         fed = self._family.fed
-        if len(args) != len(fed):
-            raise TypeError(f"this function takes {len(fed)} arrays ({', '.join(t.op.name for t in fed)}), {len(args)} were given")
-        arrays = [feed_array(t, a) for t, a in zip(fed, args, strict=True)]
-        out = [v[()] if v.ndim == 0 else v for v in self._family.plan(arrays)(self._family.state, arrays)]
+        try:
+            if len(args) != len(fed):
+                raise TypeError(f"this function takes {len(fed)} arrays ({', '.join(t.op.name for t in fed)}), {len(args)} were given")
+            arrays = [feed_array(t, a) for t, a in zip(fed, args, strict=True)]
+            out = [v[()] if v.ndim == 0 else v for v in self._family.plan(arrays)(self._family.state, arrays)]
+        except (OpError, TypeError, ValueError) as e:
+            raise locate(e, "called", user_site(), {}) from None
         if self._many:
             return out
         return out[0] if out else None

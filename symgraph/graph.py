@@ -22,7 +22,7 @@ import numpy as np
 from . import build, dtypes
 from .arithmetic import Arithmetic
 from .dtypes import DType
-from .errors import at, locate, user_site
+from .errors import at, locate, shown, user_site
 from .node import Node
 from .shapes import Shape, TensorShape, brackets, text
 
@@ -206,8 +206,9 @@ class Graph:
     @contextmanager
     def name_scope(self, name: str | None) -> Iterator[str]:
         """Operations made inside are called name/...; a trailing slash re-enters a scope, None is the root."""
-        old = self._scope
-        self._scope = new = self._scope_of(name)
+        with Attempt(self, "name_scope", name, {}):
+            new = self._scope_of(name)
+        old, self._scope = self._scope, new
         try:
             yield new + "/" if new else ""
         finally:
@@ -229,7 +230,8 @@ class Graph:
         if control_inputs is None:
             self._control = ()
         else:
-            ops = [as_operation(c) for c in control_inputs]
+            with Attempt(self, "control_dependencies", "", dict(enumerate(control_inputs))):
+                ops = [as_operation(c) for c in control_inputs]
             self._control = tuple(dict.fromkeys([*old, *ops]))
         try:
             yield
@@ -378,7 +380,7 @@ class Graph:
         try:
             yield self
         finally:
-            stack.remove(self)
+            leave(stack, self)
 
     def default_session(self) -> Any:
         sessions = _defaults().sessions
@@ -438,7 +440,7 @@ class Attempt:
         for key, items in g._collections.items():
             del items[collected.get(key, 0) :]
         given = self.operands if isinstance(self.operands, Mapping) else _labelled(self.kind, self.operands)
-        fault = locate(error, f"{self.kind} {str(self.name).rstrip('/')!r}", user_site(), given)
+        fault = locate(error, f"{self.kind} {str(self.name).rstrip('/')!r} made", user_site(), given)
         if fault is not error:
             raise fault from None
 
@@ -492,7 +494,7 @@ def build_nodes(op: Operation, operands: Sequence[Node | None], context: Any) ->
     except (TypeError, ValueError, LookupError, NotImplementedError) as e:
         shapes = ", ".join("?" if o is None else brackets(o.shape) for o in operands)
         clause = f" for '{op.name}' (op: '{op.type}') with input shapes: {shapes}." if isinstance(e, ValueError) else ""
-        raise locate(e, f"{op.type} '{op.name}'", op.site, _labelled(op.type, op.inputs), clause) from None
+        raise locate(e, f"{op.type} '{op.name}' made", op.site, _labelled(op.type, op.inputs), clause) from None
     if made is None:
         return ()
     return made if isinstance(made, tuple) else (made,)
@@ -526,6 +528,11 @@ _shared_root: list[Graph] = []
 
 def _defaults() -> _Defaults:
     return _state
+
+
+def leave(stack: list, item: object) -> None:
+    """Take the innermost `item` off a stack of defaults, which may hold it more than once."""
+    del stack[len(stack) - 1 - stack[::-1].index(item)]
 
 
 def get_default_graph() -> Graph:
@@ -571,11 +578,12 @@ def convert(
         raise TypeError(f"Can't convert Operation '{value.name}' to Tensor")
     if isinstance(value, list | tuple) and _holds_tensor(value):
         return Arithmetic.operators["stack"](value)
-    from_array = isinstance(value, np.ndarray | np.generic)
     if wanted is None and like is not None:
-        wanted = like if not _loses(value, like, from_array) else None
-        if wanted is None and not from_array:
-            raise TypeError(f"Expected {like.name}, got {_show(value)} of type '{type(value).__name__}' instead.")
+        own = own_dtype(value)
+        if not _loses(own, like):
+            wanted = like
+        elif not isinstance(value, np.ndarray | np.generic):
+            raise TypeError(f"Expected {like.name}, got {shown(value)} of type '{type(value).__name__}' instead.")
     array = to_array(value, wanted)
     graph = graph or get_default_graph()
     return graph.add("Const", (), {"value": array, "dtype": dtypes.as_dtype(array.dtype)}, name or "Const", count).outputs[0]
@@ -587,11 +595,10 @@ def _holds_tensor(value: object) -> bool:
     return isinstance(value, Tensor) or hasattr(value, "_as_graph_element")
 
 
-def _loses(value: object, like: DType, from_array: bool) -> bool:
+def _loses(own: DType, like: DType) -> bool:
     """Would `like` lose what the value says?  (TF1: a float for an int is an error, NumPy floats adapt to each other.)"""
-    own = dtypes.of_python(value)
-    if own is None or own is like:
-        return own is None
+    if own is like:
+        return False
     if like.is_floating:
         return own is dtypes.string or own is dtypes.bool
     if like.is_integer:
@@ -599,25 +606,24 @@ def _loses(value: object, like: DType, from_array: bool) -> bool:
     return True
 
 
-def _show(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) < 60 else shown[:57] + "..."
+def own_dtype(value: object) -> DType:
+    """The dtype that a value brings; errors in TF's words for what is not a number, string or array of them."""
+    if value is None:
+        raise ValueError("None values not supported.")
+    try:
+        own = dtypes.of_python(value)
+    except ValueError:
+        own = None
+    if own is not None:
+        return own
+    if isinstance(value, list | tuple) and any(isinstance(v, list | tuple | np.ndarray) for v in value):
+        raise ValueError(f"Argument must be a dense tensor: {shown(value)}\nrows of different lengths, or objects that are no numbers")
+    raise TypeError(f"Failed to convert elements of {shown(value)} to Tensor. Consider casting elements to a supported type.")
 
 
 def to_array(value: object, dtype: DType | None) -> np.ndarray:
     """The NumPy array of a value, in `dtype` or TF1's default for it; TypeError where TF1 has one."""
-    if value is None:
-        raise ValueError("None values not supported.")
-    own = dtypes.of_python(value)
-    if own is None:
-        try:
-            np.asarray(value)
-        except ValueError:
-            pass
-        raise TypeError(
-            f"Failed to convert object of type {type(value).__name__} to Tensor. Contents: {_show(value)}. "
-            "Consider casting elements to a supported type."
-        )
+    own = own_dtype(value)
     if dtype is None:
         dtype = own
     elif not isinstance(value, np.ndarray | np.generic) and (
@@ -629,20 +635,15 @@ def to_array(value: object, dtype: DType | None) -> np.ndarray:
         or own is dtypes.string
         and dtype is not own
     ):
-        raise TypeError(f"Expected {dtype.name}, got {_show(value)} of type '{type(value).__name__}' instead.")
+        raise TypeError(f"Expected {dtype.name}, got {shown(value)} of type '{type(value).__name__}' instead.")
     if dtype is dtypes.string:
         raw = np.asarray(value, dtype=object)
         return np.vectorize(lambda s: s.encode() if isinstance(s, str) else bytes(s), otypes=[object])(raw) if raw.size else raw
-    try:
-        array = np.asarray(value)
-        if array.dtype == object:
-            raise ValueError
-    except ValueError:
-        raise ValueError(f"Argument must be a dense tensor: {_show(value)} - its rows have different lengths or it holds objects") from None
+    array = np.asarray(value)
     if dtype.is_integer and array.dtype.kind in "iu" and array.size:
         low, high = dtype.min, dtype.max
         if array.min() < low or array.max() > high:
-            raise ValueError(f"{_show(value)} does not fit into {dtype.name} ({low} to {high})")
+            raise ValueError(f"{shown(value)} does not fit into {dtype.name} ({low} to {high})")
     with np.errstate(all="ignore"):
         return np.ascontiguousarray(array.astype(dtype.as_numpy_dtype)).reshape(array.shape)
 

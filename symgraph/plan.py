@@ -16,11 +16,12 @@ import numpy as np
 
 from . import build, codegen, config
 from .codegen import ir
-from .errors import FailedPreconditionError, InvalidArgumentError, at, user_site
-from .freeze import Frozen, MissingSize, Request, freeze, needed_operations
+from .errors import FailedPreconditionError, InvalidArgumentError, locate, shown, user_site
+from .freeze import Frozen, MissingSize, Request, freeze, needed_operations, origin
 from .graph import NeedsValue, Operation, Tensor, Unknown
 from .node import Kind, Node
-from .shapes import symbol, text
+from .ops.core import is_tensor
+from .shapes import brackets, symbol, text
 
 _EXACT_AND_SMALL = 4096
 
@@ -78,6 +79,7 @@ class Plan:
     takes: tuple[int, ...]
     reads: tuple[Node, ...]
     writes: tuple[Node, ...]
+    operations: Callable[[], list[Operation]]
     ready: bool = False
 
     @property
@@ -90,13 +92,15 @@ class Plan:
             for v in self.reads:
                 if v not in state.initialized:
                     raise FailedPreconditionError(
-                        f"Attempting to use uninitialized value {v.attrs[0].name}: "
-                        "run its initializer or tf.global_variables_initializer() first"
+                        f"Attempting to use uninitialized value {v.attrs[0].name}\n"
+                        "  run its initializer or tf.global_variables_initializer() first",
+                        next(op for op in self.operations() if op.attrs.get("_node") is v),
                     )
         try:
             out = self.run(*[arrays[k] for k in self.takes])
         except FloatingPointError as e:
-            raise InvalidArgumentError(f"{_linalg_words(str(e))} ({e})") from None
+            op = next((op for op in self.operations() if origin(op) in str(e)), None)
+            raise InvalidArgumentError(f"{_SINGULAR.get(op and op.type, 'Input is not invertible.')}\n  {e}", op) from None
         except ValueError as e:
             raise InvalidArgumentError(str(e)) from None
         if not self.ready:
@@ -105,10 +109,11 @@ class Plan:
         return out
 
 
-def _linalg_words(what: str) -> str:
-    if "Cholesky" in what:
-        return "Cholesky decomposition was not successful. The input might not be valid."
-    return "Input is not invertible."
+_SINGULAR = {
+    "Cholesky": "Cholesky decomposition was not successful. The input might not be valid.",
+    "MatrixSolve": "Input matrix is not invertible.",
+}
+"""TF's words for a failed factorisation, by operation type."""
 
 
 class Family:
@@ -194,19 +199,26 @@ class Family:
                 raise InvalidArgumentError("A tensor's rank is not known: feed the placeholders that it is computed from") from None
             except MissingSize as e:
                 raise InvalidArgumentError(f"The size {e} is needed: feed the placeholder that has it") from None
+            except ValueError as e:  # shapes that only the fed ones contradict
+                raise InvalidArgumentError(str(e)) from None
             if self._note_ones(frozen, fed, arrays):
                 continue
             return self._compile(frozen, fed)
 
     def _check_fed(self, fed: Mapping[Tensor, Node]) -> None:
-        wanted = [*self.request.tensors, *(t for _, t in self.request.updates)]
-        for op in needed_operations([*self.request.operations, *(t.op for t in wanted if t not in fed)], fed):
+        for op in self._operations(fed):
             if op.type == "Placeholder" and op.outputs[0] not in fed:
+                dtype = op.attrs["dtype"].name
                 raise InvalidArgumentError(
-                    f"You must feed a value for placeholder tensor '{op.name}' with dtype {_tf_name(op)} and shape {_tf_shape(op)}\n"
-                    f"  '{op.name}' made at {at(op.site)}",
+                    f"You must feed a value for placeholder tensor '{op.name}' with dtype {_TF_NAMES.get(dtype, dtype)} "
+                    f"and shape {brackets(op.attrs['shape'])}",
                     op,
                 )
+
+    def _operations(self, fed: Mapping[Tensor, Node]) -> list[Operation]:
+        """All that has to run, in order."""
+        wanted = [*self.request.tensors, *(t for _, t in self.request.updates)]
+        return needed_operations([*self.request.operations, *(t.op for t in wanted if t not in fed)], fed)
 
     def _note_value(self, leaf: Node, fed: Mapping[Tensor, Node]) -> bool:
         for k, t in enumerate(self.fed):
@@ -246,40 +258,44 @@ class Family:
             takes,
             tuple(n for b, n in names.items() if b in read),
             tuple(names[b] for b, _ in program.updates),
+            lambda: self._operations(fed),
         )
 
 
-def _tf_name(op: Operation) -> str:
-    return {"float32": "float", "float64": "double"}.get(op.attrs["dtype"].name, op.attrs["dtype"].name)
-
-
-def _tf_shape(op: Operation) -> str:
-    return text(op.attrs["shape"]).replace("(", "[").replace(",)", ")").replace(")", "]").replace(" ", "")
+_TF_NAMES = {"float32": "float", "float64": "double"}
 
 
 def feed_array(t: Tensor, value: Any) -> np.ndarray:
     """The fed value as a C-contiguous array of the tensor's dtype; errors in TF's words."""
-    if isinstance(value, Tensor) or hasattr(value, "_as_graph_element"):
-        raise TypeError(
-            "The value of a feed cannot be a tf.Tensor object. Acceptable feed values include Python scalars, strings, lists, numpy "
-            f"ndarrays. For reference, the tensor object was {value!r} which was passed to the feed with key {t!r}."
-        )
     if type(value) is np.ndarray and value.dtype == t.dtype.as_numpy_dtype and value.flags.c_contiguous:
         array = value
     else:
-        try:
-            with np.errstate(all="ignore"):
-                array = np.asarray(value, dtype=t.dtype.as_numpy_dtype, order="C")
-        except (ValueError, TypeError) as e:
-            raise type(e)(f"Cannot feed {value!r:.80} for Tensor '{t.name}' of dtype {t.dtype.name} ({at(user_site())}): {e}") from None
+        array = _as_array(t, value)
     if not array.flags.writeable:  # compiled code takes writable arrays only, though it never writes to this one
         array = array.copy()
     extents = t.extents
     if extents is not None:
         shape = array.shape
         if len(shape) != len(extents) or any(d != n for d, n in zip(extents, shape, strict=True) if type(d) is int):
-            raise ValueError(
-                f"Cannot feed value of shape {shape} for Tensor '{t.name}', which has shape '{text(extents)}'\n"
-                f"  fed at {at(user_site())}; '{t.op.name}' made at {at(t.op.site)}"
-            )
+            fault = ValueError(f"Cannot feed value of shape {shape} for Tensor '{t.name}', which has shape '{text(extents)}'")
+            raise locate(fault, "fed", user_site(), {"key": t})
     return array
+
+
+def _as_array(t: Tensor, value: Any) -> np.ndarray:
+    try:
+        if is_tensor(value):
+            raise TypeError(
+                "The value of a feed cannot be a tf.Tensor object. Acceptable feed values include Python scalars, strings, lists, numpy "
+                f"ndarrays. For reference, the tensor object was {value} which was passed to the feed with key {t}."
+            )
+        if value is None:
+            raise TypeError(f"Cannot feed None for Tensor '{t.name}'")
+        try:
+            with np.errstate(all="ignore"):
+                return np.asarray(value, dtype=t.dtype.as_numpy_dtype, order="C")
+        except (TypeError, ValueError, OverflowError) as e:
+            kind = TypeError if isinstance(e, TypeError) else ValueError
+            raise kind(f"Cannot feed {shown(value)} for Tensor '{t.name}' of dtype {t.dtype.name}\n{e}") from None
+    except (TypeError, ValueError) as e:
+        raise locate(e, "fed", user_site(), {"key": t, "value": value}) from None

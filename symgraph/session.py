@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import dtypes
+from .errors import OpError, locate, shown, user_site
 from .freeze import Request, needed_operations
 from .function import Function
-from .graph import Graph, Operation, Tensor, _state, get_default_graph
+from .graph import Graph, Operation, Tensor, _state, get_default_graph, leave
 from .host import on_host, read_by_host
 from .plan import Family, State, feed_array
 
@@ -43,18 +44,23 @@ class Session:
 
         `feed_dict` maps tensors (any of them, or their names) to values.  A tensor gives an ndarray or NumPy scalar,
         an operation None."""
-        key = _key(fetches, feed_dict)
-        call = None if key is None else self._calls.get(key)
-        if call is None:
-            call = self._prepare(fetches, feed_dict or {})
-            if key is not None:
-                self._calls[key] = call
-        return call(feed_dict.values() if feed_dict else ())
+        try:
+            key = _key(fetches, feed_dict)
+            call = None if key is None else self._calls.get(key)
+            if call is None:
+                call = self._prepare(fetches, feed_dict or {})
+                if key is not None:
+                    self._calls[key] = call
+            return call(feed_dict.values() if feed_dict else ())
+        except (OpError, TypeError, ValueError, RuntimeError) as e:
+            raise locate(e, "run", user_site(), {}) from None
 
     def _prepare(self, fetches: Any, feed_dict: Mapping) -> Callable[[Any], Any]:
         """How to serve these fetches under feeds of these tensors: everything that does not depend on the fed values."""
         if self._closed:
             raise RuntimeError("Attempted to use a closed Session.")
+        if not isinstance(feed_dict, Mapping):
+            raise TypeError(f"feed_dict must be a dictionary, not {shown(feed_dict)}")
         leaves: list[Tensor | Operation] = []
         rebuild = _structure(fetches, self._leaf_of, leaves)
         strings = [x for x in leaves if isinstance(x, Tensor) and x.dtype is dtypes.string]
@@ -151,7 +157,7 @@ class Session:
         return self
 
     def __exit__(self, *exc: Any) -> None:
-        _state.sessions.remove(self)
+        leave(_state.sessions, self)
         self._contexts.pop().__exit__(*exc)
         self._entered = False
         self.close()
@@ -168,7 +174,7 @@ class _Default:
         return self.session
 
     def __exit__(self, *exc: Any) -> None:
-        _state.sessions.remove(self.session)
+        leave(_state.sessions, self.session)
         self._graph.__exit__(*exc)
 
 
@@ -185,7 +191,7 @@ class InteractiveSession(Session):
 
     def close(self) -> None:
         if self in _state.sessions:
-            _state.sessions.remove(self)
+            leave(_state.sessions, self)
         if self._pushed_graph is not None:
             self._pushed_graph.__exit__(None, None, None)
             self._pushed_graph = None
@@ -196,7 +202,11 @@ def _key(fetches: Any, feed_dict: Mapping | None) -> tuple | None:
     """What a call is remembered by: the fetches (nested ones are not) and the fed keys."""
     kind = type(fetches)
     try:
+        if feed_dict and not isinstance(feed_dict, dict):
+            return None
         if kind is list or kind is tuple:
+            if not all(isinstance(f, Tensor | Operation) for f in fetches):
+                return None
             key = (kind, *fetches, None, *(feed_dict or ()))
         else:
             key = (fetches, *(feed_dict or ()))

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce as _fold
+from typing import TypeAlias
 
 import sympy as sp
 
-Extent = int | sp.Expr
-Shape = tuple[Extent, ...]
+Extent: TypeAlias = int | sp.Expr
+Shape: TypeAlias = tuple[Extent, ...]
 
 
 class ShapeError(ValueError):
@@ -48,7 +49,7 @@ def quotient(total: Extent, part: Extent) -> Extent:
         if part == 0:
             return 0
         if total % part:
-            raise ShapeError(f"{total} elements do not divide into rows of {part}")
+            raise ShapeError(f"Dimension size must be evenly divisible by {part} but is {total}")
         return total // part
     q = sp.cancel(sp.sympify(total) / sp.sympify(part))
     return normal(q) if q.is_polynomial() and q.is_integer else sp.floor(q)
@@ -57,6 +58,17 @@ def quotient(total: Extent, part: Extent) -> Extent:
 def compatible(a: Extent, b: Extent) -> bool:
     """Could the two be equal?  Only two different ints cannot."""
     return not (isinstance(a, int) and isinstance(b, int)) or a == b
+
+
+def agree(a: Shape, b: Shape, free: int | None = None) -> None:
+    """ShapeError unless the two could be equal, the axis `free` aside."""
+    if len(a) != len(b):
+        raise ShapeError(f"Shapes must be equal rank, but are {len(a)} and {len(b)}")
+    for axis, (d, e) in enumerate(zip(a, b, strict=True)):
+        if axis != free and not compatible(d, e):
+            raise ShapeError(
+                f"Dimension {axis} in both shapes must be equal, but are {d} and {e}. Shapes are {brackets(a)} and {brackets(b)}."
+            )
 
 
 def merge(a: Extent, b: Extent) -> Extent:
@@ -76,7 +88,7 @@ def broadcast(*shapes: Shape) -> Shape:
             if out[axis] == 1:
                 out[axis] = d
             elif not compatible(out[axis], d):
-                raise ShapeError(f"extents {out[axis]} and {d} on axis {axis - rank} do not broadcast")
+                raise ShapeError(f"Dimensions must be equal, but are {out[axis]} and {d}\naxis {axis - rank} of neither is 1")
             else:
                 out[axis] = merge(out[axis], d)
     return tuple(out)

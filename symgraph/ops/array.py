@@ -17,7 +17,7 @@ from ..codegen import scalar as fn
 from ..dtypes import as_dtype
 from ..graph import Arithmetic, Attempt, Tensor, Unknown, builder, convert, get_default_graph, to_array
 from ..node import Kind, Node
-from ..shapes import Extent, ShapeError, TensorShape, from_user, is_known, text
+from ..shapes import Extent, ShapeError, TensorShape, agree, from_user, is_known
 from ..statics import static_shape, static_value
 from .core import INDICES, apply, is_tensor, need, recording, same_dtype
 
@@ -322,8 +322,7 @@ def _pack(*parts: Node, axis: int) -> Node:
     first = parts[0]
     a = build.axis_in(axis, first.rank + 1)
     for p in parts[1:]:
-        if p.rank != first.rank or any(not build.compatible(c, d) for c, d in zip(p.shape, first.shape, strict=True)):
-            raise ShapeError(f"Shapes must be equal: {text(first.shape)} vs {text(p.shape)}")
+        agree(first.shape, p.shape)
     return build.concat([build.reshape(p, (*p.shape[:a], 1, *p.shape[a:])) for p in parts], a)
 
 
@@ -340,7 +339,7 @@ def stack(values: Any, axis: int = 0, name: str = "stack") -> Tensor:
 def _unpack(x: Node, num: int, axis: int) -> tuple[Node, ...]:
     a = build.axis_in(axis, x.rank)
     if isinstance(x.shape[a], int) and x.shape[a] != num:
-        raise ShapeError(f"num={num} is not the extent of axis {axis} of {text(x.shape)}")
+        raise ShapeError(f"Dimension must be {num} but is {x.shape[a]}\nnum={num} is not the extent of axis {axis}")
     return tuple(_take(x, a, k) for k in np.arange(num).tolist())
 
 
@@ -391,7 +390,7 @@ def _strided_slice(x: Node, key: tuple) -> Node:
         else:
             first, count, stride = (k if k >= 0 else d + k), 1, 1
             if isinstance(d, int) and not 0 <= first < d:
-                raise ShapeError(f"slice index {k} of dimension {axis} out of bounds: its extent is {d}")
+                raise ShapeError(f"slice index {k} of dimension {axis} out of bounds\nits extent is {d}")
         start.append(first)
         extent.append(count)
         step.append(stride)

@@ -17,7 +17,7 @@ from ..codegen import scalar as fn
 from ..dtypes import as_dtype
 from ..graph import Arithmetic, Tensor, builder, convert
 from ..node import Node
-from ..shapes import ShapeError, brackets, compatible
+from ..shapes import agree
 from .core import ANY, BOOLS, FLOATS, NUMBERS, apply, binary, is_tensor, need, pair, recording, same_dtype
 
 
@@ -237,8 +237,7 @@ def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | 
 def _add_n(*parts: Node) -> Node:
     total = parts[0]
     for p in parts[1:]:
-        if p.rank != total.rank or not all(map(compatible, p.shape, total.shape)):
-            raise ShapeError(f"Shapes must be equal: {brackets(total.shape)} and {brackets(p.shape)}")
+        agree(total.shape, p.shape)
         total = build.elementwise(scalar.x(0) + scalar.x(1), total, p)
     return total
 

@@ -17,7 +17,7 @@ from ..codegen import scalar as fn
 from ..dtypes import as_dtype
 from ..graph import Tensor, builder, convert
 from ..node import Node
-from ..shapes import ShapeError, product
+from ..shapes import ShapeError, brackets, product
 from .core import ANY, BOOLS, NUMBERS, need, recording
 
 
@@ -98,7 +98,7 @@ def _arg(kind: str, reducer: str) -> Callable[..., Tensor]:
     def make(x: Node, axis: int, output_type: dtypes.DType) -> Node:
         a = build.axis_in(axis, x.rank)
         if x.shape[a] == 0:
-            raise ShapeError(f"Reduction axis {axis} is empty in shape {build.text(x.shape)}")
+            raise ShapeError(f"Reduction axis {axis} is empty in shape {brackets(x.shape)}")
         return build.cast(build.reduce(reducer, x, (a,), dtype=dtypes.int64), output_type)
 
     def function(input: Any, axis: Any = None, name: str | None = None, dimension: Any = None, output_type: Any = dtypes.int64) -> Tensor:

@@ -14,7 +14,7 @@ from .. import build, scalar
 from ..dtypes import DType
 from ..graph import Arithmetic, Attempt, Graph, Operation, Tensor, builder, convert, get_default_graph
 from ..node import Kind, Node
-from ..shapes import ShapeError, TensorShape, compatible, is_known, text
+from ..shapes import TensorShape, agree, is_known, text
 from .core import recording, same_dtype
 
 GLOBAL_VARIABLES, TRAINABLE_VARIABLES = "variables", "trainable_variables"
@@ -25,27 +25,21 @@ def _variable(context: Any, op: Operation) -> Node:
     return op.attrs["_node"]
 
 
-def _fits(ref: Node, value: Node) -> None:
-    if ref.rank != value.rank or not all(compatible(a, b) for a, b in zip(ref.shape, value.shape, strict=True)):
-        lhs, rhs = TensorShape(ref.shape), TensorShape(value.shape)
-        raise ShapeError(f"Assign requires shapes of both tensors to match. lhs shape= {lhs} rhs shape= {rhs}")
-
-
 @builder("Assign")
 def _assign(ref: Node, value: Node, writes: int) -> Node:
-    _fits(ref, value)
+    agree(ref.shape, value.shape)
     return value
 
 
 @builder("AssignAdd")
 def _assign_add(ref: Node, value: Node, writes: int) -> Node:
-    _fits(ref, value)
+    agree(ref.shape, value.shape)
     return build.elementwise(scalar.x(0) + scalar.x(1), ref, value)
 
 
 @builder("AssignSub")
 def _assign_sub(ref: Node, value: Node, writes: int) -> Node:
-    _fits(ref, value)
+    agree(ref.shape, value.shape)
     return build.elementwise(scalar.x(0) - scalar.x(1), ref, value)
 
 
