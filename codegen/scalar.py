@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -190,7 +191,7 @@ class Instr:
     fn: str
     args: tuple[int, ...]
     dtype: str
-    value: object = None
+    value: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,9 @@ class Arithmetic:
     def __getitem__(self, key: object) -> Tensor:
         return Arithmetic.operators["getitem"](self, key)
 
+    def _repr_html_(self) -> str:
+        return Arithmetic.operators["html"](self)  # type: ignore[return-value]
+
     def __neg__(self) -> Tensor:
         return Arithmetic.operators["neg"](self)
 

@@ -238,9 +238,9 @@ class _Emitter:
                     if axis != n.attrs[0] and d != e:
                         self.sizes.same(e, d, n)
         elif n.kind is Kind.RESHAPE:
-            a, b = build.product(n.operands[0].shape), build.product(n.shape)
-            if a != b:
-                self.sizes.same(b, a, n)
+            given, wanted = build.product(n.operands[0].shape), build.product(n.shape)
+            if given != wanted:
+                self.sizes.same(wanted, given, n)
         elif n.kind is Kind.LINALG:
             a = n.operands[0]
             if a.shape[-1] != a.shape[-2]:
@@ -309,7 +309,7 @@ class _Emitter:
 
     def _check(self, a: Extent, b: Extent, where: Node) -> ir.Check:
         op = self.names.get(where)
-        what = f"{op[0].type} '{op[0].name}' made at {at(op[0].site)}" if op else "an operation derived from the graph"
+        what = origin(op[0]) if op else "an operation derived from the graph"
         return ir.Check(
             self._raw(a),
             self._raw(b),

@@ -7,6 +7,7 @@ path, kernel, report) is inspected here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,9 @@ class Function:
         plan = self._plan
         return {n.attrs[0].name: self._family.state.array(n).copy() for n in plan.frozen.states if n.kind.value == "variable"}
 
+    def _repr_html_(self) -> str:
+        return f"<details><summary>{escape(repr(self))}</summary><pre>{escape(self.source)}</pre></details>"
+
     def __repr__(self) -> str:
         return f"<symgraph function of ({', '.join(t.op.name for t in self.inputs)})>"
 
@@ -134,7 +138,7 @@ def function(
 def _initialize(request: Request, given: Sequence[Tensor], state: State) -> None:
     """Run the initialisers of the variables that a request needs."""
     wanted = [*request.tensors, *(t for _, t in request.updates)]
-    needed = needed_operations([t.op for t in wanted] + [r.op for r, _ in request.updates], dict.fromkeys(given))  # type: ignore[misc]
+    needed = needed_operations([t.op for t in wanted] + [r.op for r, _ in request.updates], dict.fromkeys(given))  # type: ignore[arg-type]
     names = {op for op in needed if op.type == "VariableV2"}
     if not names:
         return

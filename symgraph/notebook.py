@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
-from .graph import Graph, Operation, Tensor, get_default_graph
+from . import dtypes
+from .arithmetic import Arithmetic
+from .formula import formula
+from .graph import Graph, Operation, Tensor, convert, get_default_graph
 from .replay import upstream
 from .shapes import text
 
@@ -79,7 +82,9 @@ class GraphPicture:
             kind = "" if label.lower().startswith(op.type.lower()) else f"\n{op.type}"
             dot.add_node(f"o{op.number}", label=_plain(label + kind), fillcolor=fill, tooltip=_plain(op.name))
         for name, inner in scope.scopes.items():
-            box = dot.subgraph(name=f"cluster_{_word(inner.name)}", label=_plain(name), style="rounded", color="#999999", tooltip=_plain(inner.name))
+            box = dot.subgraph(
+                name=f"cluster_{_word(inner.name)}", label=_plain(name), style="rounded", color="#999999", tooltip=_plain(inner.name)
+            )
             self._fill(box, inner)
 
     def tree(self) -> str:
@@ -133,17 +138,13 @@ def show_graph(graph_or_tensor: Any = None) -> GraphPicture:
 
 
 # ---------------------------------------------------------------- rich reprs
-def tensor_html(t: Tensor) -> str:
-    """Name, shape, dtype, and the formula where there is one."""
-    from .formula import formula
-
-    head = f"<code>{escape(repr(t))}</code>"
-    if t.node is None or t.dtype.name == "string":
+def _html(value: Any) -> str:
+    """A tensor or variable in a notebook: its repr, and its formula where there is one."""
+    head = f"<code>{escape(repr(value))}</code>"
+    t = convert(value)
+    if t.node is None or t.dtype is dtypes.string:
         return head
     return f"{head}<br>$$\\displaystyle {escape(formula(t).latex())}$$"
 
 
-def function_html(f: Any) -> str:
-    """Inputs, and the generated source folded away."""
-    names = ", ".join(t.op.name for t in f.inputs)
-    return f"<details><summary>compiled function of ({escape(names)})</summary><pre>{escape(f.source)}</pre></details>"
+Arithmetic.operators["html"] = _html

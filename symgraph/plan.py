@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -42,9 +43,10 @@ def route(program: ir.Program) -> str:
     if not program.inputs and not program.outputs and not (read - streams) & set(program.states):
         return "reference"
     written = [table[s.out] for s in program.statements]
-    if all(b.dtype[0] != "f" and all(isinstance(d, int) for d in b.shape) for b in written):
-        if sum(int(np.prod(b.shape, dtype=np.int64)) for b in written) <= _EXACT_AND_SMALL:
-            return "reference"
+    counts = [prod([d for d in b.shape if isinstance(d, int)]) for b in written]
+    exact = all(b.dtype[0] != "f" and all(isinstance(d, int) for d in b.shape) for b in written)
+    if exact and sum(counts) <= _EXACT_AND_SMALL:
+        return "reference"
     return "numba"
 
 
@@ -100,7 +102,7 @@ class Plan:
             out = self.run(*[arrays[k] for k in self.takes])
         except FloatingPointError as e:
             op = next((op for op in self.operations() if origin(op) in str(e)), None)
-            raise InvalidArgumentError(f"{_SINGULAR.get(op and op.type, 'Input is not invertible.')}\n  {e}", op) from None
+            raise InvalidArgumentError(f"{_SINGULAR.get(op.type if op else '', 'Input is not invertible.')}\n  {e}", op) from None
         except ValueError as e:
             raise InvalidArgumentError(str(e)) from None
         if not self.ready:

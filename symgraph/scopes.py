@@ -7,7 +7,7 @@ The store of variables and the current scope belong to the graph.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -232,7 +232,7 @@ def _initial(graph: Graph, full: str, start: Any, shape: Any, dtype: Any) -> Any
     extents = from_user(shape)
     if extents is None or not is_known(extents):
         raise ValueError(f"Shape of a new variable ({full}) must be fully defined, but instead was {TensorShape(extents)}.")
-    make: Initializer | Callable[[], Any] = start() if isinstance(start, type) else start
+    make: Initializer = start() if isinstance(start, type) else start
     with graph.name_scope(full + "/Initializer/"):
         return make(list(extents), dtype=dtype)
 

@@ -157,7 +157,7 @@ def _range(start: Node, limit: Node, delta: Node) -> Node:
     values = [build.is_filled(v) if v.kind is not Kind.CONST else v.attrs[0].value.item() for v in (start, limit, delta)]
     if any(v is None for v in values):
         raise ShapeError("the length of a range of floats must be known: its bounds must be constants")
-    lo, hi, st = values
+    lo, hi, st = (float(v) for v in values)  # type: ignore[arg-type]
     if st == 0:
         raise ValueError("Requires delta != 0")
     n = max(0, int(np.ceil((hi - lo) / st)))
