@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from .loops import Let
 from .scalar import Body, Instr
@@ -180,8 +180,8 @@ def combine(reducer: str, dtype: str, old: str, new: str) -> str:
     return rule(dtype, (old, ATOM), (new, ATOM))[1:-1]
 
 
-def identity(reducer: str, dtype: str, limits: Mapping[str, tuple[object, object]]) -> str:
-    """The value of an empty reduction; `limits` gives the least and the greatest value of a dtype."""
-    least, greatest = limits[dtype]
+def identity(reducer: str, dtype: str, limits: tuple[object, object]) -> str:
+    """The value of an empty reduction; `limits` are the least and the greatest value of the result's dtype."""
+    least, greatest = limits
     value = {"sum": 0, "prod": 1, "any": False, "all": True, "max": least, "min": greatest}[reducer]
     return literal(value, dtype)

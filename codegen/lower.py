@@ -360,7 +360,7 @@ class PhaseWriter:
                 self._memory(w, nest, reducer, dtype, value)
                 return
             a = self.names.fresh("a")
-            nest.pre[level].append(Let(a, identity(reducer, dtype, LIMITS)))
+            nest.pre[level].append(Let(a, self._start(w, reducer, dtype)))
             if reducer in ("max", "min") and not value.isidentifier():
                 v = self.names.fresh("v")
                 inmost.append(Let(v, value))
@@ -411,6 +411,10 @@ class PhaseWriter:
         return best
 
     # ------------------------------------------------------------ reductions over the rows
+    def _start(self, w: Work, reducer: str, dtype: str) -> str:
+        """What a reduction starts from: also an empty one of int32, summed up as int64, is the least int32."""
+        return identity(reducer, dtype, LIMITS[self.table[w.statement.out].dtype])
+
     def _carry(self, w: Work, nest: Nest, reducer: str, dtype: str, value: str) -> None:
         a = self.names.fresh("a")
         if reducer in ("max", "min") and not value.isidentifier():
@@ -418,7 +422,7 @@ class PhaseWriter:
             nest.pre[nest.depth].append(Let(v, value))
             value = v
         nest.pre[nest.depth].append(Accumulate(a, reducer, value, dtype))
-        self.heads.append(Let(a, identity(reducer, dtype, LIMITS)))
+        self.heads.append(Let(a, self._start(w, reducer, dtype)))
         part = self.memory.partials[w.statement.out]
         self.writes.add(part)
         self.tails.append(Store(part, self.number, a))
@@ -444,7 +448,7 @@ class PhaseWriter:
                 lets.append(Let(v, value))
                 value = v
             a = self.names.fresh("a")
-            self.heads.append(Let(a, identity(reducer, dtype, LIMITS)))
+            self.heads.append(Let(a, self._start(w, reducer, dtype)))
             self.tails.append(Store(part, f"{number} * {self.blocks} + {self.number}" if number else self.number, a))
             nodes += [*nest.pre[0], *lets, Accumulate(a, reducer, value, dtype)]
         self._combine(w, reducer, dtype, across=True)
@@ -457,14 +461,14 @@ class PhaseWriter:
         self.writes.add(part)
         n = product(shape, self.names)
         block, j = self.names.fresh("x"), self.names.fresh("j")
-        self.heads += [Let(block, f"{part}[{scaled(self.number, n)}:]"), For(j, n, (Store(block, j, identity(reducer, dtype, LIMITS)),))]
+        self.heads += [Let(block, f"{part}[{scaled(self.number, n)}:]"), For(j, n, (Store(block, j, self._start(w, reducer, dtype)),))]
         level = len(w.outer)
         coordinates = [self._label(w, a, nest) if a in w.outer else "0" for a in range(len(shape))]
         target = f"{block}[{flat_index(shape, coordinates, self.names).text}]"
         place = nest.pre[nest.depth]
         if w.inner:
             a = self.names.fresh("a")
-            nest.pre[level].append(Let(a, identity(reducer, dtype, LIMITS)))
+            nest.pre[level].append(Let(a, self._start(w, reducer, dtype)))
             place.append(Accumulate(a, reducer, self._named(value, reducer, place), dtype))
             place, value = nest.post[level], a
         place.append(Accumulate(target, reducer, self._named(value, reducer, place), dtype))
@@ -483,7 +487,7 @@ class PhaseWriter:
         home, part = self.memory.homes[out.name], self.memory.partials[out.name]
         n = product(out.shape, self.names)
         j, k, a, x = (self.names.fresh(c) for c in ("j", "k", "a", "x"))
-        start = Let(a, identity(reducer, dtype, LIMITS))
+        start = Let(a, self._start(w, reducer, dtype))
         self.final.add(home.arg)
         self.writes.add(home.arg)
         if across and n == "1":
@@ -494,7 +498,7 @@ class PhaseWriter:
             body = (Let(x, f"{part}[{j} * {self.blocks}:]"), start, loop, Store(home.arg, j, cast(a, dtype, out.dtype)))
             self.combines.append([For(j, n, body)])
         else:
-            first = For(j, n, (Store(home.arg, j, cast(identity(reducer, dtype, LIMITS), dtype, out.dtype)),))
+            first = For(j, n, (Store(home.arg, j, cast(self._start(w, reducer, dtype), dtype, out.dtype)),))
             inner = For(j, n, (Accumulate(f"{home.arg}[{j}]", reducer, f"{x}[{j}]", dtype),))
             self.combines.append([first, For(k, self.blocks, (Let(x, f"{part}[{scaled(k, n)}:]"), inner))])
 
