@@ -2,13 +2,15 @@
 
 Law of this file: `Arithmetic` gives tensors and variables one set of operators; what an operator does is an entry of
 `Arithmetic.operators`, put there by the files of ops/.  A tensor has no value while the graph is built, so asking for
-its truth, length or elements is a TypeError.
+its truth, length, elements or number is a TypeError.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NoReturn
+
+from .errors import locate, user_site
 
 if TYPE_CHECKING:
     from .graph import Tensor
@@ -26,16 +28,31 @@ class Arithmetic:
         return f(other, self) if swapped else f(self, other)
 
     def __bool__(self) -> bool:
-        raise TypeError(
+        raise self._valueless(
             "Using a `tf.Tensor` as a Python `bool` is not allowed. Use `if t is not None:` instead of `if t:` to test if a tensor is "
             "defined, and use TensorFlow ops such as tf.cond to execute subgraphs conditioned on the value of a tensor."
         )
 
     def __iter__(self) -> Iterator:
-        raise TypeError("Tensor objects are only iterable when eager execution is enabled. To iterate over this tensor use tf.map_fn.")
+        raise self._valueless(
+            "Tensor objects are only iterable when eager execution is enabled. To iterate over this tensor use tf.map_fn."
+        )
 
     def __len__(self) -> int:
-        raise TypeError(f"len is not well defined for symbolic Tensors. ({self!r}) Please call `x.shape` rather than `len(x)`.")
+        raise self._valueless(
+            "len is not well defined for symbolic Tensors. Please call `x.shape` rather than `len(x)` for shape information."
+        )
+
+    def __array__(self, *args: object, **kwargs: object) -> NoReturn:
+        raise self._valueless("Cannot convert a symbolic Tensor to a numpy array. Use sess.run(t) or t.eval() to get its value.")
+
+    def __float__(self) -> NoReturn:
+        raise self._valueless("A symbolic Tensor is not a number. Use sess.run(t) or t.eval() to get its value.")
+
+    __int__ = __float__
+
+    def _valueless(self, why: str) -> BaseException:
+        return locate(TypeError(why), "used", user_site(), {"tensor": self})
 
     __hash__ = object.__hash__
 

@@ -17,11 +17,11 @@ _CODEGEN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__
 
 
 class OpError(Exception):
-    """Base of the errors that running a graph can raise (`tf.errors.OpError`)."""
+    """Base of the errors that running a graph can raise (`tf.errors.OpError`); the message says where `op` was made."""
 
     def __init__(self, message: str, op: Any = None) -> None:
         if op is not None:
-            message += f"\n  {op.type} '{op.name}' made at {at(op.site)}"
+            message = _worded(message, f"{op.type} '{op.name}' made", op.site)
         super().__init__(message)
         self.message, self.op = message, op
 
@@ -85,12 +85,16 @@ def locate(error: BaseException, call: str, site: tuple[str, int], operands: Map
     kind = RuntimeError if type(error) is RuntimeError else next((k for k in _KINDS if isinstance(error, k)), None)
     if kind is None:
         return error
-    what, _, remark = str(error).partition("\n")
-    lines = [what + clause, f"  {call} at {at(site)}" + (f": {remark}" if remark else "")]
+    lines = [_worded(str(error), call, site, clause)]
     lines += [f"  {label} {shown(value)}" for label, value in operands.items() if value is not None]
     new = kind("\n".join(lines))
     new.located = True  # type: ignore[attr-defined]
     return new
+
+
+def _worded(message: str, call: str, site: tuple[str, int], clause: str = "") -> str:
+    what, _, remark = message.partition("\n")
+    return f"{what}{clause}\n  {call} at {at(site)}" + (f": {remark}" if remark else "")
 
 
 def shown(value: object) -> str:

@@ -309,11 +309,11 @@ class _Emitter:
 
     def _check(self, a: Extent, b: Extent, where: Node) -> ir.Check:
         op = self.names.get(where)
-        what = origin(op[0]) if op else "an operation derived from the graph"
+        what = f" in {origin(op[0])}" if op else ""
         return ir.Check(
             self._raw(a),
             self._raw(b),
-            f"Incompatible shapes: {{left}} vs. {{right}} in {what}; these sizes must be equal: {_plain(a)} and {_plain(b)}",
+            f"Incompatible shapes: {{left}} vs. {{right}}{what}\n{a} and {b} must be equal",
         )
 
     def _raw(self, d: Extent) -> ir.Size:
@@ -470,8 +470,3 @@ def _symbols(n: Node) -> set[sp.Symbol]:
         own = {scalar.x(k) for k in scalar.operand_numbers(body)} | {scalar.i(k) for k in scalar.label_numbers(body)}
         found |= {s for s in body.free_symbols if s not in own and s.is_integer and "." in s.name}
     return found
-
-
-def _plain(d: Extent) -> str:
-    """A size for people: 'X.shape[0]'."""
-    return str(d)

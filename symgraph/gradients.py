@@ -102,8 +102,7 @@ def _vjp(n: Node, g: Node, live: set[Node]) -> Sequence[Node | None]:
     if n.kind is Kind.LINALG:
         return _LINALG[n.attrs[0]](n, g)
     if n.kind not in _RULES:
-        what = f"operation '{n.attrs[0]}' ({n.attrs[1]})" if n.kind is Kind.RANDOM else n.kind.value
-        raise NoGradientError(f"No gradient defined for {what}: the path from y to x runs through it")
+        raise NoGradientError(n)
     return _RULES[n.kind](n, g)
 
 

@@ -22,9 +22,10 @@ import numpy as np
 from . import build, dtypes
 from .arithmetic import Arithmetic
 from .dtypes import DType
-from .errors import at, locate, shown, user_site
+from .errors import at, locate, user_site
 from .node import Node
 from .shapes import Shape, TensorShape, brackets, text
+from .values import to_array
 
 _LEGAL = re.compile(r"^[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*$")
 _LEGAL_INSIDE = re.compile(r"^[A-Za-z0-9_.\\/>-]+$")
@@ -94,20 +95,24 @@ class Operation:
     def __repr__(self) -> str:
         return f"<tf.Operation '{self.name}' type={self.type}>"
 
+    def described(self) -> str:
+        """For messages: 'init' NoOp made at train.py:14."""
+        return f"'{self.name}' {self.type} made at {at(self.site)}"
+
 
 def _session(what: Operation | Tensor, session: Any, verb: str, start: str) -> Any:
     if session is None:
         session = what.graph.default_session()
     if session is None:
-        raise ValueError(
+        fault = ValueError(
             f"{start}: No default session is registered. Use `with sess.as_default()` or pass an explicit session to `{verb}(session=sess)`"
         )
-    if session.graph is not what.graph:
-        raise ValueError(
-            f"Cannot use the given session to {'evaluate tensor' if verb == 'eval' else 'execute operation'}: the {what.name!r} graph "
-            "is different from the session's graph."
-        )
-    return session
+    elif session.graph is not what.graph:
+        doing, thing = ("evaluate tensor", "tensor") if verb == "eval" else ("execute operation", "operation")
+        fault = ValueError(f"Cannot use the given session to {doing}: the {thing}'s graph is different from the session's graph.")
+    else:
+        return session
+    raise locate(fault, verb, user_site(), {"of": what})
 
 
 class Tensor(Arithmetic):
@@ -294,6 +299,10 @@ class Graph:
         """The current name scope with a slash at its end, or ''."""
         return f"{self._scope}/" if self._scope else ""
 
+    def holds(self, op: Operation) -> bool:
+        """Is the operation (still) one of this graph's?"""
+        return self._by_name.get(op.name) is op
+
     def attached(self, key: str, make: Callable[[], Any]) -> Any:
         """Something that belongs to this graph and lives with it, made when first asked for."""
         if key not in self._attached:
@@ -375,7 +384,7 @@ class Graph:
     @contextmanager
     def as_default(self) -> Iterator[Graph]:
         """Make this the default graph inside the `with`."""
-        stack = _defaults().graphs
+        stack = _state.graphs
         stack.append(self)
         try:
             yield self
@@ -383,7 +392,7 @@ class Graph:
             leave(stack, self)
 
     def default_session(self) -> Any:
-        sessions = _defaults().sessions
+        sessions = _state.sessions
         return sessions[-1] if sessions else None
 
 
@@ -526,10 +535,6 @@ _state = _Defaults()
 _shared_root: list[Graph] = []
 
 
-def _defaults() -> _Defaults:
-    return _state
-
-
 def leave(stack: list, item: object) -> None:
     """Take the innermost `item` off a stack of defaults, which may hold it more than once."""
     del stack[len(stack) - 1 - stack[::-1].index(item)]
@@ -578,13 +583,7 @@ def convert(
         raise TypeError(f"Can't convert Operation '{value.name}' to Tensor")
     if isinstance(value, list | tuple) and _holds_tensor(value):
         return Arithmetic.operators["stack"](value)
-    if wanted is None and like is not None:
-        own = own_dtype(value)
-        if not _loses(own, like):
-            wanted = like
-        elif not isinstance(value, np.ndarray | np.generic):
-            raise TypeError(f"Expected {like.name}, got {shown(value)} of type '{type(value).__name__}' instead.")
-    array = to_array(value, wanted)
+    array = to_array(value, wanted, like)
     graph = graph or get_default_graph()
     return graph.add("Const", (), {"value": array, "dtype": dtypes.as_dtype(array.dtype)}, name or "Const", count).outputs[0]
 
@@ -593,59 +592,6 @@ def _holds_tensor(value: object) -> bool:
     if isinstance(value, list | tuple):
         return any(_holds_tensor(v) for v in value)
     return isinstance(value, Tensor) or hasattr(value, "_as_graph_element")
-
-
-def _loses(own: DType, like: DType) -> bool:
-    """Would `like` lose what the value says?  (TF1: a float for an int is an error, NumPy floats adapt to each other.)"""
-    if own is like:
-        return False
-    if like.is_floating:
-        return own is dtypes.string or own is dtypes.bool
-    if like.is_integer:
-        return not own.is_integer
-    return True
-
-
-def own_dtype(value: object) -> DType:
-    """The dtype that a value brings; errors in TF's words for what is not a number, string or array of them."""
-    if value is None:
-        raise ValueError("None values not supported.")
-    try:
-        own = dtypes.of_python(value)
-    except ValueError:
-        own = None
-    if own is not None:
-        return own
-    if isinstance(value, list | tuple) and any(isinstance(v, list | tuple | np.ndarray) for v in value):
-        raise ValueError(f"Argument must be a dense tensor: {shown(value)}\nrows of different lengths, or objects that are no numbers")
-    raise TypeError(f"Failed to convert elements of {shown(value)} to Tensor. Consider casting elements to a supported type.")
-
-
-def to_array(value: object, dtype: DType | None) -> np.ndarray:
-    """The NumPy array of a value, in `dtype` or TF1's default for it; TypeError where TF1 has one."""
-    own = own_dtype(value)
-    if dtype is None:
-        dtype = own
-    elif not isinstance(value, np.ndarray | np.generic) and (
-        dtype.is_integer
-        and own.is_floating
-        and np.size(value)
-        or dtype is dtypes.string
-        and own is not dtypes.string
-        or own is dtypes.string
-        and dtype is not own
-    ):
-        raise TypeError(f"Expected {dtype.name}, got {shown(value)} of type '{type(value).__name__}' instead.")
-    if dtype is dtypes.string:
-        raw = np.asarray(value, dtype=object)
-        return np.vectorize(lambda s: s.encode() if isinstance(s, str) else bytes(s), otypes=[object])(raw) if raw.size else raw
-    array = np.asarray(value)
-    if dtype.is_integer and array.dtype.kind in "iu" and array.size:
-        low, high = dtype.min, dtype.max
-        if array.min() < low or array.max() > high:
-            raise ValueError(f"{shown(value)} does not fit into {dtype.name} ({low} to {high})")
-    with np.errstate(all="ignore"):
-        return np.ascontiguousarray(array.astype(dtype.as_numpy_dtype)).reshape(array.shape)
 
 
 @builder("Const")

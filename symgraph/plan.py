@@ -95,20 +95,27 @@ class Plan:
                 if v not in state.initialized:
                     raise FailedPreconditionError(
                         f"Attempting to use uninitialized value {v.attrs[0].name}\n"
-                        "  run its initializer or tf.global_variables_initializer() first",
+                        "run its initializer or tf.global_variables_initializer() first",
                         next(op for op in self.operations() if op.attrs.get("_node") is v),
                     )
         try:
             out = self.run(*[arrays[k] for k in self.takes])
-        except FloatingPointError as e:
-            op = next((op for op in self.operations() if origin(op) in str(e)), None)
-            raise InvalidArgumentError(f"{_SINGULAR.get(op.type if op else '', 'Input is not invertible.')}\n  {e}", op) from None
-        except ValueError as e:
-            raise InvalidArgumentError(str(e)) from None
+        except (FloatingPointError, ValueError) as e:
+            raise self._fault(e) from None
         if not self.ready:
             state.initialized.update(self.writes)
             self.ready = True
         return out
+
+    def _fault(self, error: Exception) -> InvalidArgumentError:
+        """What failed in the running program, in TF's words and with the operation that the program's words name."""
+        what = str(error)
+        op = next((op for op in self.operations() if origin(op) in what), None)
+        if op is None:
+            return InvalidArgumentError(what.replace("\n", "\n  "))
+        if isinstance(error, FloatingPointError):
+            what = _SINGULAR.get(op.type, "Input is not invertible.") + "\n" + what.rpartition(": ")[2]
+        return InvalidArgumentError(what.replace(f" in {origin(op)}", ""), op)
 
 
 _SINGULAR = {
@@ -193,8 +200,9 @@ class Family:
             except NeedsValue as e:
                 if not self._note_value(e.leaf, fed):
                     raise InvalidArgumentError(
-                        f"A shape depends on the value of '{e.leaf.attrs[0]}', which is not fed: "
-                        "only constants, sizes and fed values can be shapes"
+                        f"A shape depends on the value of '{e.leaf.attrs[0]}', which is not fed\n"
+                        "shapes are made of constants, sizes and fed values",
+                        next((op for op in self._operations(fed) if op.attrs.get("_node") is e.leaf), None),
                     ) from None
                 continue
             except Unknown:

@@ -13,6 +13,7 @@ from typing import Any
 from . import build
 from . import gradients as derive
 from .dtypes import DType
+from .errors import NoGradientError
 from .graph import Operation, Tensor, Unknown, build_nodes, builder
 from .node import IDENTITY_LEAVES, Kind, Node, substitute
 
@@ -111,7 +112,13 @@ def _gradient(context: Any, op: Operation) -> tuple[Node, ...]:
     y_nodes = [inner.node(y) for y in ys]
     seed_nodes = [inner.node(s) for s in seeds] if seeds else [derive.ones_like(y) for y in y_nodes]
     leaves = [cuts.get(x, at[x]) for x in xs]
-    found = derive.sweep(y_nodes, seed_nodes, leaves, links)
+    try:
+        found = derive.sweep(y_nodes, seed_nodes, leaves, links)
+    except NoGradientError as e:
+        through = next((t.op for t in upstream(ys) if inner.node(t) is e.args[0]), None)
+        what = "an operation" if through is None else f"operation '{through.name}' (op type: {through.type})"
+        where = "" if through is None else f"\nthe path from y to x runs through {through.described()}"
+        raise NoGradientError(f"No gradient defined for {what}{where}") from None
     back = {leaf: at[x] for x, leaf in cuts.items()}
     results = [build.filled(0, at[x].shape, x.dtype) if g is None else g for x, g in zip(xs, found, strict=True)]
     return tuple(substitute(results, back, build.rebuild)) if back else tuple(results)

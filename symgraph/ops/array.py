@@ -15,10 +15,11 @@ import sympy as sp
 from .. import build, dtypes, scalar
 from ..codegen import scalar as fn
 from ..dtypes import as_dtype
-from ..graph import Arithmetic, Attempt, Tensor, Unknown, builder, convert, get_default_graph, to_array
+from ..graph import Arithmetic, Attempt, Tensor, Unknown, builder, convert, get_default_graph
 from ..node import Kind, Node
 from ..shapes import Extent, ShapeError, TensorShape, agree, from_user, is_known
 from ..statics import static_shape, static_value
+from ..values import to_array
 from .core import INDICES, apply, is_tensor, need, recording, same_dtype
 
 

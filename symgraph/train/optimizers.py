@@ -16,10 +16,11 @@ import numpy as np
 import sympy as sp
 
 from .. import build, dtypes, scalar
-from ..graph import BUILDERS, Graph, Operation, Tensor, builder, convert, get_default_graph
+from ..graph import BUILDERS, Attempt, Graph, Operation, Tensor, builder, convert, get_default_graph
 from ..node import Node
 from ..ops.array import constant
 from ..ops.control import group
+from ..ops.core import graph_of
 from ..ops.derivative import gradients
 from ..ops.state import Variable, assign_add, trainable_variables
 
@@ -60,13 +61,14 @@ class Optimizer:
         grad_loss: Any = None,
     ) -> Operation:
         """The training operation: gradients of `loss` for `var_list` (default: the trainable variables), applied."""
-        pairs = self.compute_gradients(loss, var_list, grad_loss=grad_loss)
-        if all(g is None for g, _ in pairs):
-            raise ValueError(
-                f"No gradients provided for any variable, check your graph for ops that do not support gradients, between variables "
-                f"{[str(v.name) for _, v in pairs]} and loss {loss!r}."
-            )
-        return self.apply_gradients(pairs, global_step, name)
+        with Attempt(graph_of((loss,)), "minimize", name or self._name, {"loss": loss}):
+            pairs = self.compute_gradients(loss, var_list, grad_loss=grad_loss)
+            if all(g is None for g, _ in pairs):
+                raise ValueError(
+                    f"No gradients provided for any variable, check your graph for ops that do not support gradients, between variables "
+                    f"{[repr(v) for _, v in pairs]} and loss {loss}."
+                )
+            return self.apply_gradients(pairs, global_step, name)
 
     def compute_gradients(
         self,
@@ -80,7 +82,7 @@ class Optimizer:
         """[(gradient or None, variable)]."""
         loss = convert(loss)
         if not loss.dtype.is_floating:
-            raise ValueError(f"Invalid type {loss.dtype!r} for {loss.name}, expected: float32, float64.")
+            raise ValueError(f"Invalid type {loss.dtype!r} for {loss.name}, expected: [tf.float32, tf.float64].")
         variables = trainable_variables() if var_list is None else list(var_list) if isinstance(var_list, list | tuple) else [var_list]
         if not variables:
             raise ValueError("No variables to optimize.")
@@ -157,7 +159,7 @@ class Optimizer:
 
     def _slot(self, v: Variable, name: str, start: float) -> Variable:
         key = (v, name)
-        if key not in self._slots:
+        if key not in self._slots or not v.graph.holds(self._slots[key].op):
             with v.graph.name_scope(None):
                 self._slots[key] = Variable(
                     np.full(tuple(v.shape.as_list()), start, v.dtype.as_numpy_dtype),
@@ -304,7 +306,7 @@ class AdamOptimizer(Optimizer):
 
     def _prepare(self, graph: Graph, variables: list[Variable]) -> list[Any]:
         """beta1^t and beta2^t, as float32 variables in the optimizer's enclosing scope."""
-        if self._powers is None or self._powers[0].graph is not graph:
+        if self._powers is None or not graph.holds(self._powers[0].op):
             dtype = variables[0].dtype.as_numpy_dtype
             outer = graph._scope.rpartition("/")[0]
             with graph.control_dependencies(None), graph.name_scope(outer + "/" if outer else None):
