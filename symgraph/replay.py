@@ -74,7 +74,9 @@ def upstream(roots: Iterable[Tensor], stop: Callable[[Tensor], bool] = lambda t:
     return seen
 
 
-_OPAQUE = frozenset({"StopGradient", "Floor", "Ceil", "Round", "FloorDiv", "ArgMax", "ArgMin", "Shape", "Size", "Rank", "ZerosLike", "OnesLike"})
+_OPAQUE = frozenset(
+    {"StopGradient", "Floor", "Ceil", "Round", "FloorDiv", "ArgMax", "ArgMin", "Shape", "Size", "Rank", "ZerosLike", "OnesLike"}
+)
 """Operation types that no derivative passes: TF1 gives None through them."""
 
 

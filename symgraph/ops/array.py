@@ -141,7 +141,7 @@ def zeros_like(tensor: Any, dtype: Any = None, name: str | None = None) -> Tenso
 def ones_like(tensor: Any, dtype: Any = None, name: str | None = None) -> Tensor:
     """Ones of the tensor's shape and, by default, dtype."""
     t = convert(tensor)
-    return apply("OnesLike", "ones_like", t, name=name, dtype=as_dtype(dtype) if dtype else t.dtype)
+    return apply("OnesLike", "ones_like", t, name=name, hidden=2, dtype=as_dtype(dtype) if dtype else t.dtype)
 
 
 @builder("Range", lambda op: op.inputs[0].dtype)
@@ -261,7 +261,8 @@ def _transpose(x: Node, perm: tuple[int, ...] | None) -> Node:
 def transpose(a: Any, perm: Any = None, name: str = "transpose", conjugate: bool = False) -> Tensor:
     """Axes in the order `perm`, by default reversed."""
     p = None if perm is None else tuple(int(v) for v in np.asarray(perm).ravel())
-    return apply("Transpose", "transpose", a, name=name, hidden=1, perm=p)
+    reversing = p is None and getattr(a, "extents", ()) is None  # TF1 then computes the order from the rank
+    return apply("Transpose", "transpose", a, name=name, hidden=6 if reversing else 1, perm=p)
 
 
 @builder("ExpandDims")

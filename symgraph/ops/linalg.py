@@ -95,7 +95,7 @@ def _trace(x: Node) -> Node:
 
 def trace(x: Any, name: str | None = None) -> Tensor:
     """The sum of the main diagonal of the last two axes."""
-    return apply("Trace", "Trace", x, name=name)
+    return apply("Trace", "Trace", x, name=name, hidden=2)
 
 
 @builder("Norm")
@@ -126,7 +126,8 @@ def norm(
         t = convert(tensor, name="tensor", graph=graph)
         need(t, *FLOATS, parameter="tensor")
         keep = bool(keepdims if keepdims is not None else keep_dims)
-        return graph.add("Norm", (t,), {"ord": ord, "axis": axes, "keepdims": keep}, scope, 5).outputs[0]
+        count = {"euclidean": 4, "fro": 4, 2: 4, 1: 3, np.inf: 3}.get(ord, 7) + (not keep)
+        return graph.add("Norm", (t,), {"ord": ord, "axis": axes, "keepdims": keep}, scope, count).outputs[0]
 
 
 Arithmetic.operators["matmul"] = matmul

@@ -185,7 +185,7 @@ def _cast(x: Node, dtype: dtypes.DType) -> Node:
 
 def cast(x: Any, dtype: Any, name: str | None = None) -> Tensor:
     """x converted to `dtype`: float to int truncates, to bool is x != 0.  A tensor of that dtype already is returned itself."""
-    if is_tensor(x) and name is None and convert(x).dtype is as_dtype(dtype):
+    if is_tensor(x) and convert(x).dtype is as_dtype(dtype):
         return convert(x)
     with recording("Cast", name or "Cast", x=x, dtype=dtype) as (graph, scope):
         wanted = as_dtype(dtype)

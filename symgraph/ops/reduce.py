@@ -63,7 +63,7 @@ def _function(kind: str, what: str, takes: tuple) -> Callable[..., Tensor]:
         with recording(kind, name or kind, input_tensor=input_tensor, axis=axis) as (graph, scope):
             t = convert(input_tensor, name="input_tensor", graph=graph)
             need(t, *takes, parameter="input")
-            hidden = 1 if t.extents is not None else 4
+            hidden = 1 if t.extents is not None or axis is not None else 4
             return graph.add(kind, (t,), {"axis": axis_list(axis), "keepdims": keep}, scope, 1 + hidden).outputs[0]
 
     function.__name__ = function.__qualname__ = f"reduce_{kind.lower()}"

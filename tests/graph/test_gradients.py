@@ -153,7 +153,7 @@ def test_grad_ys() -> None:
     assert value(tf.gradients(x * x, x, grad_ys=[x]))[0].tolist() == [2, 8]
     with pytest.raises(ValueError, match="Passed 1 grad_ys for 2 ys"):
         tf.gradients([x, x], x, grad_ys=[[1.0, 1.0]])
-    with pytest.raises(ValueError, match="test_gradients.py"):
+    with pytest.raises(ValueError, match=r"test_gradients\.py"):
         tf.gradients([x], x, grad_ys=[[1.0, 1.0, 1.0]])
 
 
