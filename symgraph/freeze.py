@@ -212,7 +212,7 @@ class _Emitter:
         for s in reversed(self.statements):
             if s.out in needed or isinstance(s, ir.Random):
                 kept.append(s)
-                needed.update(ir.reads(s))
+                needed.update((s.out, *ir.reads(s)))
         self.statements = kept[::-1]
         return [b for b in self.buffers if b.role in ("input", "state") or b.name in needed]
 
