@@ -87,8 +87,8 @@ def locate(error: BaseException, call: str, site: tuple[str, int], operands: Map
         return error
     lines = [_worded(str(error), call, site, clause)]
     lines += [f"  {label} {shown(value)}" for label, value in operands.items() if value is not None]
-    new = kind("\n".join(lines))
-    new.located = True  # type: ignore[attr-defined]
+    new: Any = kind("\n".join(lines))
+    new.located = True
     return new
 
 

@@ -235,7 +235,7 @@ class Graph:
         if control_inputs is None:
             self._control = ()
         else:
-            with Attempt(self, "control_dependencies", "", dict(enumerate(control_inputs))):
+            with Attempt(self, "control_dependencies", "", {f"input {k}": c for k, c in enumerate(control_inputs)}):
                 ops = [as_operation(c) for c in control_inputs]
             self._control = tuple(dict.fromkeys([*old, *ops]))
         try:
@@ -270,7 +270,8 @@ class Graph:
             op = Operation()
             op.graph, op.type, op.attrs, op.site, op.number = self, kind, attrs or {}, user_site(), len(self._operations)
             op.inputs, op.control_inputs, op.outputs = tuple(inputs), self._control, ()
-            for t in (*op.inputs, *op.control_inputs):
+            sources: tuple[Any, ...] = (*op.inputs, *op.control_inputs)
+            for t in sources:
                 if t.graph is not self:
                     beside = next((str(u) for u in op.inputs if u.graph is self), "the default graph")
                     raise ValueError(
@@ -462,7 +463,7 @@ def _outputs(op: Operation) -> tuple[Tensor, ...]:
     except (NeedsValue, Unknown):
         shapes = op.attrs.get("_shapes")
         count = len(shapes) if shapes is not None else 1
-        types = op.attrs.get("_dtypes") or (how.dtype(op),) * count
+        types: Any = op.attrs.get("_dtypes") or (how.dtype(op),) * count
         return tuple(_tensor(op, k, None, types[k], shapes[k] if shapes else None) for k in range(count))
     return tuple(_tensor(op, k, n, n.dtype, None) for k, n in enumerate(made))
 

@@ -54,7 +54,7 @@ def to_array(value: object, dtype: DType | None = None, like: DType | None = Non
     elif not isinstance(value, np.ndarray | np.generic) and (
         dtype.is_integer
         and own.is_floating
-        and np.size(value)
+        and np.size(value)  # type: ignore[arg-type]
         or dtype is dtypes.string
         and own is not dtypes.string
         or own is dtypes.string

@@ -85,8 +85,11 @@ def need(t: Tensor, ok: Callable[[DType], bool], allowed: str, parameter: str = 
         raise TypeError(f"Value passed to parameter '{parameter}' has DataType {t.dtype.name} not in list of allowed values: {allowed}")
 
 
-FLOATS = (lambda d: d.is_floating, "float32, float64")
-INDICES = (lambda d: d.name in ("int32", "int64"), "int32, int64")
-NUMBERS = (lambda d: d.is_floating or d.is_integer, "float32, float64, uint8, int8, int16, int32, int64")
-BOOLS = (lambda d: d.is_bool, "bool")
-ANY = (lambda d: d.name != "string", "float32, float64, uint8, int8, int16, int32, int64, bool")
+Allowed = tuple[Callable[[DType], bool], str]
+"""Which dtypes an operation takes: a test, and their names."""
+
+FLOATS: Allowed = (lambda d: d.is_floating, "float32, float64")
+INDICES: Allowed = (lambda d: d.name in ("int32", "int64"), "int32, int64")
+NUMBERS: Allowed = (lambda d: d.is_floating or d.is_integer, "float32, float64, uint8, int8, int16, int32, int64")
+BOOLS: Allowed = (lambda d: d.is_bool, "bool")
+ANY: Allowed = (lambda d: d.name != "string", "float32, float64, uint8, int8, int16, int32, int64, bool")

@@ -18,7 +18,7 @@ from ..dtypes import as_dtype
 from ..graph import Arithmetic, Tensor, builder, convert
 from ..node import Node
 from ..shapes import agree
-from .core import ANY, BOOLS, FLOATS, NUMBERS, apply, binary, is_tensor, need, pair, recording, same_dtype
+from .core import ANY, BOOLS, FLOATS, NUMBERS, Allowed, apply, binary, is_tensor, need, pair, recording, same_dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Row:
     name: str
     kind: str
     body: Callable[..., sp.Expr]
-    takes: tuple = FLOATS
+    takes: Allowed = FLOATS
     result: str = "same"
 
 

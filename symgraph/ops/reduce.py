@@ -18,7 +18,7 @@ from ..dtypes import as_dtype
 from ..graph import Tensor, builder, convert
 from ..node import Node
 from ..shapes import ShapeError, brackets, product
-from .core import ANY, BOOLS, NUMBERS, need, recording
+from .core import ANY, BOOLS, NUMBERS, Allowed, need, recording
 
 
 def _axes(axis: tuple[int, ...] | None, rank: int) -> tuple[int, ...]:
@@ -47,7 +47,7 @@ def _mean(x: Node, axis: tuple[int, ...] | None, keepdims: bool) -> Node:
     return build.elementwise(scalar.x(0) / count if count != 0 else sp.nan, total) if count != 1 else total
 
 
-def _function(kind: str, what: str, takes: tuple) -> Callable[..., Tensor]:
+def _function(kind: str, what: str, takes: Allowed) -> Callable[..., Tensor]:
     def function(
         input_tensor: Any,
         axis: Any = None,
