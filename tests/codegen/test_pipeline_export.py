@@ -1,0 +1,99 @@
+"""Kernels in the user's own @njit code, and saved files that run without us."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from symgraph import codegen
+from symgraph.codegen import export
+from symgraph.codegen.ir import Program
+from tests.codegen import programs
+from tests.codegen.programs import Writer
+
+rng = np.random.default_rng(0)
+
+
+def f32(*shape: int) -> np.ndarray:
+    return rng.standard_normal(shape).astype(np.float32)
+
+
+def linear_algebra() -> Program:
+    w = Writer("linear algebra and a draw")
+    a, s, n = w.input(4, 4), w.state(3, dtype="int64"), w.state()
+    inverse = w.linalg("inverse", a)
+    w.update(n, w.map(lambda b, n: b.apply("add", n, b.literal(1, "float32")), n))
+    return w.done(inverse, w.linalg("logdet", a), w.random("uniform", s, (5,), w.const(0.0), w.const(1.0)), n)
+
+
+PROGRAMS = {
+    "regression": (programs.linear_regression(300), [f32(9, 1)], []),
+    "fed": (programs.fed_regression(), [f32(3, 1)], [f32(50, 3), f32(50, 1)]),
+    "net": (programs.softmax_net(50, (100, 80, 60)), [f32(100, 80), f32(80), f32(80, 60), f32(60)], [f32(50, 100), f32(50, 60)]),
+    "algebra": (linear_algebra(), [np.array([0, 1, 2]), np.array(0, np.float32)], [f32(4, 4)]),
+}
+
+ALONE = """
+import sys
+class Block:
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in ("symgraph", "codegen", "scipy", "sympy"):
+            raise ImportError(name)
+sys.meta_path.insert(0, Block())
+import numpy as np
+import saved
+given, wanted = np.load("given.npz"), np.load("wanted.npz")
+got = saved.call(*(given[f"arr_{k}"] for k in range(len(given.files))))
+got = got if isinstance(got, tuple) else (got,)
+assert len(got) == len(wanted.files)
+for x, k in zip(got, wanted.files):
+    np.testing.assert_allclose(x, wanted[k], rtol=1e-4, atol=1e-4)
+"""
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_saved_source_needs_only_numpy_and_numba(name: str, tmp_path: Path) -> None:
+    program, states, inputs = PROGRAMS[name]
+    made = codegen.compile(program)
+    made.save_source(tmp_path / "saved.py")
+    large = [x for x in export._held(made).values() if x.size > export.LITERAL]
+    np.savez(tmp_path / "given.npz", *inputs, *states, *large)
+    np.savez(tmp_path / "wanted.npz", *made.bind([s.copy() for s in states])(*inputs))
+    done = subprocess.run([sys.executable, "-c", ALONE], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_kernel_in_user_code(name: str) -> None:
+    import numba
+
+    program, states, inputs = PROGRAMS[name]
+    made = codegen.compile(program)
+    ours, theirs = [s.copy() for s in states], [s.copy() for s in states]
+    call = made.bind(ours)
+    kernel = made.kernel
+
+    @numba.njit
+    def twice(*args):
+        kernel(*args)
+        return kernel(*args)
+
+    call(*inputs)
+    wanted = call(*inputs)
+    got = twice(*inputs, *theirs)
+    for x, y in zip(got if isinstance(got, tuple) else (got,), wanted, strict=True):
+        np.testing.assert_array_equal(x, y)
+    for x, y in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_kernel_says_what_does_not_fit() -> None:
+    kernel = codegen.compile(PROGRAMS["fed"][0]).kernel
+    with pytest.raises(ValueError, match="axis 0 has another extent"):
+        kernel(f32(5, 3), f32(6, 1), f32(3, 1))
+    with pytest.raises(FloatingPointError, match="inverse"):
+        codegen.compile(PROGRAMS["algebra"][0]).kernel(np.zeros((4, 4), np.float32), np.array([0, 1, 2]), np.array(0, np.float32))
