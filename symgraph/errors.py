@@ -38,6 +38,10 @@ class NotFoundError(OpError):
     """Something named does not exist."""
 
 
+class DataLossError(OpError):
+    """A file is damaged: shorter than it was, or different from what was written."""
+
+
 class UnimplementedError(OpError, NotImplementedError):
     """The operation exists in TF1 but not (yet) here; the message says what to use instead."""
 

@@ -20,7 +20,7 @@ from .codegen import ir
 from .errors import FailedPreconditionError, InvalidArgumentError, locate, shown, user_site
 from .freeze import Frozen, MissingSize, Request, freeze, needed_operations, origin
 from .graph import NeedsValue, Operation, Tensor, Unknown
-from .node import Kind, Node
+from .node import Key, Kind, Node
 from .ops.core import is_tensor
 from .shapes import brackets, symbol, text
 
@@ -56,19 +56,22 @@ class State:
     def __init__(self) -> None:
         self.variables: dict[Node, np.ndarray] = {}
         self.initialized: set[Node] = set()
-        self.streams: dict[Any, np.ndarray] = {}
+        self.streams: dict[Key, np.ndarray] = {}
 
     def array(self, n: Node) -> np.ndarray:
         """The array of a state leaf, made when there is none yet."""
         if n.kind is Kind.RANDOM:
-            key = n.attrs[0]
-            if key not in self.streams:
-                seeds = key.owner or tuple(int.from_bytes(os.urandom(4), "little") & 0x7FFFFFFF for _ in range(2))
-                self.streams[key] = np.array([0, *seeds], np.int64)
-            return self.streams[key]
+            return self.stream(n.attrs[0])
         if n not in self.variables:
             self.variables[n] = np.zeros(tuple(int(d) for d in n.shape), n.dtype.as_numpy_dtype)  # type: ignore[arg-type]
         return self.variables[n]
+
+    def stream(self, key: Key) -> np.ndarray:
+        """[position, seed, seed2] of a random stream; a key without seeds takes fresh ones from the system, once."""
+        if key not in self.streams:
+            seeds = key.owner or tuple(int.from_bytes(os.urandom(4), "little") & 0x7FFFFFFF for _ in range(2))
+            self.streams[key] = np.array([0, *seeds], np.int64)
+        return self.streams[key]
 
 
 @dataclass

@@ -87,6 +87,14 @@ class Variable(Arithmetic):
         for key in keys:
             graph.add_to_collection(key, self)
 
+    @classmethod
+    def of(cls, op: Operation, initializer: Operation, snapshot: Tensor, initial_value: Tensor, trainable: bool) -> Variable:
+        """The variable of operations that exist already: those of an imported graph."""
+        self = cls.__new__(cls)
+        self.op, self._ref, self.initializer, self._snapshot = op, op.outputs[0], initializer, snapshot
+        self.initial_value, self.trainable = initial_value, trainable
+        return self
+
     @property
     def name(self) -> str:
         return self._ref.name
