@@ -188,7 +188,7 @@ class _Emitter:
         updates = tuple((self.of[v], self._buffer(n)) for v, n in versions.items() if n is not v)
         inputs = tuple(self.of[n] for n in self.feeds)
         states = tuple(b.name for b in self.buffers if b.role == "state")
-        checks = tuple(self._check(a, b, where) for (a, b), where in self.sizes.checks.items())
+        checks = (*(self._check(a, b, where) for (a, b), where in self.sizes.checks.items()), *(c for n in order for c in self._inside(n)))
         program = ir.Program(
             self.name,
             tuple(self._prune(outputs, updates)),
@@ -315,6 +315,26 @@ class _Emitter:
             self._raw(b),
             f"Incompatible shapes: {{left}} vs. {{right}}{what}\n{a} and {b} must be equal",
         )
+
+    def _inside(self, n: Node) -> list[ir.Check]:
+        """An index into an axis whose extent is known when fed must lie in it (slices are cut to fit when built)."""
+        if n.kind not in (Kind.SLICE, Kind.PLACE):
+            return []
+        whole, part = (n.operands[0], n) if n.kind is Kind.SLICE else (n, n.operands[0])
+        checks = []
+        for axis, (first, step, count, d) in enumerate(zip(*n.attrs, part.shape, whole.shape, strict=True)):
+            if isinstance(d, int) or not isinstance(count, int) or count == 0:
+                continue
+            ends = first, first + (count - 1) * step
+            bounds = [*(e + 1 for e in ends), *(d - e for e in ends)]  # e < d and e >= 0, as least values of d
+            least = max((int(b) for b in bounds if isinstance(b, int | sp.Integer)), default=0)
+            if least > 0:
+                op = self.names.get(n) or next((self.names[m] for m in self.names if n in m.operands), None)
+                where = f" in {op[0].type} '{op[0].name}' made at {at(op[0].site)}" if op else ""
+                index = first if isinstance(first, int) else first - d
+                words = f"slice index {index} of dimension {axis} out of bounds: its extent is {{right}}{where}"
+                checks.append(ir.Check(self._rule("max", (self._raw(d), least)), self._raw(d), words))
+        return checks
 
     def _raw(self, d: Extent) -> ir.Size:
         """The size itself, before sizes were found equal."""

@@ -14,7 +14,7 @@ from .. import build, scalar
 from ..codegen import scalar as fn
 from ..graph import Arithmetic, Tensor, builder, convert
 from ..node import Node
-from ..shapes import ShapeError
+from ..shapes import ShapeError, normal
 from .core import FLOATS, NUMBERS, apply, need, pair, recording
 from .reduce import axis_list
 
@@ -86,7 +86,7 @@ def _trace(x: Node) -> Node:
         raise ShapeError(f"Shape must be at least rank 2 but is rank {x.rank}")
     r = x.rank - 2
     rows, cols = x.shape[-2:]
-    n = rows if rows == cols or not isinstance(cols, int) else cols if not isinstance(rows, int) else min(rows, cols)
+    n = rows if rows == cols else normal(sp.Min(rows, cols))
     if rows != n or cols != n:
         x = build.slice_(x, [0] * x.rank, (*x.shape[:-2], n, n), [1] * x.rank)
     batch = tuple(np.arange(r).tolist())
