@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from . import call, fresh
+from . import call, events, fresh
 from .timing import Timing, machine, table
 
 WORKLOADS: dict[str, Callable[[bool], list[Timing]]] = {
@@ -19,6 +19,7 @@ WORKLOADS: dict[str, Callable[[bool], list[Timing]]] = {
     "first-step": fresh.first_step,
     "session-call": call.session_call,
     "housing-step": call.housing_step,
+    "log-scalars": events.scalars,
 }
 
 

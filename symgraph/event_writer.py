@@ -162,7 +162,8 @@ class FileWriter:
     def _write_hparams(self) -> None:
         if self._hparams and not self._hparams_written:
             self._hparams_written = True
-            self.add_summary(tensorboard("plugins.hparams.summary_v2").hparams_pb(self._hparams, trial_id=self._logdir))
+            name = os.path.basename(os.path.abspath(self._logdir))
+            self.add_summary(tensorboard("plugins.hparams.summary_v2").hparams_pb(self._hparams, trial_id=name))
 
 
 def text_message(tag: str, value: Any) -> Any:
