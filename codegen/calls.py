@@ -1,0 +1,135 @@
+"""Statements that are calls of the runtime: products by BLAS, linear algebra, random draws.
+
+Law of this file: a call takes flat slices that start where its data starts.  In a rows phase a product works on the
+rows of one block; everything else is done once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .addresses import flat_index, product, scaled
+from .expressions import SHORT
+from .ir import Linalg, MatMul, Random, Reshape
+from .loops import Call, For, Node, Store
+
+if TYPE_CHECKING:
+    from .nests import PhaseWriter
+
+
+def write(p: PhaseWriter, s) -> list[Node]:
+    match s:
+        case Reshape():
+            return []
+        case MatMul():
+            return _gemm(p, s)
+        case Linalg():
+            return _linalg(p, s)
+        case Random():
+            return _random(p, s)
+    raise AssertionError(s)
+
+
+def _gemm(p: PhaseWriter, s: MatMul) -> list[Node]:
+    a, b, out = (p.table[n] for n in (s.a, s.b, s.out))
+    rank, real = len(out.shape), SHORT[out.dtype]
+    p.helpers.add(f"gemm_{real}")
+    m, n = p.names.size(out.shape[-2]), p.names.size(out.shape[-1])
+    k = p.names.size(a.shape[-2] if s.ta else a.shape[-1])
+    lda, ldb = p.names.size(a.shape[-1]), p.names.size(b.shape[-1])
+
+    def call(x: str, y: str, z: str, rows: str) -> Call:
+        return Call(f"gemm_{real}({s.ta}, {s.tb}, {rows}, {n}, {k}, {real}(1.0), {x}, {lda}, {y}, {ldb}, {real}(0.0), {z}, {n})")
+
+    if rank == 2:
+        if not p.rows:
+            return [call(p.whole(s.a), p.whole(s.b), p.whole(s.out, True), m)]
+        p.whole(s.a)
+        left = p.memory.homes[s.a]
+        x = rows_of(p, s.a, "1" if s.ta else lda, scratch=lda) if left.kind != "array" or not s.ta else p.block_slice(left.arg, "1")
+        return [call(x, p.whole(s.b), rows_of(p, s.out, n, scratch=n, write=True), p.width)]
+    return _batched(p, s, call, m)
+
+
+def rows_of(p: PhaseWriter, name: str, stride: str, scratch: str, write: bool = False) -> str:
+    """The block's rows of an array or tile, as a flat slice."""
+    home = p.memory.homes[name]
+    (p.writes if write else p.reads).add(home.arg)
+    if home.kind == "tile":
+        return p.thread_slice(home.arg, scaled(str(p.size), scratch))
+    return p.block_slice(home.arg, stride)
+
+
+def _batched(p: PhaseWriter, s: MatMul, call, m: str) -> list[Node]:
+    """One product for each index of the leading axes; in a rows phase axis 0 is the row."""
+    out = p.table[s.out]
+    lead = len(out.shape) - 2
+    variables = [p.names.fresh("j") for _ in range(lead)]
+    if p.rows:
+        variables[0] = p.row
+
+    def part(name: str, write: bool = False) -> str:
+        shape = p.table[name].shape
+        offset = lead - (len(shape) - 2)
+        coordinates = ["0" if shape[axis] == 1 else variables[offset + axis] for axis in range(len(shape) - 2)] + ["0", "0"]
+        walks = p.rows and offset == 0 and coordinates[0] == p.row
+        if walks:
+            array = rows_of(p, name, product(shape[1:], p.names), product(shape[1:], p.names), write)
+        else:
+            array = p.whole(name, write)
+            if p.rows and offset == 0 and coordinates[0] == p.row:
+                coordinates[0] = f"({p.first} + {p.row})"
+        index = flat_index(shape, coordinates, p.names).text
+        return array if index == "0" else f"{array}[{index}:]"
+
+    nodes: list[Node] = [call(part(s.a), part(s.b), part(s.out, True), m)]
+    for axis in reversed(range(lead)):
+        extent = p.width if p.rows and axis == 0 else p.names.size(out.shape[axis])
+        nodes = [For(variables[axis], extent, tuple(nodes))]
+    return nodes
+
+
+def _linalg(p: PhaseWriter, s: Linalg) -> list[Node]:
+    out, first = p.table[s.out], p.table[s.args[0]]
+    name = f"{s.fn}_{SHORT[out.dtype]}"
+    p.helpers.add(name)
+    n = p.names.size(first.shape[-1])
+    q = p.names.fresh("j")
+    batch = product(first.shape[:-2], p.names)
+
+    def matrix(x: str, write: bool = False) -> str:
+        rows, columns = (p.names.size(e) for e in p.table[x].shape[-2:])
+        size = product(p.table[x].shape[-2:], p.names)
+        return f"{p.whole(x, write)}[{scaled(q, size)}:{scaled(f'({q} + 1)', size)}].reshape(({rows}, {columns}))"
+
+    args = [matrix(x) for x in s.args]
+    if s.fn in ("determinant", "logdet"):
+        home = p.memory.homes[s.out]
+        p.writes.add(home.arg)
+        target = f"{home.arg}[{home.slot if home.kind == 'slot' else q}]"
+        return [For(q, batch, (Call(f"{name}({args[0]}, {n})", target),))]
+    tail = [n] + ([p.names.size(p.table[s.args[1]].shape[-1])] if s.fn == "solve" else [])
+    p.writes.add("status")
+    status = f"status[{p.statuses.index(s.out)}]"
+    call = f"{name}({', '.join([*args, matrix(s.out, True), *tail])})"
+    return [Store("status", status[7:-1], "0"), For(q, batch, (Call(f"max({status}, {call})", status),))]
+
+
+def _random(p: PhaseWriter, s: Random) -> list[Node]:
+    out = p.table[s.out]
+    stream = p.whole(s.stream)
+    p.writes.add(stream)
+    if s.fn == "shuffle":
+        assert s.x is not None
+        p.helpers.add("shuffle_permutation")
+        perm = p.memory.partials[s.out]
+        p.writes.add(perm)
+        n, inner = p.names.size(out.shape[0]), product(out.shape[1:], p.names)
+        j, q = p.names.fresh("j"), p.names.fresh("j")
+        copy = Store(p.whole(s.out, True), f"{scaled(j, inner)} + {q}", f"{p.whole(s.x)}[{scaled(f'{perm}[{j}]', inner)} + {q}]")
+        ordered = For(j, n, (Store(perm, j, j),))
+        return [ordered, Call(f"shuffle_permutation({perm}, {stream})"), For(j, n, (For(q, inner, (copy,)),))]
+    name = f"uniform_{out.dtype}" if s.fn == "uniform_int" else f"{s.fn}_{SHORT[out.dtype]}"
+    p.helpers.add(name)
+    assert s.a is not None and s.b is not None
+    return [Call(f"{name}({p.whole(s.out, True)}, {stream}, {p.scalar(s.a)}, {p.scalar(s.b)})")]

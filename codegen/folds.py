@@ -1,0 +1,112 @@
+"""Reductions over the rows of a phase: partial results for each block, combined in the order of the blocks.
+
+Law of this file: blocks are fixed, so the result has the same bits for every number of threads.  One result is carried in a
+register, a few in several, many in an array for each block; the first two leave their blocks as the last axis, so
+that the combination is a vector sum.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .addresses import flat_index, product, scaled
+from .expressions import accumulation, carried, cast, emit, identity
+from .ir import Map
+from .loops import Accumulate, For, Let, Node, Store
+from .stages import Work
+
+if TYPE_CHECKING:
+    from .nests import Nest, PhaseWriter
+
+
+def carry(p: PhaseWriter, w: Work, nest: Nest, reducer: str, dtype: str, value: str) -> None:
+    """One result, in a register for the whole block."""
+    a = p.names.fresh("a")
+    place = nest.pre[nest.depth]
+    place.append(Accumulate(a, reducer, named(p, value, reducer, place), dtype))
+    p.heads.append(Let(a, identity(reducer, dtype, p.table[w.statement.out].dtype)))
+    part = p.memory.partials[w.statement.out]
+    p.writes.add(part)
+    p.tails.append(Store(part, p.number, a))
+    _combine(p, w, reducer, dtype, across=True)
+
+
+def unrolled(p: PhaseWriter, w: Work) -> list[Node]:
+    """A few results, each in a register for the whole block."""
+    s = w.statement
+    assert isinstance(s, Map)
+    out = p.table[s.out]
+    reducer, dtype = accumulation(s.reducer or "", s.body.dtype, out.dtype)
+    part = p.memory.partials[s.out]
+    p.writes.add(part)
+    shape = tuple(s.space[a] for a in w.outer)
+    nodes: list[Node] = []
+    for number, at in enumerate(np.ndindex(*shape)):  # type: ignore[arg-type]
+        nest = p.nest((), (), [])
+        nest.vars = tuple(map(str, at))
+        lets, text = emit(s.body, p.leaf(w, nest), lambda: p.names.fresh("v"), p.helpers)
+        value = carried(text, s.body.dtype, out.dtype, reducer, dtype)
+        a = p.names.fresh("a")
+        p.heads.append(Let(a, identity(reducer, dtype, p.table[w.statement.out].dtype)))
+        p.tails.append(Store(part, f"{number} * {p.blocks} + {p.number}" if number else p.number, a))
+        nodes += [*nest.pre[0], *lets]
+        nodes.append(Accumulate(a, reducer, named(p, value, reducer, nodes), dtype))
+    _combine(p, w, reducer, dtype, across=True)
+    return nodes
+
+
+def memory(p: PhaseWriter, w: Work, nest: Nest, reducer: str, dtype: str, value: str) -> None:
+    """Many results: an array for each block."""
+    s = w.statement
+    part, shape = p.memory.partials[s.out], p.table[s.out].shape
+    p.writes.add(part)
+    n = product(shape, p.names)
+    block, j = p.names.fresh("x"), p.names.fresh("j")
+    p.heads += [
+        Let(block, f"{part}[{scaled(p.number, n)}:]"),
+        For(j, n, (Store(block, j, identity(reducer, dtype, p.table[w.statement.out].dtype)),)),
+    ]
+    level = len(w.outer)
+    coordinates = [p.label(w, a, nest) if a in w.outer else "0" for a in range(len(shape))]
+    target = f"{block}[{flat_index(shape, coordinates, p.names).text}]"
+    place = nest.pre[nest.depth]
+    if w.inner:
+        a = p.names.fresh("a")
+        nest.pre[level].append(Let(a, identity(reducer, dtype, p.table[w.statement.out].dtype)))
+        place.append(Accumulate(a, reducer, named(p, value, reducer, place), dtype))
+        place, value = nest.post[level], a
+    place.append(Accumulate(target, reducer, named(p, value, reducer, place), dtype))
+    _combine(p, w, reducer, dtype, across=False)
+
+
+def named(p: PhaseWriter, value: str, reducer: str, place: list[Node]) -> str:
+    """The value as a name where the reducer's text repeats it."""
+    if reducer not in ("max", "min") or value.isidentifier():
+        return value
+    v = p.names.fresh("v")
+    place.append(Let(v, value))
+    return v
+
+
+def _combine(p: PhaseWriter, w: Work, reducer: str, dtype: str, across: bool) -> None:
+    """Partial results of the blocks to the result, in the order of the blocks; `across`: blocks are the last axis."""
+    out = p.table[w.statement.out]
+    home, part = p.memory.homes[out.name], p.memory.partials[out.name]
+    n = product(out.shape, p.names)
+    j, k, a, x = (p.names.fresh(c) for c in ("j", "k", "a", "x"))
+    start = Let(a, identity(reducer, dtype, p.table[w.statement.out].dtype))
+    p.final.add(home.arg)
+    p.writes.add(home.arg)
+    if across and n == "1":
+        loop = For(k, p.blocks, (Accumulate(a, reducer, f"{part}[{k}]", dtype),))
+        p.combines.append([start, loop, Store(home.arg, str(home.slot) if home.kind == "slot" else "0", cast(a, dtype, out.dtype))])
+    elif across:
+        loop = For(k, p.blocks, (Accumulate(a, reducer, f"{x}[{k}]", dtype),))
+        body = (Let(x, f"{part}[{j} * {p.blocks}:]"), start, loop, Store(home.arg, j, cast(a, dtype, out.dtype)))
+        p.combines.append([For(j, n, body)])
+    else:
+        first = For(j, n, (Store(home.arg, j, cast(identity(reducer, dtype, p.table[w.statement.out].dtype), dtype, out.dtype)),))
+        inner = For(j, n, (Accumulate(f"{home.arg}[{j}]", reducer, f"{x}[{j}]", dtype),))
+        p.combines.append([first, For(k, p.blocks, (Let(x, f"{part}[{scaled(k, n)}:]"), inner))])
