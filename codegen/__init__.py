@@ -9,7 +9,7 @@ It knows nothing of graphs or TensorFlow: everything enters as an `ir.Program`.
 Neither Numba nor SciPy is imported before something is compiled.
 """
 
-from .cpu import Executable, ProgramTooLong, compile, worth_compiling
+from .cpu import Executable, ProgramTooLong, compile, worth_compiling  # noqa: A004
 from .reference import Interpreted, interpret
 
 __all__ = ["Executable", "Interpreted", "ProgramTooLong", "compile", "interpret", "worth_compiling"]

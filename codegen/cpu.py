@@ -16,12 +16,15 @@ from typing import Any, Literal
 import numpy as np
 
 from . import config, report, whitelist
+from .cache import load
+from .export import dispatcher, standalone
 from .fuse import fuse
 from .ir import Program, verify
 from .launch import Launcher
 from .lower import lower
 from .memory import failing, place
 from .phases import schedule
+from .plain import namespace
 from .printer import print_source, runtime
 from .stages import arrange
 
@@ -60,11 +63,13 @@ def compile(program: Program, *, target: Target = "cpu") -> Executable:  # noqa:
     if target == "python":
         module, path, cache = _plain_module(source), None, "not compiled: runs as plain Python"
     else:
-        from .cache import load
-
         runtime(kernel.helpers | {"barrier_wait"})
         loaded = load(source, key_source=key, name=program.name)
-        module, path, cache = loaded.module.__dict__, loaded.path, f"{'hit' if loaded.hit else 'miss'}: {loaded.why}, {loaded.seconds:.3f} s"
+        module, path, cache = (
+            loaded.module.__dict__,
+            loaded.path,
+            f"{'hit' if loaded.hit else 'miss'}: {loaded.why}, {loaded.seconds:.3f} s",
+        )
     made = report.Made(program, fused, notes, plans, memory, kernel, cache, time.perf_counter() - start)
     return Executable(program, source, path, launcher, module["kernel"], made)
 
@@ -78,8 +83,6 @@ def checked(name: str, program: Program) -> Program:
 
 def _plain_module(source: str) -> dict[str, Any]:
     """The module's names with every runtime function as plain Python and the decorator left out."""
-    from .plain import namespace
-
     lines = [line for line in source.splitlines() if not line.startswith(("@numba", "import numba", "from symgraph"))]
     names = namespace()
     exec("\n".join(lines), names)
@@ -121,18 +124,14 @@ class Executable:
         """The same, run by a team of threads: the results are bit-equal."""
         from .runtime.team import run_team
 
-        return self.launcher.team(lambda *args: run_team(nthreads, self.entry, *args), states, nthreads)
+        return self.launcher.launch(run_team, (nthreads, self.entry), states, nthreads)
 
     @cached_property
     def kernel(self) -> Any:
         """For the user's own @njit code: takes (*inputs, *states), returns the output, or a tuple of several."""
-        from .export import dispatcher
-
         return dispatcher(self)
 
     def save_source(self, path: str | Path) -> Path:
         """Write the kernel as a file that needs only NumPy and Numba; see `export`."""
-        from .export import standalone
-
         Path(path).write_text(standalone(self))
         return Path(path)

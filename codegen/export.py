@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import re
 import textwrap
 from collections.abc import Iterator
@@ -81,7 +82,8 @@ def _call_lines(made: Executable, extra: tuple[str, ...]) -> Iterator[str]:
     for n, x in given.items():
         for axis, extent in enumerate(table[n].shape):
             yield f"    if {x}.shape[{axis}] != {names.size(extent)}:"
-            yield f"        raise ValueError({f'{table[n].role} {table[n].origin or n}: axis {axis} has another extent than the program says'!r})"
+            words = f"{table[n].role} {table[n].origin or n}: axis {axis} has another extent than the program says"
+            yield f"        raise ValueError({words!r})"
     for target, source in program.updates:
         for axis, (old, new) in enumerate(zip(table[target].shape, table[source].shape, strict=True)):
             if old != new:
@@ -146,18 +148,34 @@ def dispatcher(made: Executable) -> Any:
 # ---------------------------------------------------------------- a file of its own
 def standalone(made: Executable) -> str:
     """A module with `kernel` and `call` that imports only NumPy and Numba."""
-    helpers = {h for line in made.source.splitlines() if line.startswith("from symgraph") for h in line.partition(" import ")[2].split(", ")}
+    helpers = {
+        h for line in made.source.splitlines() if line.startswith("from symgraph") for h in line.partition(" import ")[2].split(", ")
+    }
     body = [line for line in made.source.splitlines() if not line.startswith(("from symgraph", "import "))]
     held = _held(made)
     large = tuple(name for name, x in held.items() if x.size > LITERAL)
     lines = [f"# {escape(made.program.name)}: generated source and what it needs; it imports only NumPy and Numba.", "#"]
-    lines.append("# kernel() is the step over flat arrays; call(*inputs, *states" + (", *constants" if large else "") + ") does everything around it,")
+    lines.append(
+        "# kernel() is the step over flat arrays; call(*inputs, *states"
+        + (", *constants" if large else "")
+        + ") does everything around it,"
+    )
     lines.append("# updates the states in place, and may itself be compiled with numba.njit.")
     lines += [f"# constant argument {n}: {held[n].dtype}[{held[n].size}], flat, as the kernel wants it" for n in large]
     lines += ["", "import numba", "import numba.extending", "import numpy as np", ""]
     lines += [cut_out(helpers), "", THAW, ""]
-    lines += [f"K_{n} = np.array({_literal(x)}, np.{x.dtype if x.dtype != bool else 'bool_'}).reshape({x.shape})" for n, x in held.items() if n not in large]
-    lines += ["", *(line.replace(", cache=True", "") if line.startswith("@numba") else line for line in body), "", "", call_source(made, large)]
+    lines += [
+        f"K_{n} = np.array({_literal(x)}, np.{x.dtype if x.dtype != bool else 'bool_'}).reshape({x.shape})"
+        for n, x in held.items()
+        if n not in large
+    ]
+    lines += [
+        "",
+        *(line.replace(", cache=True", "") if line.startswith("@numba") else line for line in body),
+        "",
+        "",
+        call_source(made, large),
+    ]
     return "\n".join(lines)
 
 
@@ -226,8 +244,6 @@ def _top_level(tree: ast.Module) -> Iterator[ast.stmt]:
 
 
 def _parsed(module: str) -> tuple[str, ast.Module]:
-    import inspect
-
     source = inspect.getsource(importlib.import_module(f"{__package__}.runtime.{module}"))
     return source, ast.parse(source)
 

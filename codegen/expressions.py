@@ -12,6 +12,8 @@ import math
 import re
 from collections.abc import Callable
 
+import numpy as np
+
 from .loops import Let
 from .scalar import Body, Instr
 
@@ -22,6 +24,12 @@ ATOM, UNARY, POWER, PRODUCT, SUM, COMPARE, CHOICE = 9, 8, 7, 6, 5, 3, 1
 LONG = 90
 """Characters past which an expression is split by naming a part."""
 
+LIMITS: dict[str, tuple[object, object]] = {
+    "bool": (False, True),
+    **dict.fromkeys(("float32", "float64"), (-np.inf, np.inf)),
+    **{d: (int(np.iinfo(d).min), int(np.iinfo(d).max)) for d in ("int8", "int16", "int32", "int64", "uint8")},
+}
+"""The least and the greatest value of each dtype: identities of max and min."""
 _SIMPLE = re.compile(r"\w+(\[[^\[\]]*\])?")
 """A name or one element of an array."""
 
@@ -93,7 +101,10 @@ RULES: dict[str, tuple[Callable[..., str], int, bool]] = {
     "floormod": (_call("floormod({0}, {1})"), ATOM, False),
     "maximum": (_call("({0} if ({0} >= {1}) | ({0} != {0}) else {1})"), ATOM, True),
     "minimum": (_call("({0} if ({0} <= {1}) | ({0} != {0}) else {1})"), ATOM, True),
-    **{n: (_infix(op, COMPARE), COMPARE, False) for n, op in (("lt", "<"), ("le", "<="), ("gt", ">"), ("ge", ">="), ("eq", "=="), ("ne", "!="))},
+    **{
+        n: (_infix(op, COMPARE), COMPARE, False)
+        for n, op in (("lt", "<"), ("le", "<="), ("gt", ">"), ("ge", ">="), ("eq", "=="), ("ne", "!="))
+    },
     "isnan": (_call("{0} != {0}"), COMPARE, True),
     "isinf": (_call("abs({0}) == {inf}"), COMPARE, False),
     "isfinite": (_call("abs({0}) < {inf}"), COMPARE, False),
@@ -180,8 +191,30 @@ def combine(reducer: str, dtype: str, old: str, new: str) -> str:
     return rule(dtype, (old, ATOM), (new, ATOM))[1:-1]
 
 
-def identity(reducer: str, dtype: str, limits: tuple[object, object]) -> str:
-    """The value of an empty reduction; `limits` are the least and the greatest value of the result's dtype."""
-    least, greatest = limits
+def identity(reducer: str, dtype: str, out: str) -> str:
+    """What a reduction into `out` starts from, in its accumulator's dtype: an empty maximum of int32, carried in int64,
+    is the least int32."""
+    least, greatest = LIMITS[out]
     value = {"sum": 0, "prod": 1, "any": False, "all": True, "max": least, "min": greatest}[reducer]
     return literal(value, dtype)
+
+
+def accumulation(reducer: str, body: str, out: str) -> tuple[str, str]:
+    """The reducer and dtype in which a reduction is carried: truth values by any and all, whole numbers in int64."""
+    if reducer in ("any", "all"):
+        return reducer, "bool"
+    kind = out if reducer in ("sum", "prod") else body
+    if kind == "bool":
+        return {"sum": "any", "max": "any", "prod": "all", "min": "all"}[reducer], "bool"
+    return reducer, accumulator_dtype(kind)
+
+
+def accumulator_dtype(dtype: str) -> str:
+    """Whole numbers are summed as int64 and brought back when they are stored."""
+    return dtype if dtype in ("float32", "float64", "bool") else "int64"
+
+
+def carried(text: str, body: str, out: str, reducer: str, dtype: str) -> str:
+    """A value of the body brought to the accumulator's dtype; sums and products pass through the dtype of the result."""
+    via = out if reducer in ("sum", "prod") else body
+    return cast(cast(text, body, via), via, dtype)

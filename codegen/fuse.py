@@ -39,7 +39,9 @@ class PassNote:
     changes: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{self.name}: {len(self.changes)}" + (f" ({'; '.join(self.changes[:6])}{'; ...' if len(self.changes) > 6 else ''})" if self.changes else "")
+        return f"{self.name}: {len(self.changes)}" + (
+            f" ({'; '.join(self.changes[:6])}{'; ...' if len(self.changes) > 6 else ''})" if self.changes else ""
+        )
 
 
 def fuse(program: Program, checked: Callable[[str, Program], Program] = lambda name, p: p) -> tuple[Program, tuple[PassNote, ...]]:
@@ -115,7 +117,7 @@ def loops_suit(s: MatMul, table: dict[str, Buffer]) -> bool:
         return True
 
     def within(sizes: tuple[Size, ...], bound: int) -> bool:
-        return all(isinstance(x, int) for x in sizes) and prod(sizes) <= bound  # type: ignore[type-var]
+        return all(isinstance(x, int) for x in sizes) and prod(x for x in sizes if isinstance(x, int)) <= bound
 
     row_contiguous = n == 1 and not s.ta
     return within((k, n), LOOP_PRODUCT) or within((m, n), LOOP_GRADIENT) or row_contiguous or n == 1 and within((m,), LOOP_COLUMN)

@@ -8,11 +8,13 @@ itself, and only then scratch of its full size, which later phases reuse.  Every
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import prod
 from typing import Literal
 
+from .expressions import accumulator_dtype
 from .ir import Buffer, Linalg, Map, Program, Random, Reshape, Size, reads
+from .phases import estimate
 from .sizes import extents
 from .stages import Plan, Position, Work, same_element
 
@@ -196,7 +198,7 @@ class _Placer:
                 return False
             if w.statement.index[slot][0] != w.rows[0] or w.rows[0] in w.statement.index[slot][1:]:
                 return False
-            if any(x.folded == "memory" or not all(isinstance(e, int) for e in x.loops) or prod(x.loops) > PACK for x in plan.works()):  # type: ignore[type-var]
+            if any(x.folded == "memory" or estimate(x.loops) > PACK for x in plan.works()):
                 return False
         return True
 
@@ -218,7 +220,9 @@ class _Placer:
                 return False
             ix = w.statement.index[slot]
             by_row = not writer.rows or (ix[: len(writer.rows)] == w.rows if len(w.rows) == len(writer.rows) else False)
-            before = at < position or at == position and order.index(w.statement.out) <= order.index(source) and same_element(writer, w, slot)
+            before = (
+                at < position or at == position and order.index(w.statement.out) <= order.index(source) and same_element(writer, w, slot)
+            )
             if not (by_row and before):
                 return False
         self.homes[source] = self.homes[target]
@@ -302,7 +306,11 @@ def _collect(plans: tuple[Plan, ...]) -> _Uses:
     for p, plan in enumerate(plans):
         for q, stage in enumerate(plan.stages):
             found: Iterator[tuple[int, Work | None, object]]
-            found = iter([(0, None, stage.call)]) if stage.call else ((g, w, w.statement) for g, group in enumerate(stage.groups) for w in group.works)
+            found = (
+                iter([(0, None, stage.call)])
+                if stage.call
+                else ((g, w, w.statement) for g, group in enumerate(stage.groups) for w in group.works)
+            )
             for g, work, s in found:
                 order += 1
                 uses.made[s.out] = ((p, q, g), work)  # type: ignore[attr-defined]
@@ -320,15 +328,7 @@ def _sees_local(position: Position, work: Work, plan: Plan, reader: tuple[Positi
     return at == position and same_element(work, w, slot)
 
 
-def accumulator_dtype(dtype: str) -> str:
-    """Whole numbers are summed as int64 and brought back when they are stored."""
-    return dtype if dtype in ("float32", "float64", "bool") else "int64"
-
-
 def failing(plans: tuple[Plan, ...]) -> list[Linalg]:
     """The statements that can fail at run time, in order: their numbers are those of their status."""
     calls = [s.call for plan in plans for s in plan.stages]
     return [c for c in calls if isinstance(c, Linalg) and c.fn in ("inverse", "solve", "cholesky")]
-
-
-__all__ = ["Arg", "Extent", "Home", "Memory", "Result", "accumulator_dtype", "block_rows", "failing", "place", "replace"]

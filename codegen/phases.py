@@ -157,12 +157,16 @@ def _find(s, open_, low, forms, serial, operands, ready, inside) -> tuple[int | 
                 return at, None
             continue
         for form in forms:
-            if form.size == phase.size and all(ready[n] <= at or inside.get(n) == at and row for n, row in zip(operands, form.rowwise, strict=True)):
+            if form.size == phase.size and all(
+                ready[n] <= at or inside.get(n) == at and row for n, row in zip(operands, form.rowwise, strict=True)
+            ):
                 return at, form
     return None, None
 
 
-def _why(s: Statement, open_: list[_Open], operands: tuple[str, ...], ready: dict[str, int], form: RowForm | None, made_by: dict[str, str]) -> str:
+def _why(
+    s: Statement, open_: list[_Open], operands: tuple[str, ...], ready: dict[str, int], form: RowForm | None, made_by: dict[str, str]
+) -> str:
     """Why a statement opens a phase."""
     if form is None:
         call = isinstance(s, Linalg | Random | Reshape)

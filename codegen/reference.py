@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .ir import Concat, Linalg, Map, MatMul, Place, Program, Random, Reshape, Size, Slice, Statement, reads, verify
+from .runtime import philox_numpy as philox
 from .scalar import FUNCTIONS, Body
 from .sizes import extents, settle
 
@@ -37,6 +38,13 @@ class Interpreted:
         return f"{self.program.name}: interpreted, {len(self.program.statements)} statements"
 
     path = None
+
+    @property
+    def kernel(self) -> Any:
+        raise TypeError(f"{self.program.name} is interpreted: it has no kernel")
+
+    def save_source(self, path: object) -> None:
+        raise TypeError(f"{self.program.name} is interpreted: it has no generated source")
 
     @cached_property
     def last_use(self) -> dict[str, int]:
@@ -217,17 +225,16 @@ def failure(fn: str, where: str) -> str:
 
 
 def _random(s: Random, values: Values, sizes, shape, dtype, where) -> Array:
-    from .runtime import philox_numpy as philox
-
     stream = values[s.stream]
+    x, a, b = (values[n or s.stream] for n in (s.x, s.a, s.b))
     if s.fn == "shuffle":
         perm = np.arange(shape[0])
         philox.shuffle_permutation(perm, stream)
-        return values[s.x][perm]
+        return x[perm]
     out = np.empty(shape, dtype)
     name = f"{s.fn}_{dtype.name}" if s.fn == "uniform_int" else f"{s.fn}_f{8 * dtype.itemsize}"
     name = name.replace("uniform_int_", "uniform_")
-    getattr(philox, name)(out.reshape(-1), stream, values[s.a][()], values[s.b][()])
+    getattr(philox, name)(out.reshape(-1), stream, a[()], b[()])
     return out
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .fuse import PassNote
-from .ir import Buffer, Map, MatMul, Program, Size
+from .ir import Buffer, Map, MatMul, Program, Size, reads
 from .loops import count
 from .lower import Kernel
 from .memory import Memory, block_rows
@@ -41,18 +41,12 @@ class Made:
         """Bytes of arrays that each phase reads and writes once, summed over the phases."""
         table, total = self.fused.table(), 0
         for plan in self.plans:
-            names = {n for m in plan.phase.members for n in (m.statement.out, *_reads(m.statement))}
+            names = {n for m in plan.phase.members for n in (m.statement.out, *reads(m.statement))}
             for n in names:
                 kind = self.memory.homes[n].kind if n in self.memory.homes else "local"
                 if kind == "array":
                     total += _count(table[n].shape, sizes or {}) * np.dtype(table[n].dtype).itemsize
         return total
-
-
-def _reads(s) -> tuple[str, ...]:
-    from .ir import reads
-
-    return reads(s)
 
 
 def _count(shape: tuple[Size, ...], sizes: Mapping[str, int]) -> int:
@@ -79,7 +73,9 @@ def _lines(m: Made) -> Iterator[str]:
             yield f"    blocks of {block_rows(plan)} rows, {len(plan.stages)} walk(s) or call(s) a block"
         for w in plan.works():
             if w.folded:
-                yield f"    {w.statement.out}: summed over the rows in {w.folded}" + (" (registers)" if w.folded in ("carry", "unrolled") else " (one array a block)")
+                yield f"    {w.statement.out}: summed over the rows in {w.folded}" + (
+                    " (registers)" if w.folded in ("carry", "unrolled") else " (one array a block)"
+                )
     kinds = {k: [n for n, h in m.memory.homes.items() if h.kind == k] for k in ("local", "row", "tile")}
     for kind, names in kinds.items():
         if names:

@@ -142,7 +142,9 @@ def _fit(work: Work, low: tuple[int, int], stages: list, made: dict[str, tuple[i
             continue
         for g in range(low[1] if at == low[0] else 0, len(stages[at])):
             if _kind(stages[at][g][0]) == _kind(work) and all(
-                (made[n][0], made[n][1]) < (at, g) or same_element(made[n][2], work, k) for k, n in enumerate(work.statement.operands) if n in made
+                (made[n][0], made[n][1]) < (at, g) or same_element(made[n][2], work, k)
+                for k, n in enumerate(work.statement.operands)
+                if n in made
             ):
                 return at, g
     return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from symgraph.codegen.ir import Program
-
 from tests.codegen.programs import Writer
 
 UNARY = ("neg", "absolute", "tanh", "sigmoid", "relu", "softplus")
@@ -108,5 +107,9 @@ def program(seed: int, statements: int = 14) -> tuple[Program, list[np.ndarray],
     return program, [fill(n) for n in program.states], [fill(n) for n in program.inputs]
 
 
-SMALL = {"memory": {"ROW_BLOCK": 8, "GEMM_BLOCK": 4, "FLAT_BLOCK": 16, "FOLD_BLOCK": 8}, "phases": {"SERIAL": 20}, "fuse": {"LOOP_PRODUCT": 8, "LOOP_GRADIENT": 8}}
+SMALL = {
+    "memory": {"ROW_BLOCK": 8, "GEMM_BLOCK": 4, "FLAT_BLOCK": 16, "FOLD_BLOCK": 8},
+    "phases": {"SERIAL": 20},
+    "fuse": {"LOOP_PRODUCT": 8, "LOOP_GRADIENT": 8},
+}
 """Limits so small that a few rows make several blocks, and products reach BLAS."""

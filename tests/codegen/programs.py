@@ -70,7 +70,10 @@ class Writer:
             padded = [(1,) * (full - len(s)) + tuple(s) for s in shapes]
             space = tuple(next((s[a] for s in padded if s[a] != 1), 1) for a in range(full))
         if index is None:
-            index = tuple(tuple(None if e == 1 and space[len(space) - len(s) + a] != 1 else len(space) - len(s) + a for a, e in enumerate(s)) for s in shapes)
+            index = tuple(
+                tuple(None if e == 1 and space[len(space) - len(s) + a] != 1 else len(space) - len(s) + a for a, e in enumerate(s))
+                for s in shapes
+            )
         b = Builder()
         at = fn(b, *(b.emit("operand", (), self.dtype(n), k) for k, n in enumerate(operands)))
         out_dtype = dtype or b.code[at].dtype
@@ -81,7 +84,9 @@ class Writer:
         if reducer in ("argmax", "argmin"):
             out_dtype = "int64"
         name = self._add("t", out_dtype, space[:rank])
-        self.statements.append(Map(name, tuple(operands[k] for k in used), tuple(index[k] for k in used), tuple(space), Body(code), reducer))
+        self.statements.append(
+            Map(name, tuple(operands[k] for k in used), tuple(index[k] for k in used), tuple(space), Body(code), reducer)
+        )
         return name
 
     def apply(self, fn: str, *operands: str) -> str:
@@ -133,7 +138,16 @@ class Writer:
         self.statements.append(Linalg(fn, name, args))
         return name
 
-    def random(self, fn: str, stream: str, shape: Shape = (), a: str | None = None, b: str | None = None, x: str | None = None, dtype: str = "float32") -> str:
+    def random(
+        self,
+        fn: str,
+        stream: str,
+        shape: Shape = (),
+        a: str | None = None,
+        b: str | None = None,
+        x: str | None = None,
+        dtype: str = "float32",
+    ) -> str:
         name = self._add("u", self.dtype(x) if x else dtype, self.shape(x) if x else shape)
         self.statements.append(Random(fn, name, stream, a, b, x))
         return name
@@ -180,7 +194,10 @@ def fed_regression() -> Program:
     theta = w.state(3, 1)
     e = w.apply("sub", w.matmul(x, theta), y)
     g = w.matmul(x, e, ta=True)
-    rate = lambda b, t, g: b.apply("sub", t, b.apply("mul", b.literal(0.1, "float32"), b.apply("div", g, b.cast(b.emit("size", (), "int64", "m"), "float32"))))  # noqa: E731
+    def rate(b, t, g):
+        return b.apply(
+            "sub", t, b.apply("mul", b.literal(0.1, "float32"), b.apply("div", g, b.cast(b.emit("size", (), "int64", "m"), "float32")))
+        )
     new = w.map(rate, theta, g)
     w.update(theta, new)
     return w.done(e, new, theta)
@@ -206,7 +223,13 @@ def softmax_net(batch: Size = 50, sizes: tuple[int, ...] = (20, 12, 5)) -> Progr
     dw1, db1 = w.matmul(x, dh, ta=True), w.reduce("sum", dh, (0,))
     for s, g in ((w1, dw1), (b1, db1), (w2, dw2), (b2, db2)):
         w.update(s, w.map(lambda b, s, g: b.apply("sub", s, b.apply("mul", b.literal(0.01, "float32"), g)), s, g))
-    right_answers = w.map(lambda b, p, q: b.cast(b.apply("eq", p, q), "float32"), w.reduce("argmax", z, (1,)), w.reduce("argmax", t, (1,)), reducer="sum", rank=0)
+    right_answers = w.map(
+        lambda b, p, q: b.cast(b.apply("eq", p, q), "float32"),
+        w.reduce("argmax", z, (1,)),
+        w.reduce("argmax", t, (1,)),
+        reducer="sum",
+        rank=0,
+    )
     return w.done(loss, right_answers, z)
 
 

@@ -22,7 +22,11 @@ def run(made, states: Arrays, inputs: Arrays, threads: int = 1, steps: int = 2) 
 def close(got, wanted, rtol: float, atol: float) -> None:
     for a, b in zip(got[0], wanted[0], strict=True):
         for x, y in zip(a, b, strict=True):
-            assert np.shape(x) == np.shape(y) and np.asarray(x).dtype == np.asarray(y).dtype, (np.shape(x), np.shape(y), np.asarray(x).dtype)
+            assert np.shape(x) == np.shape(y) and np.asarray(x).dtype == np.asarray(y).dtype, (
+                np.shape(x),
+                np.shape(y),
+                np.asarray(x).dtype,
+            )
             np.testing.assert_allclose(x, y, rtol=rtol, atol=atol)
     for x, y in zip(got[1], wanted[1], strict=True):
         np.testing.assert_allclose(x, y, rtol=rtol, atol=atol)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from tests.codegen import programs
 import pytest
-from tests.codegen.programs import Writer
-from tests.codegen.routes import check, run
 
 from symgraph import codegen
 from symgraph.codegen.loops import count
+from tests.codegen import programs
+from tests.codegen.programs import Writer
+from tests.codegen.routes import check, run
 
 rng = np.random.default_rng(0)
 
@@ -84,7 +84,7 @@ def test_integers() -> None:
         x, y = w.input("n", 4, dtype=dtype), w.input("n", 4, dtype=dtype)
         outs = [w.apply(fn, x, y) for fn in ("add", "mul", "sub", "floordiv", "floormod", "truncdiv", "maximum", "minimum")]
         outs += [w.reduce(r, x, (0,)) for r in ("sum", "max", "min", "argmax")] + [w.reduce("sum", x, (0, 1))]
-        outs += [w.map(lambda b, x: b.apply("power", x, b.literal(3, dtype)), x)]
+        outs += [w.map(lambda b, x, t=dtype: b.apply("power", x, b.literal(3, t)), x)]
         outs += [w.map(lambda b, x, t=t: b.cast(x, t), x) for t in ("float32", "bool", "int32")]
         values = rng.integers(0 if dtype == "uint8" else -100, 100, (2, 600, 4)).astype(dtype)
         values[1, ::7] = 0
@@ -102,7 +102,10 @@ def test_scalar_functions() -> None:
             if name in ("select", "logical_and", "logical_or", "logical_not"):
                 continue
             outs.append(w.apply(name, x, y) if row.arity == 2 else w.apply(name, x))
-        test = lambda b, x, y: b.apply("select", b.apply("logical_or", b.apply("lt", x, y), b.apply("logical_not", b.apply("isnan", x))), x, y)  # noqa: E731
+        def test(b, x, y):
+            return b.apply(
+                    "select", b.apply("logical_or", b.apply("lt", x, y), b.apply("logical_not", b.apply("isnan", x))), x, y
+                )
         outs.append(w.map(test, x, y))
         edges = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 2.5, -2.5]
         a, b = np.meshgrid(edges, edges)
@@ -113,7 +116,13 @@ def test_scalar_functions() -> None:
 def test_nan_and_infinity_survive() -> None:
     w = Writer()
     x = w.input("n")
-    outs = [w.apply("sub", x, x), w.map(lambda b, x: b.apply("eq", x, x), x), w.reduce("max", x, (0,)), w.reduce("sum", x, (0,)), w.reduce("argmax", x, (0,))]
+    outs = [
+        w.apply("sub", x, x),
+        w.map(lambda b, x: b.apply("eq", x, x), x),
+        w.reduce("max", x, (0,)),
+        w.reduce("sum", x, (0,)),
+        w.reduce("argmax", x, (0,)),
+    ]
     for bad in (np.nan, np.inf, -np.inf):
         data = f32(3000)
         data[1234] = bad
@@ -163,7 +172,12 @@ def test_labels_of_every_pattern() -> None:
             w.map(both, v, v, index=((0,), (1,)), space=(n, n)),
             w.map(both, x, col),
             w.map(both, x, one),
-            w.map(lambda b, x: b.apply("add", x, b.cast(b.apply("sub", b.emit("index", (), "int64", 0), b.emit("index", (), "int64", 1)), "float32")), x),
+            w.map(
+                lambda b, x: b.apply(
+                    "add", x, b.cast(b.apply("sub", b.emit("index", (), "int64", 0), b.emit("index", (), "int64", 1)), "float32")
+                ),
+                x,
+            ),
             w.map(both, x, x, index=((0, 2), (2, 1)), space=(n, n, n), reducer="max", rank=2) if n == 4 else w.apply("add", v, v),
             w.map(lambda b: b.emit("index", (), "int64", 0), space=(n,)),
             w.map(lambda b: b.literal(2.5, "float32"), space=(n, 2)),
@@ -176,7 +190,14 @@ def test_unknown_extents_everywhere() -> None:
     x, u = w.input("m", "k"), w.input("k", "n")
     p = w.matmul(x, u)
     s = w.map(lambda b, p: b.apply("tanh", p), p)
-    outs = [s, w.reduce("sum", s, (1,)), w.reduce("max", s, (0,)), w.reduce("sum", s, (0, 1)), w.matmul(x, s, ta=True), w.matmul(s, s, tb=True)]
+    outs = [
+        s,
+        w.reduce("sum", s, (1,)),
+        w.reduce("max", s, (0,)),
+        w.reduce("sum", s, (0, 1)),
+        w.matmul(x, s, ta=True),
+        w.matmul(s, s, tb=True),
+    ]
     check(w.done(*outs), (), [f32(130, 17) * 0.1, f32(17, 23)], atol=1e-4)
     check(w.done(*outs), (), [f32(0, 17), f32(17, 23)], compiled=False)
 

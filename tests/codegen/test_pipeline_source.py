@@ -66,9 +66,7 @@ def test_source_depends_on_structure_only() -> None:
     moved = replace(one, name="another", buffers=tuple(replace(b, origin="elsewhere") for b in one.buffers))
     assert key(one) == key(moved)
     assert key(programs.fed_regression()) == key(programs.fed_regression())
-    scaled = [w for w in key(one).splitlines() if "f32(" in w]
-    assert len(scaled) < len(key(one).splitlines()) / 2
-    assert [len(a) for a in (key(one), key(other))][0] == len(key(other))
+    assert sum(a != b for a, b in zip(key(one).splitlines(), key(other).splitlines(), strict=True)) == 0
 
 
 @pytest.mark.parametrize("text", ["x\nimport os", "\r\nraise SystemExit", "a\0b", "\u2028evil()", "\ud800", "'''\"\"\"\\", "\x0cx = 1"])
@@ -101,13 +99,25 @@ def test_single_use_producers_are_inlined() -> None:
     outer = Writer()  # inlined here, exp would run for every element of the result
     a, b = outer.input("n"), outer.input("n")
     ea = outer.apply("exp", a)
-    made = codegen.compile(outer.done(outer.map(lambda q, p, r: q.apply("mul", p, r), ea, b, index=((0,), (1,)), space=("n", "n"))), target="python")
+    made = codegen.compile(
+        outer.done(outer.map(lambda q, p, r: q.apply("mul", p, r), ea, b, index=((0,), (1,)), space=("n", "n"))), target="python"
+    )
     assert len(made.report.fused.statements) == 2
 
 
 def test_the_report_says_why() -> None:
     text = str(codegen.compile(programs.linear_regression(20640), target="python").report)
-    for words in ("6 statements", "2 phases", "p6 (a row reduction)", "registers", "updated in place", "repacked", "flops", "bytes", "1 barriers"):
+    for words in (
+        "6 statements",
+        "2 phases",
+        "p6 (a row reduction)",
+        "registers",
+        "updated in place",
+        "repacked",
+        "flops",
+        "bytes",
+        "1 barriers",
+    ):
         assert words in text
 
 
@@ -140,7 +150,9 @@ def _broken() -> dict[str, Program]:
         "another space": swap(temp, space=(3, 3)),
         "reducer without labels": swap(temp, reducer="sum"),
         "unknown reducer": swap(temp, reducer="median"),
-        "mixed dtypes": more(MatMul("z", product.a, "i"), Buffer("i", "int32", (3, 1), "const", np.zeros((3, 1), "int32")), Buffer("z", "float32", ("m", 1))),
+        "mixed dtypes": more(
+            MatMul("z", product.a, "i"), Buffer("i", "int32", (3, 1), "const", np.zeros((3, 1), "int32")), Buffer("z", "float32", ("m", 1))
+        ),
         "const without value": more(Reshape("z", "i"), Buffer("i", "int32", (3,), "const"), Buffer("z", "int32", (3,))),
         "a stream that is no state": more(Random("shuffle", "z", product.b, x=product.b), Buffer("z", "float32", (3, 1))),
         "update of an input": edit(updates=((good.inputs[0], temp.out),)),
