@@ -17,13 +17,13 @@ from .errors import NoGradientError
 from .formula import Formula, formula
 from .function import Function, function
 from .graph import Graph, Operation, Tensor, get_default_graph, get_default_session, reset_default_graph
-from .graph import convert as convert_to_tensor
 from .notebook import GraphPicture, show_graph
 from .ops import linalg as _linalg
 from .ops import math as _math
 from .ops.array import (
     concat,
     constant,
+    convert_to_tensor,
     expand_dims,
     eye,
     fill,

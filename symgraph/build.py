@@ -151,12 +151,12 @@ def reduce(reducer: str, n: Node, axes: Sequence[int] | None = None, keepdims: b
     return generic(scalar.x(0), (n,), (tuple(labels[a] for a in range(rank)),), space, len(out), reducer, dtype)
 
 
-def axis_in(axis: int, rank: int) -> int:
+def axis_in(axis: int, rank: int, what: str = "dimension") -> int:
     """The axis counted from the front; ShapeError outside [-rank, rank)."""
     axis = int(axis)
     if not -rank <= axis < rank:
         raise ShapeError(
-            f"Invalid dimension {axis} for input with {rank} dimensions\n"
+            f"Invalid {what} {axis} for input with {rank} dimensions\n"
             + (f"axes are {-rank} to {rank - 1}" if rank else "it has no axes")
         )
     return axis % rank

@@ -14,7 +14,8 @@ import numpy as np
 
 from .errors import OpError, locate, user_site
 from .freeze import Request, needed_operations
-from .graph import Operation, Tensor, convert, get_default_graph
+from .graph import Attempt, Graph, Operation, Tensor, convert
+from .ops.core import graph_of, same_dtype
 from .ops.state import ref_of
 from .plan import Family, Plan, State, feed_array
 
@@ -111,28 +112,32 @@ def function(
     np.float32(5.0)
     """
     many = isinstance(outputs, list | tuple)
-    out = [convert(t) for t in (outputs if many else [outputs])]
-    given = [convert(t) for t in inputs]
     pairs = list(updates.items() if isinstance(updates, Mapping) else updates or ())
-    changes: list[tuple[Tensor, Tensor]] = []
-    for v, t in pairs:
-        ref = ref_of(v)
-        value = convert(t, like=ref.dtype)
-        if value.dtype is not ref.dtype or not value.shape.is_compatible_with(ref.shape):
-            raise ValueError(f"the update {value.described()} does not fit the variable {ref.described()}")
-        changes.append((ref, value))
-    graph = next((t.graph for t in [*out, *given, *(r for r, _ in changes)]), get_default_graph())
-    for t in [*out, *given]:
-        if t.graph is not graph:
-            raise ValueError(f"{t!r} is not an element of this graph.")
-    request = Request(out, (), updates=changes)
-    state = session.state if session is not None else State()
-    if session is None:
-        _initialize(request, given, state)
-    family = Family(request, given, state, name)
-    if all(t.extents is not None for t in given):
-        family.symbolic()
+    results, arguments = list(outputs) if many else [outputs], list(inputs)
+    whole = Attempt(graph_of([*results, *arguments, *(v for v, _ in pairs)]), "function", name, {"inputs": arguments, "outputs": results})
+    with whole as (graph, _):
+        given = [convert(t, graph=graph) for t in arguments]
+        request = Request([convert(t, graph=graph) for t in results], (), updates=[_change(v, t, graph) for v, t in pairs])
+        for t in [*given, *request.tensors, *(ref for ref, _ in request.updates)]:
+            if t.graph is not graph:
+                raise ValueError(f"Tensor {t} is not an element of this graph.")
+        state = session.state if session is not None else State()
+        if session is None:
+            _initialize(request, given, state)
+        family = Family(request, given, state, name)
+        if all(t.extents is not None for t in given):
+            family.symbolic()
     return Function(family, many)
+
+
+def _change(v: Any, value: Any, graph: Graph) -> tuple[Tensor, Tensor]:
+    """The variable's tensor and what it becomes."""
+    ref = ref_of(v)
+    new = convert(value, like=ref.dtype, graph=graph)
+    same_dtype("update", ref, new, ("variable", "value"))
+    if not new.shape.is_compatible_with(ref.shape):
+        raise ValueError(f"the update {new.described()} does not fit the variable {ref.described()}")
+    return ref, new
 
 
 def _initialize(request: Request, given: Sequence[Tensor], state: State) -> None:

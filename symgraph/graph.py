@@ -318,7 +318,7 @@ class Graph:
         if not isinstance(name, str):
             raise TypeError(f"Operation names are strings (or similar), not {type(name).__name__}.")
         if ":" in name:
-            raise ValueError(f"The name '{name}' looks like a Tensor name, not an Operation name.")
+            raise ValueError(f"Name '{name}' appears to refer to a Tensor, not a Operation.")
         if name not in self._by_name:
             raise KeyError(f"The name '{name}' refers to an Operation not in the graph.")
         return self._by_name[name]
@@ -355,7 +355,7 @@ class Graph:
         if not isinstance(found, Tensor | Operation):
             raise TypeError(f"Can not convert a {type(obj).__name__} into a Tensor or Operation.")
         if found.graph is not self:
-            raise ValueError(f"{found!r} is not an element of this graph.")
+            raise ValueError(f"{type(found).__name__} {found} is not an element of this graph.")
         if isinstance(found, Operation) and not allow_operation:
             raise ValueError(f"{found!r} is an Operation, not a Tensor; name one of its outputs, as in '{found.name}:0'")
         return found

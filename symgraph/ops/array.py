@@ -20,7 +20,7 @@ from ..node import Kind, Node
 from ..shapes import Extent, ShapeError, TensorShape, agree, from_user, is_known
 from ..statics import static_shape, static_value
 from ..values import to_array
-from .core import INDICES, apply, is_tensor, need, recording, same_dtype
+from .core import INDICES, apply, graph_of, is_tensor, need, recording, same_dtype
 
 
 # ---------------------------------------------------------------- leaves
@@ -32,6 +32,15 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str = "Cons
         if shape is not None:
             array = _filling(array, shape, verify_shape)
         return graph.add("Const", (), {"value": array, "dtype": as_dtype(array.dtype)}, name).outputs[0]
+
+
+def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None, preferred_dtype: Any = None) -> Tensor:
+    """A tensor for a tensor, variable, number, array or nested list, which may hold tensors.
+
+    TypeError for a tensor of another dtype than `dtype`; `preferred_dtype` is taken where it loses nothing."""
+    like = None if preferred_dtype is None else as_dtype(preferred_dtype)
+    with Attempt(graph_of((value,)), "Const", name or "Const", {"value": value}) as (graph, _):
+        return convert(value, dtype, name, like, graph)
 
 
 def _filling(array: np.ndarray, shape: Any, exactly: bool) -> np.ndarray:

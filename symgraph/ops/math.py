@@ -15,10 +15,10 @@ import sympy as sp
 from .. import build, dtypes, scalar
 from ..codegen import scalar as fn
 from ..dtypes import as_dtype
-from ..graph import Arithmetic, Tensor, builder, convert
+from ..graph import Arithmetic, Attempt, Tensor, builder, convert
 from ..node import Node
 from ..shapes import agree
-from .core import ANY, BOOLS, FLOATS, NUMBERS, Allowed, apply, binary, is_tensor, need, pair, recording, same_dtype
+from .core import ANY, BOOLS, FLOATS, NUMBERS, Allowed, apply, binary, graph_of, is_tensor, need, pair, recording, same_dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +185,11 @@ def _cast(x: Node, dtype: dtypes.DType) -> Node:
 
 def cast(x: Any, dtype: Any, name: str | None = None) -> Tensor:
     """x converted to `dtype`: float to int truncates, to bool is x != 0.  A tensor of that dtype already is returned itself."""
-    if is_tensor(x) and convert(x).dtype is as_dtype(dtype):
-        return convert(x)
-    with recording("Cast", name or "Cast", x=x, dtype=dtype) as (graph, scope):
+    with Attempt(graph_of((x,)), "Cast", name or "Cast", {"x": x, "dtype": dtype}):
         wanted = as_dtype(dtype)
+    if is_tensor(x) and convert(x).dtype is wanted:
+        return convert(x)
+    with recording("Cast", name or "Cast", x=x) as (graph, scope):
         t = convert(x, name="x", graph=graph)
         need(t, *ANY)
         return graph.add("Cast", (t,), {"dtype": wanted}, scope).outputs[0]

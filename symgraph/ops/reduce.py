@@ -22,7 +22,7 @@ from .core import ANY, BOOLS, NUMBERS, Allowed, need, recording
 
 
 def _axes(axis: tuple[int, ...] | None, rank: int) -> tuple[int, ...]:
-    return tuple(range(rank)) if axis is None else tuple(build.axis_in(a, rank) for a in axis)
+    return tuple(range(rank)) if axis is None else tuple(build.axis_in(a, rank, "reduction dimension") for a in axis)
 
 
 def _reducer(kind: str, reducer: str) -> Callable[..., Node]:
@@ -96,7 +96,7 @@ reduce_all = _function("All", "logical and", BOOLS)
 def _arg(kind: str, reducer: str) -> Callable[..., Tensor]:
     @builder(kind, lambda op: op.attrs["output_type"])
     def make(x: Node, axis: int, output_type: dtypes.DType) -> Node:
-        a = build.axis_in(axis, x.rank)
+        a = build.axis_in(axis, x.rank, "reduction dimension")
         if x.shape[a] == 0:
             raise ShapeError(f"Reduction axis {axis} is empty in shape {brackets(x.shape)}")
         return build.cast(build.reduce(reducer, x, (a,), dtype=dtypes.int64), output_type)

@@ -22,7 +22,7 @@ from ..ops.array import constant
 from ..ops.control import group
 from ..ops.core import graph_of
 from ..ops.derivative import gradients
-from ..ops.state import Variable, assign_add, trainable_variables
+from ..ops.state import Variable, assign_add, ref_of, trainable_variables
 
 GLOBAL_STEP = "global_step"
 
@@ -93,6 +93,8 @@ class Optimizer:
 
     def apply_gradients(self, grads_and_vars: Any, global_step: Variable | None = None, name: str | None = None) -> Operation:
         """The operation that updates each variable by its gradient, and adds 1 to `global_step`."""
+        if global_step is not None:
+            ref_of(global_step)
         pairs = [(g, v) for g, v in grads_and_vars]
         if not pairs:
             raise ValueError("No variables provided.")
