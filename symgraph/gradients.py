@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import sympy as sp
 
-from . import build, scalar
+from . import build, dtypes, scalar
 from .codegen import scalar as fn
 from .errors import NoGradientError
 from .node import Kind, Node, depends_on, toposort
@@ -128,19 +128,34 @@ def _generic(n: Node, g: Node, k: int) -> Node | None:
             relabel[label] = axis
     rest = [a for a in range(len(space)) if a not in relabel]
     relabel |= {a: operand.rank + j for j, a in enumerate(rest)}
-    new = scalar.times(scalar.x(len(n.operands)), d).xreplace({scalar.i(a): scalar.i(b) for a, b in relabel.items()})
+    adjoint, new = _times(g, d, len(n.operands))
+    new = new.xreplace({scalar.i(a): scalar.i(b) for a, b in relabel.items()})
     for a, b in diagonal:
         new = fn.select(fn.eq(scalar.i(a), scalar.i(b)), new, 0)
-    moved = tuple(tuple(None if a is None else relabel[a] for a in ix) for ix in (*index, tuple(range(n.rank))))
+    moved = tuple(tuple(None if a is None else relabel[a] for a in ix) for ix in (*index, *(tuple(range(n.rank)) for _ in adjoint)))
     return build.generic(
         new,
-        (*n.operands, g),
+        (*n.operands, *adjoint),
         moved,
         operand.shape + tuple(space[a] for a in rest),
         operand.rank,
         "sum" if rest else None,
         operand.dtype,
     )
+
+
+def _times(g: Node, d: sp.Expr, k: int) -> tuple[tuple[Node, ...], sp.Expr]:
+    """g * d as operands k, k + 1, ... and a body.  An adjoint where(c, u, 0) gives where(c, u * d, 0), so that an
+    infinite d where the condition fails does not make a nan: d where(x > 0, log x, 0)/dx is 0 at 0."""
+    body = g.attrs[0] if g.kind is Kind.GENERIC and g.attrs[3] is None else None
+    if not isinstance(body, fn.select) or body.args[1] != 0 and body.args[2] != 0:
+        return (g,), scalar.times(scalar.x(k), d)
+    c, u, v = body.args
+    condition, value = (
+        build.generic(e, g.operands, g.attrs[1], g.attrs[2], g.rank, None, t) for e, t in ((c, dtypes.bool), (u if v == 0 else v, g.dtype))
+    )
+    product = scalar.times(scalar.x(k + 1), d)
+    return (condition, value), fn.select(scalar.x(k), product, 0) if v == 0 else fn.select(scalar.x(k), 0, product)
 
 
 def _spread(n: Node, value: Node) -> tuple[tuple[Node, tuple[int | None, ...]], tuple[Node, tuple[int | None, ...]]]:
