@@ -21,7 +21,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, Request, build_opener
 
 import numpy as np
 
@@ -35,6 +36,8 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--no-proxy-server",
     "--hide-scrollbars",
 )
 
@@ -78,13 +81,19 @@ def tensorboard(logdir: str) -> Iterator[str]:
         yield address
 
 
+def installed() -> tuple[str, str] | None:
+    """Where Chromium and chromedriver are; None when one of them is missing."""
+    chromium, driver = next(filter(None, map(shutil.which, CHROMIUM)), None), shutil.which("chromedriver")
+    return (chromium, driver) if chromium and driver else None
+
+
 @contextmanager
 def browser(width: int = 1400, height: int = 900) -> Iterator[Browser]:
     """A headless Chromium with an empty profile.  FileNotFoundError when Chromium or chromedriver is missing."""
-    chromium = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    driver = shutil.which("chromedriver")
-    if chromium is None or driver is None:
+    found = installed()
+    if found is None:
         raise FileNotFoundError("Chromium and chromedriver are needed: apt-get install chromium chromium-driver")
+    chromium, driver = found
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile, _process([driver, "--port=0"], r"on port (\d+)\.") as port:
         arguments = [*FLAGS, f"--window-size={width},{height}", f"--user-data-dir={profile}"]
         options = {"binary": chromium, "args": arguments}
@@ -156,8 +165,13 @@ def _process(command: list[str], ready: str) -> Iterator[str]:
 
 def _call(method: str, url: str, body: Any = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
-    with urlopen(Request(url, data, {"Content-Type": "application/json"}, method=method), timeout=60) as answer:
-        return json.load(answer)["value"]
+    request = Request(url, data, {"Content-Type": "application/json"}, method=method)
+    try:
+        with build_opener(ProxyHandler({})).open(request, timeout=60) as answer:
+            return json.load(answer)["value"]
+    except HTTPError as refused:
+        with refused:
+            raise RuntimeError(json.load(refused)["value"]["message"]) from None
 
 
 # ---------------------------------------------------------------- the picture

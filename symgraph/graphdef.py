@@ -38,7 +38,7 @@ def tensorboard(module: str) -> Any:
     try:
         return importlib.import_module(f"tensorboard.{module}")
     except ModuleNotFoundError as e:
-        if e.name != "tensorboard":
+        if (e.name or "").partition(".")[0] != "tensorboard":
             raise
         raise ImportError("event files need TensorBoard, which is not installed: pip install 'symgraph[tensorboard]'") from None
 
