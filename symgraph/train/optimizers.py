@@ -18,11 +18,11 @@ import sympy as sp
 from .. import build, dtypes, scalar
 from ..graph import BUILDERS, Attempt, Graph, Operation, Tensor, builder, convert, get_default_graph
 from ..node import Node
-from ..ops.array import constant
 from ..ops.control import group
 from ..ops.core import graph_of
 from ..ops.derivative import gradients
-from ..ops.state import Variable, assign_add, ref_of, trainable_variables
+from ..ops.math import cast
+from ..ops.state import Variable, assign, assign_add, ref_of, trainable_variables
 
 GLOBAL_STEP = "global_step"
 
@@ -36,6 +36,8 @@ class Optimizer:
     kind = ""
     hyper: tuple[str, ...] = ()
     slots: tuple[tuple[str, float], ...] = ()
+    shared: tuple[Variable, ...] = ()
+    """Variables that every update reads after its own."""
 
     def __init__(self, name: str, **numbers: Any) -> None:
         self._name = name
@@ -106,28 +108,24 @@ class Optimizer:
             if g.dtype is not v.dtype or not g.shape.is_compatible_with(v.shape):
                 raise ValueError(f"the gradient {g.described()} does not fit the variable {v!r}")
         with graph.control_dependencies(None):
+            self._create(graph)
             slots = [[self._slot(v, s, start) for s, start in self.slots] for _, v in live]
         with graph.name_scope(name or self._name) as scope:
-            extras = self._prepare(graph, [v for _, v in live])
-            numbers: dict[tuple[str, str], Tensor] = {}
+            number = _Numbers(self._numbers)
             updates = []
             for (g, v), own in zip(live, slots, strict=True):
-                with graph.name_scope(None if scope == "" else scope):
-                    hyper = [self._number(h, v.dtype, numbers, graph) for h in self.hyper]
-                more = [convert(e) for e in extras]
+                hyper = [number(h, v.dtype) for h in self.hyper]
+                more = [cast(e, v.dtype) for e in self.shared]
                 inputs = [v._ref, *(s._ref for s in own), g, *more, *hyper]
-                updates.append(
-                    graph.add(
-                        f"Apply{self.kind}", inputs, {"writes": 1 + len(own), **self._flags()}, f"update_{v.op.name}/Apply{self.kind}"
-                    )
-                )
-            updates += self._finish(graph, updates)
-            with graph.name_scope(None if scope == "" else scope):
-                if global_step is None:
-                    done = group(*updates, name=scope)
-                else:
-                    with graph.control_dependencies([group(*updates, name="update")]):
-                        done = assign_add(global_step, np.asarray(1, global_step.dtype.as_numpy_dtype), name=scope).op
+                attrs = {"writes": 1 + len(own), **self._flags()}
+                updates.append(graph.add(f"Apply{self.kind}", inputs, attrs, f"update_{v.op.name}/Apply{self.kind}"))
+            with graph.control_dependencies(updates):
+                updates += self._finish(number)
+            if global_step is None:
+                done = group(*updates, name=scope)
+            else:
+                with graph.control_dependencies([group(*updates, name="update")]):
+                    done = assign_add(global_step, np.asarray(1, global_step.dtype.as_numpy_dtype), name=scope).op
         train = graph.get_collection_ref("train_op")
         if done not in train:
             train.append(done)
@@ -137,28 +135,14 @@ class Optimizer:
     def _flags(self) -> dict[str, Any]:
         return {}
 
-    def _prepare(self, graph: Graph, variables: list[Variable]) -> list[Any]:
-        """Tensors that every update reads beside its own."""
-        return []
+    def _create(self, graph: Graph) -> None:
+        """Make the variables that all updates share."""
 
-    def _finish(self, graph: Graph, updates: list[Operation]) -> list[Operation]:
+    def _finish(self, number: _Numbers) -> list[Operation]:
         """Operations to run after the updates."""
         return []
 
-    # -- hyper-parameters and slots
-    def _number(self, name: str, dtype: dtypes.DType, made: dict[tuple[str, str], Tensor], graph: Graph) -> Tensor:
-        key = (name, dtype.name)
-        if key not in made:
-            value = self._numbers[name]
-            value = value() if callable(value) and not isinstance(value, Tensor) else value
-            if isinstance(value, Tensor | Variable):
-                from ..ops.math import cast
-
-                made[key] = cast(value, dtype)
-            else:
-                made[key] = constant(value, dtype, name=name)
-        return made[key]
-
+    # -- slots
     def _slot(self, v: Variable, name: str, start: float) -> Variable:
         key = (v, name)
         if key not in self._slots or not v.graph.holds(self._slots[key].op):
@@ -179,6 +163,24 @@ class Optimizer:
 
     def get_slot_names(self) -> list[str]:
         return [s for s, _ in self.slots]
+
+
+class _Numbers:
+    """Hyper-parameters as tensors.  As in TF1 a Python number is float32 first, also beside float64 variables."""
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        self.given = given
+        self.made: dict[tuple[str, str | None], Tensor] = {}
+
+    def __call__(self, name: str, dtype: dtypes.DType | None = None) -> Tensor:
+        key = (name, dtype and dtype.name)
+        if key not in self.made:
+            if dtype is not None:
+                self.made[key] = cast(self(name), dtype)
+            else:
+                value = self.given[name]
+                self.made[key] = convert(value() if callable(value) else value, name=name)
+        return self.made[key]
 
 
 def _register(cls: type[Optimizer]) -> type[Optimizer]:
@@ -304,38 +306,22 @@ class AdamOptimizer(Optimizer):
         name: str = "Adam",
     ) -> None:
         super().__init__(name, learning_rate=learning_rate, beta1=beta1, beta2=beta2, epsilon=epsilon)
-        self._powers: tuple[Variable, Variable] | None = None
 
-    def _prepare(self, graph: Graph, variables: list[Variable]) -> list[Any]:
-        """beta1^t and beta2^t, as float32 variables in the optimizer's enclosing scope."""
-        if self._powers is None or not graph.holds(self._powers[0].op):
-            dtype = variables[0].dtype.as_numpy_dtype
-            outer = graph._scope.rpartition("/")[0]
-            with graph.control_dependencies(None), graph.name_scope(outer + "/" if outer else None):
-                self._powers = (
-                    Variable(np.asarray(self._numbers["beta1"], dtype), trainable=False, name="beta1_power"),
-                    Variable(np.asarray(self._numbers["beta2"], dtype), trainable=False, name="beta2_power"),
-                )
-        return list(self._powers)
+    def _create(self, graph: Graph) -> None:
+        """beta1^t and beta2^t, as float32 variables in the scope in which the optimizer is used."""
+        if not self.shared or not graph.holds(self.shared[0].op):
+            self.shared = tuple(Variable(number, trainable=False, name=f"{h}_power", dtype=dtypes.float32) for h, number in self._decays())
 
-    def _finish(self, graph: Graph, updates: list[Operation]) -> list[Operation]:
-        assert self._powers is not None
-        done = []
-        with graph.control_dependencies(updates):
-            for v, h in zip(self._powers, ("beta1", "beta2"), strict=True):
-                factor = convert(self._numbers[h], dtype=None if isinstance(self._numbers[h], Tensor) else v.dtype, name=h, graph=graph)
-                done.append(graph.add("AssignMul", (v._ref, factor), {"writes": 1}, f"Assign_{h}"))
-        return done
+    def _decays(self) -> list[tuple[str, Any]]:
+        return [(h, self._numbers[h]) for h in ("beta1", "beta2")]
+
+    def _finish(self, number: _Numbers) -> list[Operation]:
+        return [assign(v, v * number(h, v.dtype)).op for v, (h, _) in zip(self.shared, self._decays(), strict=True)]
 
     def rule(self, p, g, m, v, t1, t2, lr, b1, b2, eps):  # type: ignore[override]
         m = m + (g - m) * (1 - b1)
         v = v + (g**2 - v) * (1 - b2)
         return p - lr * sp.sqrt(1 - t2) / (1 - t1) * m / (sp.sqrt(v) + eps), m, v
-
-
-@builder("AssignMul")
-def _assign_mul(ref: Node, value: Node, writes: int) -> Node:
-    return build.elementwise(scalar.x(0) * scalar.x(1), ref, value)
 
 
 # ---------------------------------------------------------------- the global step
