@@ -211,7 +211,7 @@ def test_histograms_need_finite_values(value: float, word: str) -> None:
 
 
 def pixels(value: Any) -> np.ndarray:
-    from PIL import Image
+    Image = pytest.importorskip("PIL.Image")
 
     with Image.open(io.BytesIO(value.image.encoded_image_string)) as picture:
         found = np.asarray(picture)
