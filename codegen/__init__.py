@@ -6,10 +6,22 @@ It knows nothing of graphs or TensorFlow: everything enters as an `ir.Program`.
     interpret(program)   plain NumPy, the judge of the other two
     worth_compiling      is the program short enough for `compile`?
 
-Neither Numba nor SciPy is imported before something is compiled.
+The compiler is imported when the first of these is used, and Numba when something is compiled.
 """
 
-from .cpu import Executable, ProgramTooLong, compile, worth_compiling  # noqa: A004
-from .reference import Interpreted, interpret
+from importlib import import_module
 
-__all__ = ["Executable", "Interpreted", "ProgramTooLong", "compile", "interpret", "worth_compiling"]
+_HOME = {
+    "Executable": "cpu",
+    "Interpreted": "reference",
+    "ProgramTooLong": "cpu",
+    "compile": "cpu",
+    "interpret": "reference",
+    "worth_compiling": "cpu",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
