@@ -82,8 +82,8 @@ def _call_lines(made: Executable, extra: tuple[str, ...]) -> Iterator[str]:
     for n, x in given.items():
         for axis, extent in enumerate(table[n].shape):
             yield f"    if {x}.shape[{axis}] != {names.size(extent)}:"
-            words = f"{table[n].role} {table[n].origin or n}: axis {axis} has another extent than the program says"
-            yield f"        raise ValueError({words!r})"
+            refusal = f"{table[n].role} {table[n].origin or n}: axis {axis} has another extent than the program says"
+            yield f"        raise ValueError({refusal!r})"
     for target, source in program.updates:
         for axis, (old, new) in enumerate(zip(table[target].shape, table[source].shape, strict=True)):
             if old != new:

@@ -13,7 +13,7 @@ from math import prod
 from typing import Literal
 
 from .expressions import accumulator_dtype
-from .ir import Buffer, Linalg, Map, Program, Random, Reshape, Size, reads
+from .ir import Buffer, Linalg, Map, MatMul, Program, Random, Reshape, Size, reads
 from .phases import estimate
 from .sizes import extents
 from .stages import Plan, Position, Work, same_element
@@ -249,8 +249,8 @@ class _Placer:
             return
         position, work = self.uses.made[name]
         readers = self.uses.readers.get(name, [])
-        if name not in self.exposed and work is not None and not work.folded and isinstance(work.statement, Map):
-            if all(_sees_local(position, work, plan, r) for r in readers):
+        if name not in self.exposed and self._row_by_row(work, call):
+            if work is not None and not isinstance(call, MatMul) and all(_sees_local(position, work, plan, r) for r in readers):
                 self.homes[name] = Home("local")
                 return
             if plan.phase.kind == "rows" and all(at[0] == number for at, *_ in readers):
@@ -264,6 +264,11 @@ class _Placer:
             self.homes[name] = Home("array", self._arg(b.dtype, "output", Extent(b.shape), name))
         else:
             self.homes[name] = Home("array", self._scratch(number, self._last(name), b.dtype, Extent(b.shape)))
+
+    @staticmethod
+    def _row_by_row(work: Work | None, call: object) -> bool:
+        """Is a value made element by element or row by row, so that its readers may take it from less than a whole array?"""
+        return isinstance(call, MatMul) or work is not None and not work.folded and isinstance(work.statement, Map)
 
     def _last(self, name: str) -> int:
         """The last phase that may read a buffer, directly or through a reshape."""

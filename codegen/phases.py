@@ -89,7 +89,9 @@ def row_forms(s: Statement, table: dict[str, Buffer]) -> Iterator[RowForm]:
         case Map():
             if out.shape:
                 yield RowForm(s.space[0], 0, False, tuple(_walks(ix, 0) for ix in s.index))
-            if s.reducer in BLOCKWISE and all(isinstance(e, int) for e in out.shape) and estimate(out.shape) <= PARTIAL:
+            small = all(isinstance(e, int) for e in out.shape) and estimate(out.shape) <= PARTIAL
+            spans = any(len(set(ix)) == len(s.space) for ix in s.index)  # then partial results are few beside the operand
+            if s.reducer in BLOCKWISE and (small or spans):
                 for label in range(len(out.shape), len(s.space)):
                     yield RowForm(s.space[label], label, True, tuple(_walks(ix, label) for ix in s.index))
         case MatMul():
@@ -135,7 +137,7 @@ def schedule(program: Program) -> tuple[Phase, ...]:
         at, form = _find(s, open_, low, forms, serial, operands, ready, inside)
         if at is None:
             at = len(open_)
-            form = None if serial else max(forms, key=lambda f: estimate((f.size,)))
+            form = None if serial else max(forms, key=lambda f: (estimate((f.size,)), sum(f.rowwise)))
             open_.append(_Open("serial" if serial else "rows", form.size if form else None, _why(s, open_, operands, ready, form, made_by)))
         phase = open_[at]
         phase.members.append(Member(s, form))

@@ -94,8 +94,10 @@ def _fold(s: Statement, member: Member, phase: Phase, table: dict[str, Buffer], 
     if not outer:
         return "carry"
     assert isinstance(s, Map)
-    n = prod(e for e in table[s.out].shape if isinstance(e, int))
-    return "unrolled" if not inner and n <= UNROLL and n * max(1, s.body.flops()) <= UNROLLED_WORK else "memory"
+    shape = table[s.out].shape
+    n = prod(e for e in shape if isinstance(e, int))
+    short = all(isinstance(e, int) for e in shape) and n <= UNROLL and n * max(1, s.body.flops()) <= UNROLLED_WORK
+    return "unrolled" if short and not inner else "memory"
 
 
 def arrange(phase: Phase, table: dict[str, Buffer]) -> Plan:

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from symgraph import codegen
-from symgraph.codegen import fuse, ir, launch, lower, memory, phases, printer
+from symgraph.codegen import fuse, ir, launch, lower, memory, nests, phases, printer
 from symgraph.codegen.expressions import literal
 from symgraph.codegen.ir import Buffer, Map, MatMul, Program, ProgramError, Random, Reshape, verify
 from tests.codegen import fuzz, programs
 from tests.codegen.programs import Writer
 from tests.codegen.routes import check
 
-SMALL = {"memory": memory, "phases": phases, "fuse": fuse, "lower": lower, "launch": launch}
+SMALL = {"memory": memory, "phases": phases, "fuse": fuse, "lower": lower, "launch": launch, "nests": nests}
 
 
 @pytest.mark.parametrize("name", ["linear_regression", "fed_regression", "softmax_net", "elementwise"])
