@@ -247,7 +247,7 @@ class Graph:
         if not isinstance(name, str):
             raise TypeError(f"a name must be a string, not {type(name).__name__}: {name!r}")
         legal = _LEGAL_INSIDE if self._scope else _LEGAL
-        if not legal.match(name):
+        if not legal.fullmatch(name):
             kind = "scope" if self._scope else "root scope"
             raise ValueError(f"'{name}' is not a valid {kind} name. A {kind} name has to match the following pattern: {legal.pattern}")
 

@@ -5,6 +5,7 @@ Law of this file: functions record one operation each; `norm` and `trace` are co
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -130,4 +131,4 @@ def norm(
         return graph.add("Norm", (t,), {"ord": ord, "axis": axes, "keepdims": keep}, scope, count).outputs[0]
 
 
-Arithmetic.operators["matmul"] = matmul
+Arithmetic.operators["matmul"] = partial(matmul, name="matmul")

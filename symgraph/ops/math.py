@@ -279,10 +279,6 @@ def _operator(row_name: str, default: str) -> Callable[[Any, Any], Tensor]:
     return lambda x, y: _checked_binary(row, default, x, y, None)
 
 
-def _logic(kind: str) -> Callable[[Any, Any], Tensor]:
-    return lambda x, y: _made[kind](x, y)
-
-
 Arithmetic.operators.update(
     add=_operator("add", "add"),
     sub=_operator("subtract", "sub"),
@@ -298,5 +294,5 @@ Arithmetic.operators.update(
     neg=_made["negative"],
     abs=_made["abs"],
     invert=_made["logical_not"],
-    **{"and": _logic("logical_and"), "or": _logic("logical_or"), "xor": _logic("logical_xor")},
+    **{name: _operator(f"logical_{name}", name) for name in ("and", "or", "xor")},
 )

@@ -60,7 +60,7 @@ tf.matmul(X, theta, name="dense/MatMul")  #: c
         "matmul_rank",
         "a = tf.zeros([3])  #: a\nb = tf.zeros([3, 2])\na @ b",
         ValueError,
-        "Shape must be rank 2 but is rank 1 for 'MatMul' (op: 'MatMul') with input shapes: [3], [3,2].",
+        "Shape must be rank 2 but is rank 1 for 'matmul' (op: 'MatMul') with input shapes: [3], [3,2].",
         "left 'zeros' (3,) float32 made at {a}",
     ),
     build(
