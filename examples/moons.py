@@ -117,6 +117,7 @@ def train(data: Moons, rate: float, size: int, epochs: int, folder: Path) -> Res
     y = tf.placeholder(tf.float32, shape=(None, 1), name="y")
     model = logistic_regression(X, y, rate)
     run = folder / f"rate-{rate:g}-batch-{size}"
+    run.mkdir(parents=True, exist_ok=True)
     checkpoint = str(run / "model.ckpt")
     writer = curves(run)
     with tf.Session() as sess:

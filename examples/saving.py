@@ -3,12 +3,14 @@
     python examples/saving.py            (writes into my_model/)
 """
 
+from pathlib import Path
+
 import numpy as np
 from data import load, with_bias
 
 import symgraph as tf
 
-FOLDER = "my_model"
+FOLDER = Path("my_model")
 
 # ---------------------------------------------------------------- A model to save
 # The usual linear regression. A Saver takes the variables that exist when it is made, so it is made last.
@@ -30,6 +32,8 @@ saver = tf.train.Saver(max_to_keep=3)
 # ---------------------------------------------------------------- Saving
 # A checkpoint holds the variables, among them the momentum and the number of the step. The number in the file's name
 # tells checkpoints apart, and the oldest are removed.
+FOLDER.mkdir(exist_ok=True)
+
 with tf.Session() as sess:
     sess.run(init)
     while (step := global_step.eval()) < 300:
@@ -62,11 +66,10 @@ with tf.Session() as sess:
         sess.run(training_op)
     uninterrupted = theta.eval()
 
-tf.reset_default_graph()
-restorer = tf.train.import_meta_graph(f"{final}.meta")
-graph = tf.get_default_graph()
+with tf.Graph().as_default() as graph:
+    restorer = tf.train.import_meta_graph(f"{final}.meta")
 
-with tf.Session() as sess:
+with tf.Session(graph=graph) as sess:
     restorer.restore(sess, final)
     for _ in range(100):
         sess.run(graph.get_operation_by_name("training_op"))
