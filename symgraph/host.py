@@ -10,9 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import dtypes
+from .errors import InvalidArgumentError
 from .graph import Operation, Tensor, Unknown, builder
 
-HOST: dict[str, Callable[..., Any]] = {"Const": lambda op: op.attrs["value"][()]}
+
+def _not_fed(op: Operation) -> None:
+    raise InvalidArgumentError(f"You must feed a value for placeholder tensor '{op.name}' with dtype string", op)
+
+
+HOST: dict[str, Callable[..., Any]] = {"Const": lambda op: op.attrs["value"][()], "Placeholder": _not_fed}
 """By operation type: a function of the operation and the values of its inputs that gives bytes."""
 
 
@@ -30,21 +36,23 @@ def host(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return add
 
 
-def read_by_host(strings: Sequence[Tensor]) -> list[Tensor]:
-    """The computed tensors that string tensors are made from, each once."""
+def read_by_host(strings: Sequence[Tensor], fed: Sequence[Tensor] = ()) -> list[Tensor]:
+    """The computed tensors that string tensors are made from, each once; a string that is fed is made from nothing."""
     found: dict[Tensor, None] = {}
-    stack = list(strings)
+    stack = [t for t in strings if t not in fed]
     while stack:
         for t in stack.pop().op.inputs:
-            if t.dtype is dtypes.string:
-                stack.append(t)
-            else:
+            if t.dtype is not dtypes.string:
                 found[t] = None
+            elif t not in fed:
+                stack.append(t)
     return list(found)
 
 
 def on_host(t: Tensor, values: Mapping[Tensor, Any]) -> Any:
-    """The value of a string tensor."""
+    """The value of a string tensor, by the values of what it is made from; a fed string is among them itself."""
+    if t in values:
+        return values[t]
     make = HOST.get(t.op.type)
     if make is None:
         raise NotImplementedError(f"{t.op.type} cannot make strings: {t.described()}")

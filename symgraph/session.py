@@ -14,7 +14,7 @@ from . import dtypes
 from .errors import OpError, locate, shown, user_site
 from .freeze import Request, needed_operations
 from .function import Function
-from .graph import Graph, Operation, Tensor, _state, get_default_graph, leave
+from .graph import Graph, Operation, Tensor, _state, get_default_graph, leave, to_array
 from .host import on_host, read_by_host
 from .plan import Family, State, feed_array
 
@@ -65,9 +65,9 @@ class Session:
         rebuild = _structure(fetches, self._leaf_of, leaves)
         strings = [x for x in leaves if isinstance(x, Tensor) and x.dtype is dtypes.string]
         tensors = [x for x in leaves if isinstance(x, Tensor) and x.dtype is not dtypes.string]
-        tensors += [t for t in read_by_host(strings) if t not in tensors]
         operations = [x for x in leaves if isinstance(x, Operation)]
         fed = tuple(k if isinstance(k, Tensor) and k.op.graph is self.graph else self._fed_tensor(k) for k in feed_dict)
+        tensors += [t for t in read_by_host(strings, fed) if t not in tensors]
         family = self.family(tensors, operations, fed)
         lock, state, single = self._lock, self.state, isinstance(fetches, Tensor) and not strings
         nothing = isinstance(fetches, Operation)
@@ -82,6 +82,9 @@ class Session:
                 v = out[0]
                 return v if v.ndim else v[()]
             results = dict(zip(tensors, [v[()] if v.ndim == 0 else v for v in out], strict=True))
+            for t, v in zip(fed, arrays, strict=True):
+                if t.dtype is dtypes.string:
+                    results[t] = to_array(v, dtypes.string)[()]
             for s in strings:
                 results[s] = on_host(s, results)
             return rebuild(iter([results[x] if isinstance(x, Tensor) else None for x in leaves]))

@@ -7,7 +7,6 @@ the first one is made.  The ways from values to messages are TF1's: its histogra
 
 from __future__ import annotations
 
-import logging
 import re
 import struct
 import zlib
@@ -24,13 +23,13 @@ from .event_writer import FileWriter, text_message
 from .graph import Graph, Operation, Tensor, convert, get_default_graph
 from .graphdef import tensorboard
 from .host import host
+from .log import LOG
 from .ops.core import NUMBERS, need, recording
 from .scopes import GraphKeys
 from .shapes import brackets
 
 __all__ = ["FileWriter", "histogram", "image", "merge", "merge_all", "scalar", "text"]
 
-_log = logging.getLogger("symgraph")
 _ILLEGAL = re.compile(r"[^-/\w.]", re.ASCII)
 
 
@@ -116,7 +115,7 @@ def _legal(name: str) -> str:
         raise TypeError(f"a summary's name must be a string, not {type(name).__name__}: {name!r}")
     legal = _ILLEGAL.sub("_", name).lstrip("/")
     if legal != name:
-        _log.info("Summary name %s is illegal; using %s instead.", name, legal)
+        LOG.info("Summary name %s is illegal; using %s instead.", name, legal)
     return legal
 
 

@@ -79,7 +79,7 @@ def test_tag_is_the_scoped_name() -> None:
 
 def test_illegal_names_are_changed_and_said(caplog: pytest.LogCaptureFixture) -> None:
     w = tf.Variable([1.0, 2.0], name="W1")
-    with caplog.at_level(logging.INFO, "symgraph"):
+    with caplog.at_level(logging.INFO, "symgraph.tf"):
         t = tf.summary.histogram(w.name, w)
     assert t.op.name == message(t).value[0].tag == "W1_0"
     assert "Summary name W1:0 is illegal; using W1_0 instead." in caplog.text
@@ -244,6 +244,18 @@ def test_images_of_unknown_shape_are_checked_when_they_run() -> None:
     t = tf.summary.image("p", p)
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"4-D with last dim 1, 3, or 4, not \[2,2\]"):
         run(t, {p: np.zeros((2, 2))})
+
+
+def test_strings_may_be_fed() -> None:
+    p = tf.placeholder(tf.string, (None,), name="p")
+    t = tf.summary.text("note", p)
+    value = message(t, {p: ["a", b"b"]}).value[0].tensor
+    assert (list(value.string_val), value.tensor_shape.dim[0].size) == ([b"a", b"b"], 2)
+    assert run(p, {p: ["x"]}).tolist() == [b"x"]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="You must feed a value for placeholder tensor 'p'"):
+        run(t)
+    made = message(tf.summary.merge([t]), {t: Summary(value=[Summary.Value(tag="mine")]).SerializeToString()})
+    assert made.value[0].tag == "mine"
 
 
 # ---------------------------------------------------------------- files
