@@ -153,5 +153,5 @@ class Executable:
 
     def save_source(self, path: str | Path) -> Path:
         """Write the kernel as a file that needs only NumPy and Numba; see `export`."""
-        Path(path).write_text(standalone(self))
+        Path(path).write_text(standalone(self), encoding="utf-8")
         return Path(path)
