@@ -22,18 +22,20 @@ class Writer:
         self.sizes: list[tuple[str, SizeOf | SizeExpr]] = []
         self.checks: list[Check] = []
         self.updates: list[tuple[str, str]] = []
-        self.lines: dict[str, str] = {}
+        self.by_name: dict[str, Buffer] = {}
 
     def _add(self, stem: str, dtype: str, shape: Shape, role: str = "temp", value: np.ndarray | None = None) -> str:
         name = f"{stem}{len(self.buffers)}"
-        self.buffers.append(Buffer(name, dtype, tuple(shape), role, value, f"'{stem}' test.py:{len(self.buffers)}"))  # type: ignore[arg-type]
+        b = Buffer(name, dtype, tuple(shape), role, value, f"'{stem}' test.py:{len(self.buffers)}"))  # type: ignore[arg-type
+        self.buffers.append(b)
+        self.by_name[name] = b
         return name
 
     def shape(self, name: str) -> Shape:
-        return next(b.shape for b in self.buffers if b.name == name)
+        return self.by_name[name].shape
 
     def dtype(self, name: str) -> str:
-        return next(b.dtype for b in self.buffers if b.name == name)
+        return self.by_name[name].dtype
 
     def const(self, value: object, dtype: str = "float32") -> str:
         value = np.array(value, dtype)
