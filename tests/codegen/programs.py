@@ -26,7 +26,7 @@ class Writer:
 
     def _add(self, stem: str, dtype: str, shape: Shape, role: str = "temp", value: np.ndarray | None = None) -> str:
         name = f"{stem}{len(self.buffers)}"
-        b = Buffer(name, dtype, tuple(shape), role, value, f"'{stem}' test.py:{len(self.buffers)}"))  # type: ignore[arg-type
+        b = Buffer(name, dtype, tuple(shape), role, value, f"'{stem}' test.py:{len(self.buffers)}")  # type: ignore[arg-type]
         self.buffers.append(b)
         self.by_name[name] = b
         return name
