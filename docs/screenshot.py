@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
 import numpy as np
+
+import symgraph as tf
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -45,8 +47,6 @@ FLAGS = (
 # ---------------------------------------------------------------- the program
 def write_logs(logdir: str, rows: int = 400, epochs: int = 2, batch_size: int = 100) -> None:
     """Mini-batch linear regression with a `loss` name scope, its optimizer, its error as a scalar, its graph."""
-    import symgraph as tf
-
     rng = np.random.default_rng(42)
     data = rng.standard_normal((rows, 9))
     target = data @ rng.standard_normal((9, 1))
@@ -199,9 +199,9 @@ return [Math.min(...real.map(b => b.left)) - gap, Math.min(...real.map(b => b.to
 """
 
 
-def main(write: Callable[[str], None] = write_logs) -> None:
+def main() -> None:
     with tempfile.TemporaryDirectory() as logdir:
-        write(logdir)
+        write_logs(logdir)
         with tensorboard(logdir) as address, browser(1150, 1100) as page:
             Path(__file__).with_name("graphs.png").write_bytes(picture_of_graph(page, address))
 
