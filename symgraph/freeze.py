@@ -22,6 +22,7 @@ from .graph import BUILDERS, Operation, Tensor, build_nodes
 from .node import Kind, Node, toposort
 from .replay import Replay
 from .shapes import Extent
+from .sizes import Sizes
 
 
 @dataclass(frozen=True)
@@ -112,42 +113,12 @@ class MissingSize(Exception):
     """A size that no fed tensor has."""
 
 
-# ---------------------------------------------------------------- sizes
-class _Sizes:
-    """Which sizes are equal, and what each is called."""
-
-    def __init__(self) -> None:
-        self.parent: dict[Extent, Extent] = {}
-        self.checks: dict[tuple[Extent, Extent], Node] = {}
-
-    def find(self, d: Extent) -> Extent:
-        while d in self.parent:
-            d = self.parent[d]
-        return d
-
-    def same(self, a: Extent, b: Extent, where: Node) -> None:
-        ra, rb = self.find(a), self.find(b)
-        if ra == rb:
-            return
-        self.checks.setdefault((a, b), where)
-        if isinstance(ra, int):
-            ra, rb = rb, ra
-        if isinstance(rb, int) or _simpler(rb, ra):
-            self.parent[ra] = rb
-        else:
-            self.parent[rb] = ra
-
-
-def _simpler(a: Extent, b: Extent) -> bool:
-    return isinstance(a, sp.Symbol) and not isinstance(b, sp.Symbol)
-
-
 class _Emitter:
     """Builds one Program."""
 
     def __init__(self, names: Mapping[Node, tuple[Operation, int]], name: str) -> None:
         self.names, self.name = names, name
-        self.sizes = _Sizes()
+        self.sizes = Sizes()
         self.buffers: list[ir.Buffer] = []
         self.statements: list[ir.Statement] = []
         self.of: dict[Node, str] = {}
@@ -169,7 +140,7 @@ class _Emitter:
         if lacking := _lacking(order):  # d sum(X)/dX reads no X, but has its shape
             order = toposort([*roots, *(n for n in fed if lacking.intersection(n.shape))])
         for n in order:
-            self._unify(n)
+            self.sizes.read(n)
         for n in order:  # sizes belong to inputs, so these come first
             if n.kind in (Kind.PLACEHOLDER, Kind.CUT):
                 self._input(n)
@@ -218,35 +189,6 @@ class _Emitter:
         return [b for b in self.buffers if b.role in ("input", "state") or b.name in needed]
 
     # -- sizes
-    def _unify(self, n: Node) -> None:
-        if n.kind is Kind.GENERIC:
-            _, index, space, _ = n.attrs
-            for o, ix in zip(n.operands, index, strict=True):
-                for label, d in zip(ix, o.shape, strict=True):
-                    if label is not None and space[label] != d:
-                        self.sizes.same(space[label], d, n)
-        elif n.kind is Kind.MATMUL:
-            a, b = n.operands
-            if a.shape[-1] != b.shape[-2]:
-                self.sizes.same(a.shape[-1], b.shape[-2], n)
-            for o in (a, b):
-                for d, e in zip(o.shape[-3::-1], n.shape[-3::-1], strict=False):
-                    if d != e and d != 1:
-                        self.sizes.same(e, d, n)
-        elif n.kind is Kind.CONCAT:
-            for o in n.operands:
-                for axis, (d, e) in enumerate(zip(o.shape, n.shape, strict=True)):
-                    if axis != n.attrs[0] and d != e:
-                        self.sizes.same(e, d, n)
-        elif n.kind is Kind.RESHAPE:
-            given, wanted = build.product(n.operands[0].shape), build.product(n.shape)
-            if given != wanted:
-                self.sizes.same(wanted, given, n)
-        elif n.kind is Kind.LINALG:
-            a = n.operands[0]
-            if a.shape[-1] != a.shape[-2]:
-                self.sizes.same(a.shape[-1], a.shape[-2], n)
-
     def _free_symbols(self, order: Sequence[Node]) -> None:
         for n in order:
             for s in _symbols(n):

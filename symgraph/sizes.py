@@ -1,0 +1,70 @@
+"""Which sizes are equal, by the nodes that read tensors together.
+
+Law of this file: nothing is assumed; two extents are one size when some node walks both with one label.  Freezing
+turns what is found into checks at launch, formulas into one letter.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from . import build
+from .node import Kind, Node
+from .shapes import Extent
+
+
+class Sizes:
+    """Classes of equal extents; `checks` holds each pair that was met, with the node that made it equal."""
+
+    def __init__(self) -> None:
+        self.parent: dict[Extent, Extent] = {}
+        self.checks: dict[tuple[Extent, Extent], Node] = {}
+
+    def find(self, d: Extent) -> Extent:
+        """The one that stands for all that equal d: an int where there is one, else a symbol."""
+        while d in self.parent:
+            d = self.parent[d]
+        return d
+
+    def same(self, a: Extent, b: Extent, where: Node) -> None:
+        """a and b are equal because of the node `where`."""
+        ra, rb = self.find(a), self.find(b)
+        if ra == rb:
+            return
+        self.checks.setdefault((a, b), where)
+        if isinstance(ra, int):
+            ra, rb = rb, ra
+        if isinstance(rb, int) or isinstance(rb, sp.Symbol) and not isinstance(ra, sp.Symbol):
+            self.parent[ra] = rb
+        else:
+            self.parent[rb] = ra
+
+    def read(self, n: Node) -> None:
+        """Note what a node says about its operands' extents."""
+        if n.kind is Kind.GENERIC:
+            _, index, space, _ = n.attrs
+            for o, ix in zip(n.operands, index, strict=True):
+                for label, d in zip(ix, o.shape, strict=True):
+                    if label is not None and space[label] != d:
+                        self.same(space[label], d, n)
+        elif n.kind is Kind.MATMUL:
+            a, b = n.operands
+            if a.shape[-1] != b.shape[-2]:
+                self.same(a.shape[-1], b.shape[-2], n)
+            for o in (a, b):
+                for d, e in zip(o.shape[-3::-1], n.shape[-3::-1], strict=False):
+                    if d != e and d != 1:
+                        self.same(e, d, n)
+        elif n.kind is Kind.CONCAT:
+            for o in n.operands:
+                for axis, (d, e) in enumerate(zip(o.shape, n.shape, strict=True)):
+                    if axis != n.attrs[0] and d != e:
+                        self.same(e, d, n)
+        elif n.kind is Kind.RESHAPE:
+            given, wanted = build.product(n.operands[0].shape), build.product(n.shape)
+            if given != wanted:
+                self.same(wanted, given, n)
+        elif n.kind is Kind.LINALG:
+            a = n.operands[0]
+            if a.shape[-1] != a.shape[-2]:
+                self.same(a.shape[-1], a.shape[-2], n)
