@@ -21,6 +21,8 @@ from ..shapes import Extent, ShapeError, TensorShape, agree, from_user, is_known
 from ..statics import static_shape, static_value
 from ..values import to_array
 from .core import INDICES, apply, graph_of, is_tensor, need, recording, same_dtype
+from .math import cast
+from .reduce import axis_list
 
 
 # ---------------------------------------------------------------- leaves
@@ -188,8 +190,6 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
         ends = []
         for label, v in (("start", start), ("limit", limit), ("delta", delta)):
             if isinstance(v, Tensor):
-                from .math import cast
-
                 ends.append(cast(v, wanted))
             else:
                 ends.append(convert(to_array(v, wanted), name=label, graph=graph))
@@ -299,8 +299,6 @@ def _squeeze(x: Node, axis: tuple[int, ...] | None) -> Node:
 
 def squeeze(input: Any, axis: Any = None, name: str | None = None, squeeze_dims: Any = None) -> Tensor:
     """Without the axes of extent 1, or without those named."""
-    from .reduce import axis_list
-
     return apply("Squeeze", "Squeeze", input, name=name, axis=axis_list(squeeze_dims if axis is None else axis))
 
 

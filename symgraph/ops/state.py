@@ -12,9 +12,10 @@ from typing import Any
 
 from .. import build, scalar
 from ..dtypes import DType
-from ..graph import Arithmetic, Attempt, Graph, Operation, Tensor, builder, convert, get_default_graph
+from ..graph import Arithmetic, Attempt, Graph, Operation, Tensor, builder, convert, get_default_graph, get_default_session
 from ..node import Kind, Node
 from ..shapes import TensorShape, agree, is_known, text
+from .control import group
 from .core import recording, same_dtype
 
 GLOBAL_VARIABLES, TRAINABLE_VARIABLES = "variables", "trainable_variables"
@@ -153,8 +154,6 @@ class Variable(Arithmetic):
 
     def load(self, value: Any, session: Any = None) -> None:
         """Set the value in a session at once."""
-        from ..graph import get_default_session
-
         session = session or get_default_session()
         if session is None:
             raise ValueError("Either session argument should be provided or default session should be established")
@@ -206,8 +205,6 @@ def trainable_variables(scope: str | None = None) -> list[Variable]:
 
 def variables_initializer(var_list: Any, name: str = "init") -> Operation:
     """One operation that initialises the variables listed."""
-    from .control import group
-
     return group(*(v.initializer for v in var_list), name=name)
 
 
