@@ -10,6 +10,7 @@ The compiler is imported when the first of these is used, and Numba when somethi
 """
 
 from importlib import import_module
+from typing import Any
 
 _HOME = {
     "Executable": "cpu",
@@ -21,7 +22,7 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_HOME[name]}", __name__), name)

@@ -373,8 +373,8 @@ def _lines(p: Program) -> Iterator[str]:
         match s:
             case Map():
                 args = [f"{n}[{', '.join('0' if i is None else f'i{i}' for i in ix)}]" for n, ix in zip(s.operands, s.index, strict=True)]
-                over = f" {s.reducer} over " + ", ".join(f"i{i}<{s.space[i]}" for i in range(len(table[s.out].shape), len(s.space))) if s.reducer else ""
-                right = s.body.text(args) + over
+                over = ", ".join(f"i{i}<{s.space[i]}" for i in range(len(table[s.out].shape), len(s.space)))
+                right = s.body.text(args) + (f" {s.reducer} over {over}" if s.reducer else "")
             case MatMul():
                 right = f"{s.a}{chr(39) if s.ta else ''} @ {s.b}{chr(39) if s.tb else ''}"
             case Linalg():
@@ -382,8 +382,8 @@ def _lines(p: Program) -> Iterator[str]:
             case Random():
                 right = f"random {s.fn}({', '.join(reads(s))})"
             case _:
-                extra = {"start": getattr(s, "start", None), "step": getattr(s, "step", None), "axis": getattr(s, "axis", None)}
-                right = f"{type(s).__name__.lower()}({', '.join(reads(s))}" + "".join(f", {k}={v}" for k, v in extra.items() if v is not None) + ")"
+                extra = [f"{k}={getattr(s, k)}" for k in ("start", "step", "axis") if hasattr(s, k)]
+                right = f"{type(s).__name__.lower()}({', '.join([*reads(s), *extra])})"
         yield f"  {typed(s.out)} = {right}" + (f"  # {table[s.out].origin}" if table[s.out].origin else "")
     for target, source in p.updates:
         yield f"  {target} <- {source}"

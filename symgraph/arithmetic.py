@@ -8,7 +8,7 @@ its truth, length, elements or number is a TypeError.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from .errors import locate, user_site
 
@@ -21,7 +21,7 @@ class Arithmetic:
 
     __slots__ = ()
     __array_priority__ = 100
-    operators: ClassVar[dict[str, Callable[..., Tensor]]] = {}
+    operators: ClassVar[dict[str, Callable[..., Any]]] = {}
 
     def _binary(self, name: str, other: object, swapped: bool = False) -> Tensor:
         f = Arithmetic.operators[name]
@@ -63,7 +63,7 @@ class Arithmetic:
         return Arithmetic.operators["getitem"](self, key)
 
     def _repr_html_(self) -> str:
-        return Arithmetic.operators["html"](self)  # type: ignore[return-value]
+        return Arithmetic.operators["html"](self)
 
     def __neg__(self) -> Tensor:
         return Arithmetic.operators["neg"](self)
