@@ -12,8 +12,8 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from .dtypes import as_dtype, float32
-from .errors import at, user_site
-from .graph import Graph, Tensor, get_default_graph
+from .errors import at
+from .graph import Attempt, Graph, Tensor, get_default_graph
 from .ops.initializers import Initializer, default_initializer
 from .ops.state import Variable
 from .shapes import TensorShape, from_user, is_known
@@ -196,30 +196,26 @@ def get_variable(
     store = _store(graph)
     scope = store.current
     full = f"{scope.name}/{name}" if scope.name else name
-    found = store.variables.get(full)
-    if scope.reuse is True and found is None:
-        raise ValueError(
-            f"Variable {full} does not exist, or was not created with tf.get_variable(). Did you mean to set reuse=tf.AUTO_REUSE in "
-            f"VarScope? (asked for at {at(user_site())})"
-        )
-    if found is not None:
-        if not scope.reuse:
+    with Attempt(graph, "get_variable", full, {"shape": shape, "initializer": initializer}):
+        found = store.variables.get(full)
+        if found is not None:
+            return _shared(found, full, scope, shape, dtype)
+        if scope.reuse is True:
             raise ValueError(
-                f"Variable {full} already exists, disallowed. Did you mean to set reuse=True or reuse=tf.AUTO_REUSE in VarScope? "
-                f"Originally defined at {at(found.op.site)}, asked for again at {at(user_site())}"
+                f"Variable {full} does not exist, or was not created with tf.get_variable(). Did you mean to set reuse=tf.AUTO_REUSE in "
+                "VarScope?"
             )
-        return _shared(found, full, shape, dtype)
-    d = as_dtype(dtype) if dtype is not None else scope.dtype or float32
-    start = initializer if initializer is not None else scope.initializer or default_initializer(d)
-    with graph.control_dependencies(None), graph.name_scope(None):
-        variable = Variable(_initial(graph, full, start, shape, d), trainable=trainable, collections=collections, name=full)
+        d = as_dtype(dtype) if dtype is not None else scope.dtype or float32
+        start = initializer if initializer is not None else scope.initializer or default_initializer(d)
+        with graph.control_dependencies(None), graph.name_scope(None):
+            variable = Variable(_initial(graph, full, start, shape, d), trainable=trainable, collections=collections, name=full)
+            penalty = regularizer if regularizer is not None else scope.regularizer
+            if penalty is not None:
+                with graph.name_scope(full + "/Regularizer/"):
+                    loss = penalty(variable)
+                if loss is not None:
+                    graph.add_to_collection(GraphKeys.REGULARIZATION_LOSSES, loss)
         store.variables[full] = variable
-        penalty = regularizer if regularizer is not None else scope.regularizer
-        if penalty is not None:
-            with graph.name_scope(full + "/Regularizer/"):
-                loss = penalty(variable)
-            if loss is not None:
-                graph.add_to_collection(GraphKeys.REGULARIZATION_LOSSES, loss)
     return variable
 
 
@@ -237,7 +233,12 @@ def _initial(graph: Graph, full: str, start: Any, shape: Any, dtype: Any) -> Any
         return make(list(extents), dtype=dtype)
 
 
-def _shared(found: Variable, full: str, shape: Any, dtype: Any) -> Variable:
+def _shared(found: Variable, full: str, scope: VariableScope, shape: Any, dtype: Any) -> Variable:
+    if not scope.reuse:
+        raise ValueError(
+            f"Variable {full} already exists, disallowed. Did you mean to set reuse=True or reuse=tf.AUTO_REUSE in VarScope? "
+            f"Originally defined at {at(found.op.site)}"
+        )
     if shape is not None and not found.shape.is_compatible_with(shape):
         raise ValueError(f"Trying to share variable {full}, but specified shape {TensorShape(shape)} and found shape {found.shape}.")
     if dtype is not None and as_dtype(dtype) is not found.dtype:

@@ -281,6 +281,32 @@ GRAPHS = (
     build("name_underscore", "x = tf.zeros([2])\ntf.add(x, 1.0, name='_x')", ValueError, "'_x' is not a valid root scope name"),
     build("name_is_no_text", "x = tf.zeros([2])\ntf.add(x, 1.0, name=3)", TypeError, "a name must be a string, not int: 3"),
     build("name_of_scope", "with tf.name_scope('a b'):\n    pass", ValueError, "'a b' is not a valid root scope name"),
+    build(
+        "variable_again",
+        "a = tf.get_variable('w', [2])  #: a\ntf.get_variable('w', [2])",
+        ValueError,
+        "Variable w already exists, disallowed. Did you mean to set reuse=True or reuse=tf.AUTO_REUSE in VarScope?",
+        "Originally defined at {a}",
+    ),
+    build(
+        "variable_to_be_reused",
+        "s = tf.variable_scope('s', reuse=True)\ns.__enter__()\ntf.get_variable('w', [2])",
+        ValueError,
+        "Variable s/w does not exist, or was not created with tf.get_variable(). Did you mean to set reuse=tf.AUTO_REUSE in VarScope?",
+    ),
+    build("variable_shape", "tf.get_variable('w', [None, 2])", ValueError, "Shape of a new variable (w) must be fully defined", "(?, 2)"),
+    build(
+        "variable_of_constant",
+        "c = tf.constant([1.0, 2.0])\ntf.get_variable('w', [2], initializer=c)",
+        ValueError,
+        "If initializer is a constant, do not specify shape.",
+    ),
+    build(
+        "regularizer",
+        "def bad(w):\n    return w + tf.zeros([3])  #: a\ntf.get_variable('w', [2], regularizer=bad)",
+        ValueError,
+        "made at {a}",
+    ),
     build("group", "tf.group(3)", TypeError, "Can not convert a int into a Tensor or Operation: 3"),
     build(
         "group_of_words", "x = tf.zeros([2])\ntf.group(x, 'train')", TypeError, "Can not convert a str into a Tensor or Operation: 'train'"
