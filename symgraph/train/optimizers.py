@@ -316,7 +316,7 @@ class AdamOptimizer(Optimizer):
         return [(h, self._numbers[h]) for h in ("beta1", "beta2")]
 
     def _finish(self, number: _Numbers) -> list[Operation]:
-        return [assign(v, number(h, v.dtype) * v).op for v, (h, _) in zip(self.shared, self._decays(), strict=True)]
+        return [assign(v, v * number(h, v.dtype)).op for v, (h, _) in zip(self.shared, self._decays(), strict=True)]  # type: ignore[operator]
 
     def rule(self, p, g, m, v, t1, t2, lr, b1, b2, eps):  # type: ignore[override]
         m = m + (g - m) * (1 - b1)
