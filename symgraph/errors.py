@@ -61,7 +61,8 @@ def user_site() -> tuple[str, int]:
     return "<unknown>", 0
 
 
-_CONTEXTLIB = os.path.join(os.path.dirname(os.__file__), "contextlib.py")
+_STDLIB = os.path.dirname(os.__file__) + os.sep
+_CONTEXTLIB = _STDLIB + "contextlib.py"
 
 
 def at(site: tuple[str, int]) -> str:
@@ -78,7 +79,7 @@ def locate(error: BaseException, call: str, site: tuple[str, int], operands: Map
 
     The first line of `error` is kept as it is (TF's words) and `clause` is put behind it; a second line is a remark
     that goes to the call.  An error that is located already, or that no user can have made, is returned itself."""
-    if getattr(error, "located", False):
+    if getattr(error, "located", False) or _is_the_users(error):
         return error
     if isinstance(error, OpError):
         error.message += f"\n  {call} at {at(site)}"
@@ -94,6 +95,17 @@ def locate(error: BaseException, call: str, site: tuple[str, int], operands: Map
     new: Any = kind("\n".join(lines))
     new.located = True
     return new
+
+
+def _is_the_users(error: BaseException) -> bool:
+    """Was it raised by the user's own code, in an initial value's function or a regularizer?"""
+    step = error.__traceback__
+    if step is None:
+        return False
+    while step.tb_next is not None:
+        step = step.tb_next
+    name = step.tb_frame.f_code.co_filename
+    return not name.startswith((_HERE, _CODEGEN, _STDLIB)) and "site-packages" not in name
 
 
 def _worded(message: str, call: str, site: tuple[str, int], clause: str = "") -> str:

@@ -207,3 +207,23 @@ def test_the_innermost_user_line_is_named(tmp_path: Path) -> None:
     exec(compile((tmp_path / "layers.py").read_text(), str(tmp_path / "layers.py"), "exec"), names)
     with pytest.raises(ValueError, match=r"made at layers\.py:4"):
         names["dense"](tf.zeros([2, 3]), tf.zeros([2, 3]))
+
+
+def test_errors_of_the_users_own_functions_are_left_alone() -> None:
+    """The graph is put in order, the exception and its traceback stay the user's."""
+
+    def start() -> float:
+        raise ValueError("no start")
+
+    def penalty(w: tf.Tensor) -> None:
+        raise ArithmeticError("no penalty")
+
+    before = contents(tf.get_default_graph())
+    with pytest.raises(ValueError, match="^no start$") as error:
+        tf.Variable(start)
+    assert error.traceback[-1].name == "start"
+    with pytest.raises(ArithmeticError, match="^no penalty$") as error:  # type: ignore[assignment]
+        tf.get_variable("w", [2], regularizer=penalty)
+    assert error.traceback[-1].name == "penalty"
+    assert contents(tf.get_default_graph()) == before
+    assert tf.get_variable("w", [2]).name == "w:0"
