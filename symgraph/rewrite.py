@@ -85,11 +85,15 @@ class Rewriter:
                 memo[n] = n
                 continue
             operands = tuple(memo[o] for o in n.operands)
-            new = n if operands == n.operands else build.rebuild(n, operands)
+            new = n if operands == n.operands else self._instead(n, build.rebuild(n, operands))
             memo[n] = self._settle(new)
-            if memo[n] is not n:
-                self.uses[memo[n]] += self.uses[n]
         return memo[root]
+
+    def _instead(self, old: Node, new: Node) -> Node:
+        """What read the old node reads the new one."""
+        if new is not old:
+            self.uses[new] += self.uses[old]
+        return new
 
     def _settle(self, n: Node) -> Node:
         for _ in range(self.MAX_STEPS):
@@ -99,13 +103,13 @@ class Rewriter:
                 new = r.apply(n, self)
                 if new is None or new is n:
                     continue
-                if cost(new) > cost(n) + 1e-9:
+                if dearer(new, n):
                     self.counts[f"{r.name} (dearer, dropped)"] += 1
                     continue
                 self.counts[r.name] += 1
                 if self.trace:
                     self.trace(r, n, new)
-                n = new if all(o in self._memo for o in new.operands) else self._inside(new)
+                n = self._instead(n, new if all(o in self._memo for o in new.operands) else self._inside(new))
                 break
             else:
                 return n
@@ -121,19 +125,23 @@ class Rewriter:
         return n if tuple(operands) == n.operands else build.rebuild(n, tuple(operands))
 
 
-def cost(root: Node, depth: int = 4) -> float:
-    """Operators of a node and what lies a few levels under it: each distinct node once, layout nearly free."""
-    total, seen, level = 0.0, set(), [root]
+def dearer(new: Node, old: Node) -> bool:
+    """Does `new` cost more operators than `old`?  Only what one has and the other has not is counted, each node once:
+    rules look a few levels down, so further down both are the same."""
+    before, after = _below(old, frozenset()), _below(new, frozenset())
+    return sum(map(own_cost, _below(new, before))) > sum(map(own_cost, _below(old, after))) + 1e-9
+
+
+def _below(root: Node, stop: Set[Node], depth: int = 5) -> set[Node]:
+    """The node and what lies a few levels under it, not entering `stop`."""
+    seen: set[Node] = set()
+    level = {root}
     for _ in range(depth):
-        below = []
-        for n in level:
-            if n in seen:
-                continue
-            seen.add(n)
-            total += own_cost(n)
-            below.extend(n.operands)
-        level = below
-    return total
+        level -= stop
+        level -= seen
+        seen |= level
+        level = {o for n in level for o in n.operands}
+    return seen
 
 
 def own_cost(n: Node) -> float:

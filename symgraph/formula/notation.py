@@ -5,7 +5,7 @@ Law of this file: data only, and the spelling of names; nothing here looks at a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 GREEK = (
@@ -16,25 +16,45 @@ _SUPER = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _SUB = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
+LOOSE, SUM, SIGNED, PRODUCT, FACTOR, POWER, ATOM = range(7)
+"""Binding strengths: comparisons, sums, one term with a sign, products with scalars and element by element, matrix
+products, powers, names and calls.  A thing is put in parentheses where something stronger is needed."""
+
+
 @dataclass(frozen=True)
 class Notation:
     """How one notation writes each construct; arguments are already written."""
 
     name: Callable[[str], str]
     times: str  # between a scalar and a matrix
+    scalars: str  # between two scalars
+    dot: str  # before a number, among scalars
+    between_numbers: str  # before a number, where `times` would run into it
     hadamard: str  # element-wise product
+    product: str  # between the factors of a matrix product
+    minus: str
+    infinity: str
     transpose: Callable[[str], str]
     inverse: Callable[[str], str]
     power: Callable[[str, str], str]
     fraction: Callable[[str, str], str]
+    fraction_strength: int  # how strongly it binds: as a product on one line, as a factor with a bar
     sqrt: Callable[[str], str]
     call: Callable[[str, str], str]  # function name, argument
+    reduced: Callable[[str, str, str], str]  # reducer, axes as digits, argument
     parens: Callable[[str], str]
-    product: str  # between the factors of a matrix product
-    total: Callable[[str, str], str]  # sum over axes
-    minus: str
-    absolute: Callable[[str], str]
     cases: Callable[[str, str, str], str]
+    infix: Mapping[str, str]
+    enclosed: Mapping[str, tuple[str, str]]
+
+    @staticmethod
+    def begins_with_digit(written: str) -> bool:
+        return written[0].isdigit() or written.startswith(r"\frac{") and written[6].isdigit()
+
+    @staticmethod
+    def is_letter(written: str) -> bool:
+        """One letter, with or without an index."""
+        return written[0].isalpha() and not any(c.isalpha() for c in written[1:])
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -48,6 +68,9 @@ def text_name(name: str) -> str:
     return _LETTERS.get(base, base) + number.translate(_SUB)
 
 
+_SPECIAL = {"_": r"\_", "\\": r"\backslash ", "-": r"\text{-}"}
+
+
 def latex_name(name: str) -> str:
     base, number = _split(name)
     if base in GREEK and base != "omicron":
@@ -55,53 +78,79 @@ def latex_name(name: str) -> str:
     elif len(base) == 1:
         word = base
     else:
-        word = r"\mathrm{" + "".join("\\" + c if c in "_&%$#{}" else r"\backslash " if c == "\\" else c for c in base) + "}"
+        word = r"\mathrm{" + "".join(_SPECIAL.get(c, c) for c in base) + "}"
     return f"{word}_{{{number}}}" if number else word
 
 
 def _super(base: str, exponent: str) -> str:
-    return (
-        base + exponent.translate(_SUPER)
-        if exponent.lstrip("-").isdigit()
-        else f"{base}^{exponent if exponent.isalnum() else f'({exponent})'}"
-    )
+    if exponent.removeprefix("-").isdigit():
+        return base + exponent.translate(_SUPER)
+    return f"{base}^{exponent if exponent.isalnum() else f'({exponent})'}"
 
 
 _LATEX_FUNCTIONS = {"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min", "det"}
 
+
+def _latex_function(f: str) -> str:
+    return r"\sigma" if f == "sigmoid" else f"\\{f}" if f in _LATEX_FUNCTIONS else rf"\operatorname{{{f}}}"
+
+
 TEXT = Notation(
     name=text_name,
     times=" · ",
+    scalars="·",
+    dot="·",
+    between_numbers=" · ",
     hadamard=" ∘ ",
+    product="",
+    minus="−",
+    infinity="∞",
     transpose=lambda a: a + "ᵀ",
     inverse=lambda a: a + "⁻¹",
     power=_super,
     fraction=lambda a, b: f"{a}/{b}",
-    sqrt=lambda a: f"√({a})",
+    fraction_strength=PRODUCT,
+    sqrt=lambda a: f"√{a}" if a.isalnum() else f"√({a})",
     call=lambda f, a: f"{'σ' if f == 'sigmoid' else f}({a})",
+    reduced=lambda f, axes, a: f"{f}{axes.translate(_SUB)}({a})",
     parens=lambda a: f"({a})",
-    product="",
-    total=lambda axes, a: f"sum{axes}({a})",
-    minus="−",
-    absolute=lambda a: f"|{a}|",
     cases=lambda c, a, b: f"where({c}, {a}, {b})",
+    infix={"lt": "<", "le": "≤", "gt": ">", "ge": "≥", "eq": "=", "ne": "≠", "logical_and": "∧", "logical_or": "∨"},
+    enclosed={"absolute": ("|", "|"), "floor": ("⌊", "⌋"), "ceil": ("⌈", "⌉")},
 )
 LATEX = Notation(
     name=latex_name,
     times=r" \, ",
+    scalars=r" \, ",
+    dot=r" \cdot ",
+    between_numbers=r" \cdot ",
     hadamard=r" \circ ",
+    product=" ",
+    minus="-",
+    infinity=r"\infty",
     transpose=lambda a: a + r"^\top",
     inverse=lambda a: a + "^{-1}",
     power=lambda a, n: f"{a}^{{{n}}}",
     fraction=lambda a, b: rf"\frac{{{a}}}{{{b}}}",
+    fraction_strength=FACTOR,
     sqrt=lambda a: rf"\sqrt{{{a}}}",
-    call=lambda f, a: (
-        (r"\sigma" if f == "sigmoid" else f"\\{f}" if f in _LATEX_FUNCTIONS else rf"\operatorname{{{f}}}") + rf"\left({a}\right)"
-    ),
+    call=lambda f, a: _latex_function(f) + rf"\left({a}\right)",
+    reduced=lambda f, axes, a: _latex_function(f) + (f"_{{{axes}}}" if axes else "") + rf"\left({a}\right)",
     parens=lambda a: rf"\left({a}\right)",
-    product=" ",
-    total=lambda axes, a: rf"\operatorname{{sum}}{'_{' + axes + '}' if axes else ''}\left({a}\right)",
-    minus="-",
-    absolute=lambda a: rf"\left|{a}\right|",
-    cases=lambda c, a, b: rf"\begin{{cases}} {a} & {c} \\ {b} & \text{{otherwise}} \end{{cases}}",
+    cases=lambda c, a, b: rf"\begin{{cases}} {a} & \text{{if }} {c} \\ {b} & \text{{otherwise}} \end{{cases}}",
+    infix={
+        "lt": "<",
+        "le": r"\le",
+        "gt": ">",
+        "ge": r"\ge",
+        "eq": "=",
+        "ne": r"\ne",
+        "logical_and": r"\land",
+        "logical_or": r"\lor",
+    },
+    enclosed={
+        "absolute": (r"\left|", r"\right|"),
+        "floor": (r"\left\lfloor ", r"\right\rfloor"),
+        "ceil": (r"\left\lceil ", r"\right\rceil"),
+    },
 )

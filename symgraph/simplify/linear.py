@@ -70,11 +70,22 @@ def compose(n: Node, rw: Rewriter) -> Node | None:
 
 
 def _only_scales(o: Node, rw: Rewriter) -> bool:
-    """c * A, or A itself read along other axes: free to repeat, unless the user's own graph computes it."""
+    """c * A for an A that is computed anyway, or A itself read along other axes: free to repeat, unless the user's own
+    graph computes it."""
     if o in rw.fixed:
         return o.attrs[0] == scalar.x(0)
     split = _split(o)
-    return o.attrs[0] == scalar.x(0) or split is not None and split[1].kind is not Kind.GENERIC
+    return o.attrs[0] == scalar.x(0) or split is not None and split[1] in o.operands
+
+
+@rule(_table, Kind.GENERIC, "a scalar factor of a shared value is left to those who read it")
+def scalar_out_of_shared(n: Node, rw: Rewriter) -> Node | None:
+    split = _split(n) if rw.shared(n) else None
+    if split is None or split[1] in n.operands:
+        return None
+    c, rest = split
+    rw.uses[rest] += rw.uses[n]
+    return _scaled(c, n, rest)
 
 
 @rule(_table, Kind.GENERIC, "a common factor is written once")
@@ -152,7 +163,7 @@ def sum_is_product(n: Node, rw: Rewriter) -> Node | None:
 def scalar_out_of_product(n: Node, rw: Rewriter) -> Node | None:
     for k, o in enumerate(n.operands):
         split = _split(o)
-        if split is not None:
+        if split is not None and (not rw.shared(o) or _only_scales(o, rw)):
             c, rest = split
             a, b = (rest, n.operands[1]) if k == 0 else (n.operands[0], rest)
             return _scaled(c, o, build.matmul(a, b))
