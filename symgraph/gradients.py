@@ -118,6 +118,9 @@ def _generic(n: Node, g: Node, k: int) -> Node | None:
     d = scalar.derivative(body, k)
     if d == 0:
         return None
+    if reducer is None and (isinstance(body, sp.Function) or body.is_Pow and not body.exp.is_Integer):
+        value = scalar.x(len(n.operands))  # tanh' is 1 - tanh^2 of the value that is there, as in TF
+        d = d.xreplace({body: value, 1 / body: 1 / value})
     operand, own = n.operands[k], index[k]
     relabel: dict[int, int] = {}
     diagonal: list[tuple[int, int]] = []
@@ -128,14 +131,14 @@ def _generic(n: Node, g: Node, k: int) -> Node | None:
             relabel[label] = axis
     rest = [a for a in range(len(space)) if a not in relabel]
     relabel |= {a: operand.rank + j for j, a in enumerate(rest)}
-    adjoint, new = _times(g, d, len(n.operands))
+    adjoint, new = _times(g, d, len(n.operands) + 1)
     new = new.xreplace({scalar.i(a): scalar.i(b) for a, b in relabel.items()})
     for a, b in diagonal:
         new = fn.select(fn.eq(scalar.i(a), scalar.i(b)), new, 0)
-    moved = tuple(tuple(None if a is None else relabel[a] for a in ix) for ix in (*index, *(tuple(range(n.rank)) for _ in adjoint)))
+    moved = tuple(tuple(None if a is None else relabel[a] for a in ix) for ix in (*index, *(tuple(range(n.rank)) for _ in (n, *adjoint))))
     return build.generic(
         new,
-        (*n.operands, *adjoint),
+        (*n.operands, n, *adjoint),
         moved,
         operand.shape + tuple(space[a] for a in rest),
         operand.rank,
