@@ -56,17 +56,23 @@ def compose(n: Node, rw: Rewriter) -> Node | None:
     for k, o in enumerate(n.operands):
         if not _plain(o) or o.dtype is not n.dtype or rw.shared(o) and not _only_scales(o, rw):
             continue
-        inner, inner_index, _, _ = o.attrs
-        if scalar.operations(body) + scalar.operations(inner) > scalar.MAX_OPERATIONS:
+        if scalar.operations(body) + scalar.operations(o.attrs[0]) > scalar.MAX_OPERATIONS:
             continue
-        shift, outer = len(n.operands), index[k]
-        rename: dict[sp.Symbol, sp.Expr] = {scalar.x(j): scalar.x(shift + j) for j in range(len(o.operands))}
-        for label in scalar.label_numbers(inner):
-            rename[scalar.i(label)] = sp.S.Zero if outer[label] is None else scalar.i(outer[label])
-        through = tuple(tuple(None if a is None else outer[a] for a in ix) for ix in inner_index)
-        new = body.xreplace({scalar.x(k): inner.xreplace(rename)})
-        return build.generic(new, (*n.operands, *o.operands), (*index, *through), space, n.rank, reducer, n.dtype)
+        new, operands, through = _inlined(body, n.operands, index, k)
+        return build.generic(new, operands, through, space, n.rank, reducer, n.dtype)
     return None
+
+
+def _inlined(body: sp.Expr, operands: tuple[Node, ...], index: build.Index, k: int) -> tuple[sp.Expr, tuple[Node, ...], build.Index]:
+    """The body with the element-wise node that is operand k written out, over its operands too."""
+    o, outer, shift = operands[k], index[k], len(operands)
+    inner, inner_index, _, _ = o.attrs
+    rename: dict[sp.Symbol, sp.Expr] = {scalar.x(j): scalar.x(shift + j) for j in range(len(o.operands))}
+    for label in scalar.label_numbers(inner):
+        at = outer[label]
+        rename[scalar.i(label)] = sp.S.Zero if at is None else scalar.i(at)
+    through = tuple(tuple(None if a is None else outer[a] for a in ix) for ix in inner_index)
+    return body.xreplace({scalar.x(k): inner.xreplace(rename)}), (*operands, *o.operands), (*index, *through)
 
 
 def _only_scales(o: Node, rw: Rewriter) -> bool:
@@ -97,6 +103,24 @@ def factor(n: Node, rw: Rewriter) -> Node | None:
     if new == body or new.count_ops() >= body.count_ops():
         return None
     return build.generic(new, n.operands, index, space, n.rank, reducer, n.dtype)
+
+
+@rule(_table, Kind.GENERIC, "fractions over one denominator cancel")
+def cancel(n: Node, rw: Rewriter) -> Node | None:
+    body, index, space, reducer = n.attrs
+    if not n.dtype.is_floating:
+        return None
+    if not scalar.has_fractions(body):
+        return None
+    wide, operands, through = body, n.operands, index
+    for k, o in enumerate(n.operands):  # 1 - s is written out, so that it meets s
+        if _plain(o) and o.dtype is n.dtype and isinstance(o.attrs[0], sp.Add) and scalar.operations(o.attrs[0]) <= 2:
+            wide, operands, through = _inlined(wide, operands, through, k)
+    flat = build.generic(wide, operands, through, space, n.rank, reducer, n.dtype)
+    new = scalar.cancelled(flat.attrs[0])
+    if scalar.operations(new) >= scalar.operations(body):
+        return None
+    return build.generic(new, flat.operands, flat.attrs[1], flat.attrs[2], n.rank, flat.attrs[3], n.dtype)
 
 
 @rule(_table, Kind.GENERIC, "summing what does not change along an axis multiplies by its length")
