@@ -26,6 +26,7 @@ from .memory import failing, place
 from .phases import schedule
 from .plain import namespace
 from .printer import module_of, print_source, runtime
+from .runtime.symbols import thread_control
 from .stages import arrange
 
 MAX_STATEMENTS = 600
@@ -124,8 +125,6 @@ class Executable:
         """`enter` with BLAS on one thread, where it is called at all: a 784-300-10 net took 1.8 ms a step with two, 0.65 with one."""
         if not any(module_of(h) in ("blas", "dense") for h in self.launcher.kernel.helpers):
             return enter
-        from .runtime.symbols import thread_control
-
         set_threads, get_threads = thread_control()
 
         def run(*args: object) -> None:
