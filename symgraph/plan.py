@@ -69,7 +69,7 @@ class State:
     def stream(self, key: Key) -> np.ndarray:
         """[position, seed, seed2] of a random stream; a key without seeds takes fresh ones from the system, once."""
         if key not in self.streams:
-            seeds = key.owner or tuple(int.from_bytes(os.urandom(4), "little") & 0x7FFFFFFF for _ in range(2))
+            seeds: Any = key.owner or tuple(int.from_bytes(os.urandom(4), "little") & 0x7FFFFFFF for _ in range(2))
             self.streams[key] = np.array([0, *seeds], np.int64)
         return self.streams[key]
 

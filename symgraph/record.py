@@ -165,7 +165,7 @@ def _read_bytes(v: object) -> bytes:
     return base64.b64decode(_text(v), validate=True)
 
 
-def _read_number(v: object, scope: _Scope) -> np.generic:
+def _read_number(v: object, scope: _Scope) -> Any:
     return _read_array(v).reshape(())[()]
 
 
@@ -176,12 +176,12 @@ def _read_dtype(v: object, scope: _Scope) -> DType:
 _TAGS: tuple[tuple[str, type, Callable[[Any], Any], Callable[[Any, _Scope], Any]], ...] = (
     ("tuple", tuple, lambda v: [_encode(x) for x in v], lambda v, s: tuple(_decode(x, s) for x in _list(v))),
     ("dict", dict, lambda v: [[_encode(k), _encode(x)] for k, x in v.items()], lambda v, s: {_decode(k, s): _decode(x, s) for k, x in v}),
+    ("number", np.generic, lambda v: _write_array(np.asarray(v)), _read_number),
     ("float", float, repr, lambda v, s: float({"inf": "inf", "-inf": "-inf", "nan": "nan"}[v])),
     ("bytes", bytes, _write_bytes, lambda v, s: _read_bytes(v)),
     ("slice", slice, lambda v: [_encode(x) for x in (v.start, v.stop, v.step)], lambda v, s: slice(*(_decode(x, s) for x in _list(v)))),
     ("ellipsis", type(...), lambda v: True, lambda v, s: ...),
     ("dtype", DType, lambda v: v.name, _read_dtype),
-    ("number", np.generic, lambda v: _write_array(np.asarray(v)), _read_number),
     ("array", np.ndarray, _write_array, lambda v, s: _read_array(v)),
     ("size", sp.Symbol, lambda v: v.name, lambda v, s: s.size(v)),
     ("variable", Variable, lambda v: v.op.name, lambda v, s: s.variables[v]),
@@ -225,7 +225,7 @@ def dumps(graph: Graph, **more: Any) -> str:
         if k >= len(lines) or lines[k][0] is not op:
             lines[k:] = [(op, json.dumps(_operation(op), separators=(",", ":"), allow_nan=False))]
     collections, variables = _collections(graph)
-    head = {"format": FORMAT, "version": VERSION, "seed": graph.seed, "counted": graph.counted, "names": graph._taken}
+    head = {"format": FORMAT, "version": VERSION, "seed": graph.seed, "counted": graph.counted, "names": dict(sorted(graph._taken.items()))}
     parts = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in head.items()]
     parts.append('"operations": [\n' + ",\n".join(line for _, line in lines[: len(graph.get_operations())]) + "\n]")
     parts += [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in {"variables": variables, "collections": collections, **more}.items()]

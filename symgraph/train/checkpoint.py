@@ -1,7 +1,7 @@
 """The files of a checkpoint: its values, its graph, and the list of the latest ones.
 
 Law of this file: PATH.safetensors holds the values, PATH.meta the graph, `checkpoint` beside them names the latest.  A
-file is replaced, never changed: written under another name, fsynced, renamed, and the folder fsynced.  The rename of
+file is replaced, never changed: written in a folder of its own, fsynced, renamed, and the folder above fsynced.  The rename of
 the values is the moment at which a checkpoint exists: the graph waits for it as PATH.meta.next, the values name the
 graph's sha256, and the graph of a checkpoint is whichever of PATH.meta and PATH.meta.next has it.  So a process that
 dies at any moment leaves the old checkpoint or the new one, whole.
@@ -18,6 +18,7 @@ import glob
 import hashlib
 import json
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -58,16 +59,21 @@ def _sync(path: str) -> None:
 
 
 def _replace(target: str, write: Callable[[str], object]) -> None:
-    """`write(name)` makes the file under another name; then it takes the place of `target`."""
-    temporary = f"{target}.tmp{os.getpid()}"
+    """`write(name)` fills an empty file in a folder of its own beside `target`; then the file takes `target`'s place."""
+    _sweep(target)
+    folder = f"{target}.tmp{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    os.mkdir(folder)
     try:
-        write(temporary)
-        _sync(temporary)
-        os.replace(temporary, target)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
+        new = os.path.join(folder, os.path.basename(target))
+        with open(new, "wb") as f:
+            mode = os.fstat(f.fileno()).st_mode
+        write(new)
+        os.chmod(new, mode)  # the safetensors package makes files that only their owner can read
+        _sync(new)
+        os.replace(new, target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     _sync(os.path.dirname(target) or ".")
 
 
@@ -87,18 +93,22 @@ def _read_bytes(path: str) -> bytes | None:
         return None
 
 
-def _sweep(path: str) -> None:
-    """Remove what processes that died while they wrote this checkpoint have left."""
-    for name in glob.glob(glob.escape(path) + ".*.tmp*"):
-        pid = name.rpartition(".tmp")[2]
-        if pid.isdecimal() and int(pid) != os.getpid():
-            try:
-                os.kill(int(pid), 0)
-            except ProcessLookupError:
-                with suppress(OSError):
-                    os.unlink(name)
-            except OSError:
-                continue
+def _sweep(target: str) -> None:
+    """Remove what processes that died while they wrote this file have left."""
+    for name in glob.glob(glob.escape(target) + ".tmp*"):
+        pid = name.removeprefix(target + ".tmp")
+        if pid.isdecimal() and not _alive(int(pid)):
+            shutil.rmtree(name, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        pass  # it lives, and belongs to someone else
+    return True
 
 
 # ---------------------------------------------------------------- writing
@@ -112,7 +122,6 @@ def write(path: str, tensors: Mapping[str, np.ndarray], graph: str | None) -> No
     named = None if text is None else hashlib.sha256(text).hexdigest()
     metadata = {"symgraph": json.dumps({"version": VERSION, "graph": named, "digests": digests(tensors)})}
     with _writing:
-        _sweep(path)
         _finish(path)
         waits = text is not None and text != _read_bytes(path + GRAPH)
         if waits:
@@ -155,8 +164,13 @@ def digests(tensors: Mapping[str, np.ndarray]) -> dict[str, str]:
 
 def _digest(name: str, a: np.ndarray) -> str:
     h = hashlib.sha256(json.dumps([name, a.dtype.name, a.shape]).encode())
-    h.update(a.reshape(-1).view(np.uint8))
+    h.update(_raw(a))
     return h.hexdigest()
+
+
+def _raw(a: np.ndarray) -> memoryview:
+    """An array's bytes."""
+    return memoryview(a.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
 
 
 def remove(path: str) -> None:
@@ -188,7 +202,7 @@ class Values:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.file: BinaryIO = open(path + VALUES, "rb")  # noqa: SIM115
+        self.file: BinaryIO = open(path + VALUES, "rb")
         try:
             self._read_header()
         except BaseException:
@@ -218,7 +232,9 @@ class Values:
             raise ValueError(f"{self.path}{VALUES} is a safetensors file, but not one that symgraph wrote: it has no digests")
         version = own.get("version") if isinstance(own, dict) else None
         if type(version) is int and version > VERSION:
-            raise ValueError(f"{self.path}{VALUES} was written by a newer symgraph: its format is {version}, this one reads up to {VERSION}")
+            raise ValueError(
+                f"{self.path}{VALUES} was written by a newer symgraph: its format is {version}, this one reads up to {VERSION}"
+            )
         if version != VERSION or not isinstance(own.get("digests"), dict):
             raise self._damaged("its metadata is not as it was written")
         self.graph: str | None = own.get("graph")
@@ -259,7 +275,7 @@ class Values:
                 e = self.entries[name]
                 a = found[name] = np.empty(e.shape, e.dtype)
                 self.file.seek(e.start)
-                if self.file.readinto(memoryview(a.reshape(-1).view(np.uint8))) != a.nbytes:  # type: ignore[attr-defined]
+                if self.file.readinto(_raw(a)) != a.nbytes:  # type: ignore[attr-defined]
                     raise self._damaged(f"it ends inside the tensor '{name}'")
                 seen[name] = pool.submit(_digest, name, a)
             wrong = [name for name, digest in seen.items() if digest.result() != self.entries[name].digest]

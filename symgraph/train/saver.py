@@ -20,7 +20,7 @@ from ..errors import FailedPreconditionError
 from ..graph import Graph, Operation, Tensor, get_default_graph
 from ..log import LOG
 from ..node import Key
-from ..ops.state import GLOBAL_VARIABLES, Variable, ref_of
+from ..ops.state import GLOBAL_VARIABLES, ref_of
 from ..session import Session
 from . import checkpoint
 
