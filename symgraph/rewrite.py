@@ -66,7 +66,8 @@ class Rewriter:
     """More steps than this on one node means that two rules undo each other."""
 
     def all(self, roots: Sequence[Node]) -> list[Node]:
-        """The roots rewritten, with uses counted over all of them."""
+        """The roots rewritten, with uses counted over all of them; a root has one more reader, who asked for it."""
+        self.uses.update(roots)
         for n in toposort(roots, stop=lambda n: n in self.fixed):
             if n not in self.fixed:
                 self.uses.update(n.operands)
@@ -147,6 +148,6 @@ def _below(root: Node, stop: Set[Node], depth: int = 5) -> set[Node]:
 def own_cost(n: Node) -> float:
     """Operators of one node."""
     if n.kind is Kind.GENERIC:
-        body, _, _, reducer = n.attrs
-        return scalar.operations(body) + (1.0 if reducer else 0.0)
+        body, _, space, _ = n.attrs
+        return scalar.operations(body) + len(space) - n.rank  # walking one more axis costs more than an operator
     return {Kind.MATMUL: 1.0, Kind.LINALG: 1.0, Kind.RESHAPE: 0.1, Kind.SLICE: 0.2, Kind.PLACE: 0.2, Kind.CONCAT: 0.2}.get(n.kind, 0.0)

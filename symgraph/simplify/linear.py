@@ -33,8 +33,11 @@ def _split(n: Node) -> tuple[sp.Expr, Node] | None:
     return c, build.generic(rest, n.operands, index, space, n.rank, None, n.dtype)
 
 
-def _scaled(c: sp.Expr, source: Node, value: Node) -> Node:
-    """c * value, where c is over the (scalar) operands of `source`."""
+def _scaled(rw: Rewriter, n: Node, c: sp.Expr, source: Node, value: Node) -> Node:
+    """c * value in place of n, where c is over the (scalar) operands of `source`.
+
+    Rules look through a scale, so the value counts as read by all that read n."""
+    rw.uses[value] = max(rw.uses[value], rw.uses[n])
     k = len(source.operands)
     at = tuple(range(value.rank))
     return build.generic(
@@ -58,6 +61,8 @@ def compose(n: Node, rw: Rewriter) -> Node | None:
             continue
         if scalar.operations(body) + scalar.operations(o.attrs[0]) > scalar.MAX_OPERATIONS:
             continue
+        if rw.shared(o):  # it stays, so what it reads has one more reader
+            rw.uses.update(o.operands)
         new, operands, through = _inlined(body, n.operands, index, k)
         return build.generic(new, operands, through, space, n.rank, reducer, n.dtype)
     return None
@@ -81,17 +86,20 @@ def _only_scales(o: Node, rw: Rewriter) -> bool:
     if o in rw.fixed:
         return o.attrs[0] == scalar.x(0)
     split = _split(o)
-    return o.attrs[0] == scalar.x(0) or split is not None and split[1] in o.operands
+    return o.attrs[0] == scalar.x(0) or split is not None and _is_read(split[1], o)
+
+
+def _is_read(value: Node, n: Node) -> bool:
+    """Is it one of the operands of n, or one of them read along other axes?"""
+    return value in n.operands or build._is_pure(value)
 
 
 @rule(_table, Kind.GENERIC, "a scalar factor of a shared value is left to those who read it")
 def scalar_out_of_shared(n: Node, rw: Rewriter) -> Node | None:
     split = _split(n) if rw.shared(n) else None
-    if split is None or split[1] in n.operands:
+    if split is None or _is_read(split[1], n):
         return None
-    c, rest = split
-    rw.uses[rest] += rw.uses[n]
-    return _scaled(c, n, rest)
+    return _scaled(rw, n, split[0], n, split[1])
 
 
 @rule(_table, Kind.GENERIC, "a common factor is written once")
@@ -149,7 +157,7 @@ def scalar_out_of_sum(n: Node, rw: Rewriter) -> Node | None:
     c, rest = scalar.scalar_factor(body, scalars)
     if c == 1 or rest == 1:
         return None
-    return _scaled(c, n, build.generic(rest, n.operands, index, space, n.rank, "sum", n.dtype))
+    return _scaled(rw, n, c, n, build.generic(rest, n.operands, index, space, n.rank, "sum", n.dtype))
 
 
 @rule(_table, Kind.GENERIC, "a scalar factor comes out of a transpose")
@@ -158,7 +166,7 @@ def scalar_out_of_transpose(n: Node, rw: Rewriter) -> Node | None:
     split = None if a is None else _split(a)
     if a is None or split is None or a in rw.fixed:
         return None
-    return _scaled(split[0], a, build.swap(split[1]))
+    return _scaled(rw, n, split[0], a, build.swap(split[1]))
 
 
 @rule(_table, Kind.GENERIC, "(A B)' = B' A'")
@@ -190,7 +198,7 @@ def scalar_out_of_product(n: Node, rw: Rewriter) -> Node | None:
         if split is not None and (not rw.shared(o) or _only_scales(o, rw)):
             c, rest = split
             a, b = (rest, n.operands[1]) if k == 0 else (n.operands[0], rest)
-            return _scaled(c, o, build.matmul(a, b))
+            return _scaled(rw, n, c, o, build.matmul(a, b))
     return None
 
 
