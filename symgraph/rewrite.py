@@ -64,14 +64,23 @@ class Rewriter:
 
     MAX_STEPS = 50
     """More steps than this on one node means that two rules undo each other."""
+    MAX_PASSES = 5
 
     def all(self, roots: Sequence[Node]) -> list[Node]:
-        """The roots rewritten, with uses counted over all of them; a root has one more reader, who asked for it."""
-        self.uses.update(roots)
-        for n in toposort(roots, stop=lambda n: n in self.fixed):
-            if n not in self.fixed:
-                self.uses.update(n.operands)
-        return [self(r) for r in roots]
+        """The roots rewritten until nothing changes, with uses counted afresh over all of them for each pass: what
+        several read may have one reader left.  A root has one more reader, who asked for it."""
+        new = list(roots)
+        for _ in range(self.MAX_PASSES):
+            old = new
+            self._memo.clear()
+            self.uses = Counter(old)
+            for n in toposort(old, stop=lambda n: n in self.fixed):
+                if n not in self.fixed:
+                    self.uses.update(n.operands)
+            new = [self(r) for r in old]
+            if new == old:
+                break
+        return new
 
     def shared(self, n: Node) -> bool:
         """Is the value needed in more than one place, so that inlining it would compute it again?"""
