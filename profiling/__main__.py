@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from . import call, events, fresh
+from . import call, events, fresh, saving
 from .timing import Timing, machine, table
 
 WORKLOADS: dict[str, Callable[[bool], list[Timing]]] = {
@@ -20,6 +20,7 @@ WORKLOADS: dict[str, Callable[[bool], list[Timing]]] = {
     "session-call": call.session_call,
     "housing-step": call.housing_step,
     "log-scalars": events.scalars,
+    "saving": saving.hundred_megabytes,
 }
 
 

@@ -1,14 +1,16 @@
 """The files of a checkpoint: its values, its graph, and the list of the latest ones.
 
 Law of this file: PATH.safetensors holds the values, PATH.meta the graph, `checkpoint` beside them names the latest.  A
-file is replaced, never changed: written in a folder of its own, fsynced, renamed, and the folder above fsynced.  The rename of
+file is replaced, never changed: written under another name, fsynced, renamed, and the folder fsynced.  The rename of
 the values is the moment at which a checkpoint exists: the graph waits for it as PATH.meta.next, the values name the
 graph's sha256, and the graph of a checkpoint is whichever of PATH.meta and PATH.meta.next has it.  So a process that
 dies at any moment leaves the old checkpoint or the new one, whole.
 
-Each tensor has a sha256 over its name, dtype, shape and bytes in the metadata.  sha256 is the fast one where the
-processor has instructions for it (1.7 GB/s; blake2b 0.65), and `hashlib` lets threads run meanwhile.  The safetensors
-package writes the files; they are read here, through one open file, because another process may replace it meanwhile.
+Values are in the safetensors format (a header in JSON, then the bytes), readable by whatever reads that; each tensor
+has a sha256 over its name, dtype, shape and bytes in the header's metadata.  sha256 is the fast one where the processor
+has instructions for it (1.7 GB/s; blake2b 0.65).  `hashlib` lets threads run, so hashing goes on while the disk writes
+or reads.  The format's own package is not used: its writer wants the digests first, waits for nothing, and leaves
+private files behind when it is killed; its reader does not say which tensor is cut off.
 """
 
 from __future__ import annotations
@@ -18,7 +20,6 @@ import glob
 import hashlib
 import json
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -43,6 +44,7 @@ _DTYPES = {
     "F32": "float32",
     "F64": "float64",
 }
+_CODES = {name: code for code, name in _DTYPES.items()}
 _HEADER_LIMIT = 100_000_000
 _THREADS = min(4, os.cpu_count() or 1)
 _writing = threading.Lock()
@@ -59,21 +61,17 @@ def _sync(path: str) -> None:
 
 
 def _replace(target: str, write: Callable[[str], object]) -> None:
-    """`write(name)` fills an empty file in a folder of its own beside `target`; then the file takes `target`'s place."""
+    """`write(name)` makes the file under another name; then it takes the place of `target`."""
     _sweep(target)
-    folder = f"{target}.tmp{os.getpid()}"
-    shutil.rmtree(folder, ignore_errors=True)
-    os.mkdir(folder)
+    temporary = f"{target}.tmp{os.getpid()}"
     try:
-        new = os.path.join(folder, os.path.basename(target))
-        with open(new, "wb") as f:
-            mode = os.fstat(f.fileno()).st_mode
-        write(new)
-        os.chmod(new, mode)  # the safetensors package makes files that only their owner can read
-        _sync(new)
-        os.replace(new, target)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        write(temporary)
+        _sync(temporary)
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
     _sync(os.path.dirname(target) or ".")
 
 
@@ -98,7 +96,8 @@ def _sweep(target: str) -> None:
     for name in glob.glob(glob.escape(target) + ".tmp*"):
         pid = name.removeprefix(target + ".tmp")
         if pid.isdecimal() and not _alive(int(pid)):
-            shutil.rmtree(name, ignore_errors=True)
+            with suppress(OSError):
+                os.unlink(name)
 
 
 def _alive(pid: int) -> bool:
@@ -118,28 +117,47 @@ def write(path: str, tensors: Mapping[str, np.ndarray], graph: str | None) -> No
     folder = os.path.dirname(path)
     if folder and not os.path.isdir(folder):
         raise ValueError(f"Parent directory of {path} doesn't exist, can't save.")
+    for name, a in tensors.items():
+        if a.dtype.name not in _CODES:
+            raise TypeError(f"'{name}' cannot be saved: its values are {a.dtype}")
     text = None if graph is None else graph.encode()
     named = None if text is None else hashlib.sha256(text).hexdigest()
-    metadata = {"symgraph": json.dumps({"version": VERSION, "graph": named, "digests": digests(tensors)})}
     with _writing:
         _finish(path)
         waits = text is not None and text != _read_bytes(path + GRAPH)
         if waits:
             _replace(path + WAITING, _write_text(graph or ""))
-        _replace(path + VALUES, lambda name: _write_values(dict(tensors), name, metadata))
+        _replace(path + VALUES, lambda name: _write_values(name, tensors, named))
         if waits:
             os.replace(path + WAITING, path + GRAPH)
             _sync(folder or ".")
 
 
-def _write_values(tensors: dict[str, np.ndarray], name: str, metadata: dict[str, str]) -> None:
-    from safetensors import SafetensorError
-    from safetensors.numpy import save_file
+def _write_values(file: str, tensors: Mapping[str, np.ndarray], graph: str | None) -> None:
+    """The values' file.  Its header is written twice: the digests are made while the disk takes the bytes."""
+    order = sorted(tensors, key=lambda n: (-tensors[n].itemsize, n))  # so that all are aligned, as the format asks
+    with ThreadPoolExecutor(_THREADS) as pool, open(file, "wb") as f:
+        f.write(_header(order, tensors, graph, ["0" * 64] * len(order)))
+        for n in order:
+            f.write(_raw(tensors[n]))
+        f.flush()
+        found = [pool.submit(_digest, n, tensors[n]) for n in order]
+        os.fsync(f.fileno())
+        f.seek(0)
+        f.write(_header(order, tensors, graph, [d.result() for d in found]))
 
-    try:
-        save_file(tensors, name, metadata)
-    except SafetensorError as e:
-        raise OSError(f"cannot write {name}: {e}") from None
+
+def _header(order: Sequence[str], tensors: Mapping[str, np.ndarray], graph: str | None, digests: Sequence[str]) -> bytes:
+    own = {"version": VERSION, "graph": graph, "digests": dict(zip(order, digests, strict=True))}
+    header: dict[str, Any] = {"__metadata__": {"symgraph": json.dumps(own)}}
+    at = 0
+    for n in order:
+        a = tensors[n]
+        header[n] = {"dtype": _CODES[a.dtype.name], "shape": list(a.shape), "data_offsets": [at, at + a.nbytes]}
+        at += a.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
 
 
 def _finish(path: str) -> None:
@@ -151,15 +169,6 @@ def _finish(path: str) -> None:
         os.replace(path + WAITING, path + GRAPH)
     else:
         os.unlink(path + WAITING)
-
-
-def digests(tensors: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """The sha256 of every tensor; TypeError for one that has no place in such a file."""
-    for name, a in tensors.items():
-        if a.dtype.name not in _DTYPES.values():
-            raise TypeError(f"'{name}' cannot be saved: its values are {a.dtype}")
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return dict(zip(tensors, pool.map(_digest, tensors, tensors.values()), strict=True))
 
 
 def _digest(name: str, a: np.ndarray) -> str:

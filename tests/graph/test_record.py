@@ -35,20 +35,20 @@ def named(graph: tf.Graph, tensors: Any) -> list[tf.Tensor]:
 # ---------------------------------------------------------------- every operation
 def test_every_operation_comes_back() -> None:
     """Each row of the table of operations, its gradients too: same names, same bits, with known and unknown shapes."""
-    op_table = pytest.importorskip("tests.train.op_table")
+    op_table, op_cases = pytest.importorskip("tests.train.op_table"), pytest.importorskip("tests.train.op_cases")
     built: dict[str, tuple] = {}
     for row in op_table.table():
-        case = next(op_table.cases(row))
+        case = next(op_cases.cases(row))
         for known in (True, False):
             arrays = case.arrays()
             inputs = [tf.placeholder(a.dtype, a.shape if known else [None] * a.ndim) for a in arrays]
             try:
-                outputs = op_table.as_list(row.build(*inputs))
+                outputs = op_cases.as_list(row.build(*inputs))
             except (ValueError, TypeError):
                 assert not known  # some need to know an extent
                 continue
             floats = [x for x in inputs if x.dtype.is_floating]
-            if case.dtype in op_table.FLOATS and row.gradient == "yes":
+            if case.dtype in op_cases.FLOATS and row.gradient == "yes":
                 outputs += [g for g in tf.gradients([o for o in outputs if o.dtype.is_floating], floats) if g is not None]
             built[row.name] = inputs, outputs, arrays
     graph = tf.get_default_graph()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -583,7 +582,7 @@ class Died(BaseException):
 
 
 def dying_at(monkeypatch: pytest.MonkeyPatch, moment: int) -> None:
-    """From now on, the `moment`-th fsync or rename does not return, nor is anything cleaned up then."""
+    """After `moment` fsyncs and renames the next one does not return, nor is anything cleaned up then."""
     calls: list[int] = []
 
     def step(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -595,10 +594,10 @@ def dying_at(monkeypatch: pytest.MonkeyPatch, moment: int) -> None:
 
         return call
 
-    remove = shutil.rmtree
+    remove = os.unlink
     monkeypatch.setattr(checkpoint.os, "replace", step(os.replace))
     monkeypatch.setattr(checkpoint.os, "fsync", step(os.fsync))
-    monkeypatch.setattr(checkpoint.shutil, "rmtree", lambda *args, **kwargs: len(calls) > moment or remove(*args, **kwargs))
+    monkeypatch.setattr(checkpoint.os, "unlink", lambda name: len(calls) > moment or remove(name))
 
 
 def numbered(k: int) -> tuple[tf.Session, tf.train.Saver]:
