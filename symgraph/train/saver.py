@@ -23,6 +23,7 @@ from ..node import Key
 from ..ops.state import GLOBAL_VARIABLES, ref_of
 from ..session import Session
 from . import checkpoint
+from .values import check
 
 STREAM = "random stream:"
 """Random streams lie in the file as this and the operation's name, which no operation can be called."""
@@ -183,7 +184,7 @@ class Saver:
                 name: (t.dtype.name, tuple(int(d) for d in t.op.attrs["shape"]))  # type: ignore[arg-type]
                 for name, t in self._variables.items()
             }
-            checkpoint.check(values, wanted, self._reshape)
+            check(values, wanted, self._reshape)
             keys = dict(_streams(graph)) if self._whole else {}
             streams = {STREAM + n: key for n, key in keys.items() if STREAM + n in values.entries}
             loaded = values.load([*wanted, *streams])

@@ -1,6 +1,6 @@
 """A process that saves in a loop is killed, again and again; what it leaves is held against what it wrote.
 
-Law of this file: it is run by test_saver.py as a program of its own, `python saver_kills.py FOLDER KILLS SEED`, so that
+Law of this file: it is run by test_saver_damage.py as a program of its own, `python saver_kills.py FOLDER KILLS SEED`, so that
 it can fork without threads.  Round k of a child writes a graph whose constant `marker` is k and variables that are all
 k, under one path, so that values and graph of different rounds cannot pass for one another.
 """
