@@ -31,6 +31,8 @@ from .stages import arrange
 
 MAX_STATEMENTS = 600
 """Statements past which compiling is not worth its time: Numba takes 13 ms for each line it compiles."""
+MAX_LINES = 2000
+"""The same for lines of generated source: 300 fed arrays of unknown length, joined, took minutes and 9 GB."""
 
 Target = Literal["cpu", "python"]
 
@@ -47,7 +49,7 @@ def worth_compiling(program: Program) -> bool:
 def compile(program: Program, *, target: Target = "cpu") -> Executable:  # noqa: A001
     """A program as a kernel: generated source, compiled by Numba, or with target="python" run as plain Python.
 
-    Raises `ProgramError` for a program that breaks the laws of `ir`, `ProgramTooLong` past MAX_STATEMENTS.
+    Raises `ProgramError` for a program that breaks the laws of `ir`, `ProgramTooLong` past MAX_STATEMENTS or MAX_LINES.
     """
     start = time.perf_counter()
     verify(program)
@@ -59,6 +61,8 @@ def compile(program: Program, *, target: Target = "cpu") -> Executable:  # noqa:
     memory = place(fused, plans)
     kernel = lower(fused, plans, memory)
     source, key = print_source(kernel), print_source(kernel, comments=False)
+    if (lines := key.count("\n")) > MAX_LINES:
+        raise ProgramTooLong(f"the source of {program.name} has {lines} lines, more than {MAX_LINES}: interpret it")
     whitelist.check(source)
     launcher = Launcher(fused, kernel, memory, tuple(failing(plans)))
     if target == "python":

@@ -124,6 +124,7 @@ class _Emitter:
         self.of: dict[Node, str] = {}
         self.literals: dict[Node, str] = {}
         self.size_rules: dict[str, ir.SizeOf | ir.SizeExpr] = {}
+        self.rule_names: dict[ir.SizeExpr, str] = {}
         self.size_names: dict[Extent, str] = {}
         self.symbols: dict[sp.Symbol, str] = {}
         self._place: dict[sp.Symbol, tuple[str, int]] = {}
@@ -243,12 +244,10 @@ class _Emitter:
 
     def _rule(self, rule: str, args: tuple[ir.Size, ...]) -> str:
         entry = ir.SizeExpr(rule, args)  # type: ignore[arg-type]
-        for name, known in self.size_rules.items():
-            if known == entry:
-                return name
-        name = f"n{len(self.size_rules)}"
-        self.size_rules[name] = entry
-        return name
+        if entry not in self.rule_names:
+            self.rule_names[entry] = name = f"n{len(self.size_rules)}"
+            self.size_rules[name] = entry
+        return self.rule_names[entry]
 
     def _check(self, a: Extent, b: Extent, where: Node) -> ir.Check:
         op = self.names.get(where)

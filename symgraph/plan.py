@@ -50,6 +50,16 @@ def route(program: ir.Program) -> str:
     return "numba"
 
 
+def _executable(program: ir.Program) -> Any:
+    way = route(program)
+    if way != "reference":
+        try:
+            return codegen.compile(program, target="cpu" if way == "numba" else "python")
+        except codegen.ProgramTooLong:  # known only when its source is there
+            pass
+    return codegen.interpret(program)
+
+
 class State:
     """Values that live between runs: variables by leaf, random streams by key."""
 
@@ -255,10 +265,7 @@ class Family:
 
     def _compile(self, frozen: Frozen, fed: Mapping[Tensor, Node]) -> Plan:
         program = frozen.program
-        way = route(program)
-        executable = (
-            codegen.interpret(program) if way == "reference" else codegen.compile(program, target="cpu" if way == "numba" else "python")
-        )
+        executable = _executable(program)
         leaves = [fed[t] for t in self.fed]
         takes = tuple(leaves.index(n) for n in frozen.feeds)
         run = executable.bind([self.state.array(n) for n in frozen.states])
