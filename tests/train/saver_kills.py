@@ -65,12 +65,11 @@ def main() -> None:
     path = os.path.join(folder, "model.ckpt")
     graph, sess, saver = program(0)
     with graph.as_default():
-        began = time.perf_counter()
         saver.save(sess, path)
-        once = time.perf_counter() - began
     rng = random.Random(seed)
     last, advanced, leftovers = found(path), 0, 0
     heard, ready = os.pipe()
+    patience = 0.01  # grows and shrinks until about half of the children complete a round
     for _ in range(kills):
         child = os.fork()
         if not child:
@@ -79,12 +78,13 @@ def main() -> None:
             finally:
                 os._exit(1)
         os.read(heard, 1)
-        time.sleep(rng.uniform(0, 1.5 * once))
+        time.sleep(rng.uniform(0, patience))
         os.kill(child, signal.SIGKILL)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
         now = found(path)
         assert now >= last, f"round {last} was complete, then round {now} lay there"
         advanced += now > last
+        patience *= 0.9 if now > last else 1.1
         leftovers += len(set(os.listdir(folder)) - {"checkpoint", "model.ckpt.meta", "model.ckpt.safetensors"}) > 0
         last = now
     graph, sess, saver = program(last + 1)
