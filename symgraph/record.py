@@ -216,20 +216,27 @@ def _decode(v: Any, scope: _Scope) -> Any:
 
 # ---------------------------------------------------------------- writing
 def dumps(graph: Graph, **more: Any) -> str:
-    """The graph as JSON text, one operation a line, with the objects in `more` under their own names.
+    """The graph as JSON text; see `pieces`."""
+    return b"".join(pieces(graph, **more)).decode()
 
-    ValueError for an operation with an attribute that cannot be stored; such items of collections are left out, which
-    the log says."""
-    lines: list[tuple[Operation, str]] = graph.attached("record", list)
-    for k, op in enumerate(graph.get_operations()):
+
+def pieces(graph: Graph, **more: Any) -> list[bytes]:
+    """The graph as JSON text in pieces, one operation a line, with the objects in `more` under their own names.
+
+    The lines are kept for the next time and never joined: constants can be large.  ValueError for an operation with an
+    attribute that cannot be stored; such items of collections are left out, which the log says."""
+    lines: list[tuple[Operation, bytes]] = graph.attached("record", list)
+    operations = graph.get_operations()
+    for k, op in enumerate(operations):
         if k >= len(lines) or lines[k][0] is not op:
-            lines[k:] = [(op, json.dumps(_operation(op), separators=(",", ":"), allow_nan=False))]
+            before = b",\n" if k else b"\n"
+            lines[k:] = [(op, before + json.dumps(_operation(op), separators=(",", ":"), allow_nan=False).encode())]
     collections, variables = _collections(graph)
-    head = {"format": FORMAT, "version": VERSION, "seed": graph.seed, "counted": graph.counted, "names": dict(sorted(graph._taken.items()))}
-    parts = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in head.items()]
-    parts.append('"operations": [\n' + ",\n".join(line for _, line in lines[: len(graph.get_operations())]) + "\n]")
-    parts += [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in {"variables": variables, "collections": collections, **more}.items()]
-    return "{" + ",\n".join(parts) + "}\n"
+    names = dict(sorted(graph._taken.items()))
+    head = {"format": FORMAT, "version": VERSION, "seed": graph.seed, "counted": graph.counted, "names": names}
+    tail = {"variables": variables, "collections": collections, **more}
+    first, last = (",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in part.items()) for part in (head, tail))
+    return [b"{" + first.encode() + b',\n"operations": [', *(t for _, t in lines[: len(operations)]), b"\n],\n" + last.encode() + b"}\n"]
 
 
 def _operation(op: Operation) -> dict:

@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -60,12 +60,23 @@ def _replace(target: str, write: Callable[[str], object]) -> None:
     _sync_folder(target)
 
 
-def _write_text(text: str) -> Callable[[str], object]:
-    def write(name: str) -> None:
-        with open(name, "w", encoding="utf-8") as f:
-            f.write(text)
+def write_pieces(path: str, pieces: Iterable[bytes]) -> None:
+    """Replace a file by these bytes."""
 
-    return write
+    def write(name: str) -> None:
+        with open(name, "wb") as f:
+            f.writelines(pieces)
+
+    _replace(path, write)
+
+
+def _holds(path: str, pieces: Iterable[bytes]) -> bool:
+    """Does the file consist of these bytes?"""
+    try:
+        with open(path, "rb") as f:
+            return all(f.read(len(p)) == p for p in pieces) and not f.read(1)
+    except FileNotFoundError:
+        return False
 
 
 def _read_bytes(path: str) -> bytes | None:
@@ -96,21 +107,22 @@ def _alive(pid: int) -> bool:
 
 
 # ---------------------------------------------------------------- writing
-def write(path: str, tensors: Mapping[str, np.ndarray], graph: str | None) -> None:
-    """Write a checkpoint.  `graph` is the graph's text, None for a checkpoint without one (a graph that lies at
-    PATH.meta already stays).  ValueError when the folder does not exist."""
+def write(path: str, tensors: Mapping[str, np.ndarray], graph: Sequence[bytes] | None) -> None:
+    """Write a checkpoint.  `graph` is the graph's text in pieces, None for a checkpoint without one (a graph that lies
+    at PATH.meta already stays).  ValueError when the folder does not exist."""
     folder = os.path.dirname(path)
     if folder and not os.path.isdir(folder):
         raise ValueError(f"Parent directory of {path} doesn't exist, can't save.")
     check_storable(tensors)
-    text = None if graph is None else graph.encode()
-    named = None if text is None else hashlib.sha256(text).hexdigest()
+    digest = hashlib.sha256()
+    for piece in graph or ():
+        digest.update(piece)
     with _writing:
         _finish(path)
-        waits = text is not None and text != _read_bytes(path + GRAPH)
+        waits = graph is not None and not _holds(path + GRAPH, graph)
         if waits:
-            _replace(path + WAITING, _write_text(graph or ""))
-        _replace(path + VALUES, lambda name: write_values(name, tensors, named))
+            write_pieces(path + WAITING, graph or ())
+        _replace(path + VALUES, lambda name: write_values(name, tensors, None if graph is None else digest.hexdigest()))
         if waits:
             os.replace(path + WAITING, path + GRAPH)
             _sync_folder(path)
@@ -181,11 +193,6 @@ def read_graph(file: str) -> tuple[bytes, str]:
     raise ValueError(f"{candidates[0]} is not the graph that {path}{VALUES} was written with: one of the two was altered or replaced")
 
 
-def write_text(path: str, text: str) -> None:
-    """Replace a text file."""
-    _replace(path, _write_text(text))
-
-
 # ---------------------------------------------------------------- the list of checkpoints
 @dataclass(frozen=True)
 class CheckpointState:
@@ -203,7 +210,7 @@ def write_state(folder: str, latest: str, kept: Sequence[str], filename: str | N
 
     every = list(kept) if latest in kept else [*kept, latest]
     lines = [f"model_checkpoint_path: {shown(latest)}", *(f"all_model_checkpoint_paths: {shown(p)}" for p in every)]
-    write_text(os.path.join(folder, filename or "checkpoint"), "\n".join(lines) + "\n")
+    write_pieces(os.path.join(folder, filename or "checkpoint"), [f"{line}\n".encode() for line in lines])
 
 
 def get_checkpoint_state(checkpoint_dir: str, latest_filename: str | None = None) -> CheckpointState | None:

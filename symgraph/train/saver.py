@@ -118,8 +118,7 @@ class Saver:
             step = operator.index(sess.run(global_step) if hasattr(global_step, "graph") else global_step)
             path += f"-{step:08d}" if self._pad else f"-{step}"
         with sess._lock:
-            text = self._text(graph) if write_meta_graph else None
-            checkpoint.write(path, self._values(sess), text)
+            checkpoint.write(path, self._values(sess), self._pieces(graph) if write_meta_graph else None)
         if write_state:
             self._record(path, latest_filename)
         return path
@@ -161,14 +160,14 @@ class Saver:
         for old in gone:
             checkpoint.remove(old)
 
-    def _text(self, graph: Graph) -> str:
+    def _pieces(self, graph: Graph) -> list[bytes]:
         names = {name: t.op.name for name, t in self._variables.items()}
         saver = {"variables": names, "whole": self._whole, "reshape": self._reshape, "max_to_keep": self._max_to_keep, "hours": self._hours}
-        return record.dumps(graph, saver=saver)
+        return record.pieces(graph, saver=saver)
 
     def export_meta_graph(self, filename: str | None = None, **options: Any) -> dict:
         """The default graph and this saver, as `import_meta_graph` takes them; also written to a file."""
-        return _exported(self._text(get_default_graph()), filename)
+        return _exported(self._pieces(get_default_graph()), filename)
 
     # -- restoring
     def restore(self, sess: Session, save_path: str) -> None:
@@ -235,15 +234,15 @@ def _named(var_list: Any) -> dict[str, Tensor]:
 
 
 # ---------------------------------------------------------------- graphs
-def _exported(text: str, filename: str | None) -> dict:
+def _exported(pieces: list[bytes], filename: str | None) -> dict:
     if filename is not None:
-        checkpoint.write_text(os.fspath(filename), text)
-    return record.loads(text)
+        checkpoint.write_pieces(os.fspath(filename), pieces)
+    return record.loads(b"".join(pieces))
 
 
 def export_meta_graph(filename: str | None = None, graph: Graph | None = None, clear_devices: bool = False, **options: Any) -> dict:
     """A graph (by default the default one) as JSON's objects, for `import_meta_graph`; also written to `filename`."""
-    return _exported(record.dumps(graph or get_default_graph()), filename)
+    return _exported(record.pieces(graph or get_default_graph()), filename)
 
 
 def import_meta_graph(meta_graph_or_file: Any, clear_devices: bool = False, import_scope: str | None = None) -> Saver | None:
