@@ -345,7 +345,10 @@ def _parts(e: sp.Basic) -> list[sp.Basic]:
 
 
 def _fraction(e: sp.Mul) -> tuple[sp.Rational, list[sp.Basic], list[sp.Basic]]:
-    """Rational coefficient, numerator factors, denominator factors (as positive powers)."""
+    """Rational coefficient, numerator factors, denominator factors.
+
+    In a fraction small whole powers are written out, so that x**2/y**2 can be computed as x/y*x/y: the squares alone
+    may be past the largest float."""
     c, rest = e.as_coeff_Mul()
     num: list[sp.Basic] = []
     den: list[sp.Basic] = []
@@ -354,7 +357,15 @@ def _fraction(e: sp.Mul) -> tuple[sp.Rational, list[sp.Basic], list[sp.Basic]]:
             den.append(sp.Pow(f.base, -f.exp))
         else:
             num.append(f)
-    return c, num, den
+    return (c, _written_out(num), _written_out(den)) if den else (c, num, den)
+
+
+def _written_out(factors: list[sp.Basic]) -> list[sp.Basic]:
+    out: list[sp.Basic] = []
+    for f in factors:
+        whole = isinstance(f, sp.Pow) and f.base is not sp.S.Exp1 and f.exp.is_Integer and 1 < f.exp <= 4
+        out += [f.base] * int(f.exp) if whole else [f]
+    return out
 
 
 def _terms(e: sp.Add) -> list[tuple[bool, sp.Basic]]:
@@ -425,16 +436,22 @@ def _emit_product(b: Builder, e: sp.Mul, memo: dict[sp.Basic, int], dtype: str) 
         product = b.literal(Fraction(int(c.p), int(c.q)), _literal_dtype(c, dtype))
     elif c != 1 or not num:
         product = b.literal(int(c) if c.is_Integer else Fraction(int(c.p), int(c.q)), _literal_dtype(c, dtype))
-    for f in num:
-        product = memo[f] if product is None else b.apply("mul", product, memo[f])
+    over = [memo[f] for f in num]
+    under = [memo[f] for f in den if b.code[memo[f]].dtype[0] == "f"]
+    counts = [memo[f] for f in den if b.code[memo[f]].dtype[0] != "f"]
+    while over or under:  # in turn, so that what is between stays near the size of the result
+        if over:
+            product = over[0] if product is None else b.apply("mul", product, over[0])
+        if under:
+            product = b.apply("div", b.literal(1, _literal_dtype(sp.S.One, dtype)) if product is None else product, under[0])
+        over, under = over[1:], under[1:]
     assert product is not None
-    if den:
-        bottom = memo[den[0]]
-        for f in den[1:]:
-            bottom = b.apply("mul", bottom, memo[f])
-        if b.code[bottom].dtype[0] != "f":  # sizes and counts: x / m is real division
-            top = b.code[product]
-            bottom = b.cast(bottom, top.dtype if top.dtype[0] == "f" else dtype if dtype[0] == "f" else "float64")
+    if counts:  # sizes and counts: x / m is real division
+        bottom = counts[0]
+        for f in counts[1:]:
+            bottom = b.apply("mul", bottom, f)
+        top = b.code[product]
+        bottom = b.cast(bottom, top.dtype if top.dtype[0] == "f" else dtype if dtype[0] == "f" else "float64")
         product = b.apply("div", product, bottom)
     return b.apply("neg", product) if negative else product
 
