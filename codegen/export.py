@@ -107,7 +107,8 @@ def _call_lines(made: Executable, extra: tuple[str, ...]) -> Iterator[str]:
         shape = f"({', '.join(names.size(s) for s in r.shape)}{',' if len(r.shape) == 1 else ''})"
         flat = dict(zip((a.name for a in kernel.args), arguments, strict=True))
         if r.kind == "before":
-            source = given.get(r.arg) or f"thaw(K_{next((a.name for a in kernel.args if a.buffer == r.arg), r.arg)})"
+            held = next((a.name for a in kernel.args if a.buffer == r.arg), _returned(r.arg))
+            source = given.get(r.arg) or (held if held in extra else f"thaw(K_{held})")
             yield f"    r{k} = {source}.copy().reshape({shape})" if r.shape else f"    r{k} = {source}.reshape(-1)[0]"
             results.append(f"r{k}")
         elif r.kind == "slot":
@@ -128,10 +129,16 @@ def _held(made: Executable) -> dict[str, np.ndarray]:
     """Every constant that `call` may name: arguments of the kernel, and constants that are only returned."""
     held = _constants(made)
     arguments = {a.buffer for a in made.launcher.kernel.args}
+    returned = {r.arg for r in made.launcher.memory.results if r.kind == "before"} - arguments
     for b in made.launcher.program.buffers:
-        if b.value is not None and b.name in made.launcher.program.outputs and b.name not in arguments:
-            held[b.name] = b.value
+        if b.value is not None and b.name in returned:
+            held[_returned(b.name)] = b.value.reshape(-1)
     return held
+
+
+def _returned(buffer: str) -> str:
+    """The name of a constant that no kernel reads: an argument of the kernel may be called as the buffer is."""
+    return f"r_{buffer}"
 
 
 def dispatcher(made: Executable) -> Any:

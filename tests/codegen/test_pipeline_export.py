@@ -11,7 +11,7 @@ import pytest
 
 from symgraph import codegen
 from symgraph.codegen import export
-from symgraph.codegen.ir import Program
+from symgraph.codegen.ir import Buffer, Program
 from tests.codegen import programs
 from tests.codegen.programs import Writer
 
@@ -30,11 +30,22 @@ def linear_algebra() -> Program:
     return w.done(inverse, w.linalg("logdet", a), w.random("uniform", s, (5,), w.const(0.0), w.const(1.0)), n)
 
 
+def returned_constants() -> Program:
+    """Constants that are outputs: read by the kernel or not, few elements or many, under the names of arguments too."""
+    values = {n: f32(*shape) for n, shape in {"b0": (20, 30), "b1": (2, 3), "b2": (), "b3": (300,), "b4": (), "b5": (4,)}.items()}
+    w = Writer("returned constants")
+    w.buffers += [Buffer(n, "float32", v.shape, "const", v) for n, v in values.items()]
+    w.by_name |= {b.name: b for b in w.buffers}
+    total = w.map(lambda b, x, c, s: b.apply("add", x, b.apply("mul", c, s)), w.input(300), "b3", "b4")
+    return w.done(total, *values, w.reshape("b5", 2, 2), w.reshape("b0", 600))
+
+
 PROGRAMS = {
     "regression": (programs.linear_regression(300), [f32(9, 1)], []),
     "fed": (programs.fed_regression(), [f32(3, 1)], [f32(50, 3), f32(50, 1)]),
     "net": (programs.softmax_net(50, (100, 80, 60)), [f32(100, 80), f32(80), f32(80, 60), f32(60)], [f32(50, 100), f32(50, 60)]),
     "algebra": (linear_algebra(), [np.array([0, 1, 2]), np.array(0, np.float32)], [f32(4, 4)]),
+    "constants": (returned_constants(), [], [f32(300)]),
 }
 
 ALONE = """
