@@ -65,7 +65,9 @@ def to_array(value: object, dtype: DType | None = None, like: DType | None = Non
         raw = np.asarray(value, dtype=object)
         return np.vectorize(lambda s: s.encode() if isinstance(s, str) else bytes(s), otypes=[object])(raw) if raw.size else raw
     array = np.asarray(value)
-    if dtype.is_integer and array.dtype.kind in "iu" and array.size:
+    if dtype.is_integer and own.is_integer and array.dtype.kind == "f":  # NumPy's answer to -1 beside 2**63
+        array = np.asarray(value, dtype=object)
+    if dtype.is_integer and array.dtype.kind in "iuO" and array.size:
         low, high = dtype.min, dtype.max
         if array.min() < low or array.max() > high:
             raise ValueError(f"{shown(value)} does not fit into {dtype.name} ({low} to {high})")

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ..graph import Tensor, convert
+from ..graph import Attempt, Tensor, convert
 from ..node import Node
+from ..ops.core import graph_of
 from .names import Labels
 from .notation import LATEX, TEXT
 from .writer import Writer
@@ -64,11 +65,12 @@ def formula(tensor: Any) -> Formula:
     >>> print(sg.formula(sg.gradients(mse, [theta])[0]))
     2/m · Xᵀ(Xθ − y)
     """
-    t: Tensor = convert(tensor)
-    if t.node is None:
-        raise ValueError(
-            f"{t.described()} has no formula yet: the rank of a placeholder under it is not known; give the placeholder a shape"
-        )
+    with Attempt(graph_of((tensor,)), "Formula", "formula", {"tensor": tensor}) as (graph, _):
+        t: Tensor = convert(tensor, graph=graph)
+        if t.node is None:
+            raise ValueError(
+                f"{t.described()} has no formula yet: the rank of a placeholder under it is not known; give the placeholder a shape"
+            )
     names: dict[Node, str] = {}
     for op in t.graph.get_operations():
         for out in op.outputs:

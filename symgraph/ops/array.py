@@ -22,7 +22,7 @@ from ..statics import static_shape, static_value
 from ..values import to_array
 from .core import INDICES, apply, graph_of, is_tensor, need, recording, same_dtype
 from .math import cast
-from .reduce import axis_list
+from .reduce import axis_list, one_of
 
 
 # ---------------------------------------------------------------- leaves
@@ -88,10 +88,13 @@ def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None) -> Te
 def _full(value: int, shape: Any, dtype: Any, name: str) -> Tensor:
     with recording("Fill", name, shape=shape) as (graph, scope):
         d = as_dtype(dtype)
+        if d is dtypes.string and value:
+            raise TypeError(f"Expected string, got {value} of type 'int' instead.")
+        element: Any = b"" if d is dtypes.string else value
         s = None if _has_tensor(shape) else from_user(shape)
-        if s is not None and is_known(s) and int(np.prod(s, dtype=np.int64)) < 1000:
-            return graph.add("Const", (), {"value": np.full(s, value, d.as_numpy_dtype), "dtype": d}, scope).outputs[0]
-        return fill(shape, to_array(value, d), scope)
+        if s is not None and is_known(s) and (d is dtypes.string or int(np.prod(s, dtype=np.int64)) < 1000):
+            return graph.add("Const", (), {"value": np.full(s, element, d.as_numpy_dtype), "dtype": d}, scope).outputs[0]
+        return fill(shape, to_array(element, d), scope)
 
 
 def _has_tensor(shape: Any) -> bool:
@@ -124,13 +127,12 @@ def shape_tensor(shape: Any, graph: Any, name: str = "shape") -> Tensor:
         return t
     if _has_tensor(shape):
         return stack([convert(d, dtype=None, like=dtypes.int32, graph=graph) for d in shape], name=f"{name}_packed")
-    if isinstance(shape, Sequence | np.ndarray):
-        shape = [int(d) if d is not None else None for d in shape]
-    elif shape is not None:
-        shape = [int(shape)]
-    if shape is None or any(d is None for d in shape):
+    entries = list(shape) if isinstance(shape, Sequence | np.ndarray) else [shape]
+    if any(d is None for d in entries):
         raise ValueError(f"Cannot convert a partially known shape {shape} to a Tensor: every entry must be a number here")
-    return convert(np.asarray(shape, np.int32), name=name, graph=graph)
+    if not all(hasattr(d, "__index__") for d in entries):
+        raise TypeError(f"a shape is made of integers, not {shape!r}")
+    return convert(np.asarray([d.__index__() for d in entries], np.int32), name=name, graph=graph)
 
 
 @builder("ZerosLike", lambda op: op.attrs["dtype"])
@@ -282,10 +284,11 @@ def _expand_dims(x: Node, axis: int) -> Node:
 
 def expand_dims(input: Any, axis: Any = None, name: str | None = None, dim: Any = None) -> Tensor:
     """A new axis of extent 1 at `axis`."""
-    a = dim if axis is None else axis
-    if a is None:
-        raise ValueError("Must specify an axis argument to tf.expand_dims()")
-    return apply("ExpandDims", "ExpandDims", input, name=name, hidden=1, axis=int(a))
+    with recording("ExpandDims", name or "ExpandDims", input=input, axis=axis, dim=dim) as (graph, scope):
+        axes = axis_list(one_of(axis, dim, "dim"))
+        if axes is None or len(axes) != 1:
+            raise ValueError("Must specify an axis argument to tf.expand_dims()")
+        return graph.add("ExpandDims", (convert(input, name="Const", graph=graph),), {"axis": axes[0]}, scope, 2).outputs[0]
 
 
 @builder("Squeeze")
@@ -299,7 +302,9 @@ def _squeeze(x: Node, axis: tuple[int, ...] | None) -> Node:
 
 def squeeze(input: Any, axis: Any = None, name: str | None = None, squeeze_dims: Any = None) -> Tensor:
     """Without the axes of extent 1, or without those named."""
-    return apply("Squeeze", "Squeeze", input, name=name, axis=axis_list(squeeze_dims if axis is None else axis))
+    with recording("Squeeze", name or "Squeeze", input=input, axis=axis, squeeze_dims=squeeze_dims) as (graph, scope):
+        axes = axis_list(one_of(axis, squeeze_dims, "squeeze_dims"))
+        return graph.add("Squeeze", (convert(input, name="Const", graph=graph),), {"axis": axes}, scope).outputs[0]
 
 
 @builder("ConcatV2")
@@ -310,8 +315,13 @@ def _concat(*parts: Node, axis: int) -> Node:
 def concat(values: Any, axis: Any, name: str = "concat") -> Tensor:
     """Tensors one after another along `axis`."""
     with recording("ConcatV2", name, values=values, axis=axis) as (graph, scope):
+        if isinstance(values, int) and not isinstance(axis, int):
+            raise TypeError("the arguments are in the wrong order: tf.concat takes the tensors first, tf.concat(values, axis)")
+        axes = axis_list(axis)
+        if axes is None or len(axes) != 1:
+            raise TypeError(f"axis of tf.concat must be one int, not {axis!r}")
         parts = _same(values if isinstance(values, list | tuple) else [values], graph, "ConcatV2")
-        return graph.add("ConcatV2", parts, {"axis": int(axis)}, scope, 2).outputs[0]
+        return graph.add("ConcatV2", parts, {"axis": axes[0]}, scope, 2).outputs[0]
 
 
 def _same(values: Sequence[Any], graph: Any, kind: str) -> list[Tensor]:

@@ -118,12 +118,12 @@ def norm(
     tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: Any = None, name: str | None = None, keep_dims: Any = None
 ) -> Tensor:
     """The vector norm over `axis` (all axes by default): 'euclidean', 1, 2, inf or a positive number."""
-    axes = axis_list(axis)
-    if ord not in ("euclidean", "fro", 1, 2, np.inf) and not (isinstance(ord, int | float) and ord > 0):
-        raise ValueError(f"'ord' must be a supported norm ('euclidean', 1, 2, inf, a positive number), got {ord!r}")
-    if axes is not None and len(axes) == 2 and ord not in ("euclidean", "fro"):
-        raise ValueError(f"'ord' must be 'euclidean' or 'fro' for a matrix norm over two axes, got {ord!r}")
-    with recording("Norm", name or "norm", tensor=tensor) as (graph, scope):
+    with recording("Norm", name or "norm", tensor=tensor, axis=axis) as (graph, scope):
+        axes = axis_list(axis)
+        if ord not in ("euclidean", "fro", 1, 2, np.inf) and not (isinstance(ord, int | float) and ord > 0):
+            raise ValueError(f"'ord' must be a supported norm ('euclidean', 1, 2, inf, a positive number), got {ord!r}")
+        if axes is not None and len(axes) == 2 and ord not in ("euclidean", "fro"):
+            raise ValueError(f"'ord' must be 'euclidean' or 'fro' for a matrix norm over two axes, got {ord!r}")
         t = convert(tensor, name="tensor", graph=graph)
         need(t, *FLOATS, parameter="tensor")
         keep = bool(keepdims if keepdims is not None else keep_dims)

@@ -215,11 +215,11 @@ def _select(condition: Node, x: Node, y: Node) -> Node:
 
 def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Tensor:
     """x where the condition holds, else y; a condition vector picks whole rows, as in TF1."""
-    if x is None or y is None:
-        raise NotImplementedError(
-            "tf.where(condition) without x and y gives a tensor whose size depends on values, which is not supported: pass x and y"
-        )
     with recording("Select", name or "Select", condition=condition, x=x, y=y) as (graph, scope):
+        if x is None or y is None:
+            raise NotImplementedError(
+                "tf.where(condition) without x and y gives a tensor whose size depends on values, which is not supported: pass x and y"
+            )
         c = convert(condition, name="condition", graph=graph)
         need(c, *BOOLS, parameter="condition")
         a, b = pair(x, y, "Select", graph)

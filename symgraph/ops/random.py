@@ -82,19 +82,21 @@ def random_uniform(
     shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dtypes.float32, seed: int | None = None, name: str | None = None
 ) -> Tensor:
     """Uniform in [minval, maxval): u * (maxval - minval) + minval for floats, minval + word mod range for integers."""
-    d = as_dtype(dtype)
-    if d not in (dtypes.float32, dtypes.float64, dtypes.int32, dtypes.int64):
-        raise ValueError(f"Invalid dtype {d!r}: random_uniform draws float32, float64, int32, int64")
-    if maxval is None:
-        if d.is_integer:
-            raise ValueError(f"Must specify maxval for integer dtype {d!r}")
-        maxval = 1
     with recording("RandomUniform", name or "random_uniform", shape=shape, minval=minval, maxval=maxval) as (graph, scope):
+        d = as_dtype(dtype)
+        if d not in (dtypes.float32, dtypes.float64, dtypes.int32, dtypes.int64):
+            raise ValueError(f"Invalid dtype {d!r}: random_uniform draws float32, float64, int32, int64")
+        if maxval is None:
+            if d.is_integer:
+                raise ValueError(f"Must specify maxval for integer dtype {d!r}")
+            maxval = 1
         s = shape_tensor(shape, graph)
         lo = convert(minval, dtype=d, name="min", graph=graph)
         hi = convert(maxval, dtype=d, name="max", graph=graph)
         if d.is_integer:
-            return _random("uniform_int", scope, graph, s, lo, hi, d, seed, 1)
+            drawn = _random("uniform_int", scope, graph, s, lo, hi, d, seed, 1)
+            _need_a_range(lo, hi, drawn)
+            return drawn
         if not _given_as_tensor(minval, maxval):
             return _random("uniform", scope, graph, s, lo, hi, d, seed, 4)
         u = _standard("uniform", "RandomUniform", graph, s, d, seed)
@@ -102,12 +104,23 @@ def random_uniform(
         return graph.add("Add", (graph.add("Mul", (u, width), {}, "mul").outputs[0], lo), {}, scope).outputs[0]
 
 
+def _need_a_range(lo: Tensor, hi: Tensor, drawn: Tensor) -> None:
+    """TF1's fault when constant bounds leave no integer to draw; drawing none is well."""
+    nodes = [t.node for t in (lo, hi)]
+    bounds = [n.attrs[0].value.item() for n in nodes if n is not None and n.kind is Kind.CONST and n.shape == ()]
+    if len(bounds) < 2 or 0 in (drawn.extents or ()):
+        return
+    low, high = bounds
+    if low >= high:
+        raise ValueError(f"Need minval < maxval, got {low} >= {high}")
+
+
 def _normal(distribution: str, default: str, kernel: str):
     def function(
         shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, seed: int | None = None, name: str | None = None
     ) -> Tensor:
-        d = as_dtype(dtype)
         with recording(default, name or default, shape=shape, mean=mean, stddev=stddev) as (graph, scope):
+            d = as_dtype(dtype)
             s = shape_tensor(shape, graph)
             mu = convert(mean, dtype=d, name="mean", graph=graph)
             sigma = convert(stddev, dtype=d, name="stddev", graph=graph)

@@ -18,7 +18,7 @@ from ..dtypes import as_dtype
 from ..graph import Tensor, builder, convert
 from ..node import Node
 from ..shapes import ShapeError, brackets, product
-from .core import ANY, BOOLS, NUMBERS, Allowed, need, recording
+from .core import ANY, BOOLS, NUMBERS, Allowed, is_tensor, need, recording
 
 
 def _axes(axis: tuple[int, ...] | None, rank: int) -> tuple[int, ...]:
@@ -56,11 +56,9 @@ def _function(kind: str, what: str, takes: Allowed) -> Callable[..., Tensor]:
         reduction_indices: Any = None,
         keep_dims: bool | None = None,
     ) -> Tensor:
-        if axis is not None and reduction_indices is not None:
-            raise ValueError("Cannot specify both 'axis' and 'reduction_indices'.")
-        axis = reduction_indices if axis is None else axis
         keep = bool(keepdims if keepdims is not None else keep_dims)
-        with recording(kind, name or kind, input_tensor=input_tensor, axis=axis) as (graph, scope):
+        with recording(kind, name or kind, input_tensor=input_tensor, axis=axis, reduction_indices=reduction_indices) as (graph, scope):
+            axis = one_of(axis, reduction_indices, "reduction_indices")
             t = convert(input_tensor, name="input_tensor", graph=graph)
             need(t, *takes, parameter="input")
             hidden = 1 if t.extents is not None or axis is not None else 4
@@ -74,10 +72,19 @@ def _function(kind: str, what: str, takes: Allowed) -> Callable[..., Tensor]:
     return function
 
 
+def one_of(axis: Any, old: Any, old_name: str) -> Any:
+    """The axis argument, under its name or the one that it had before."""
+    if axis is not None and old is not None:
+        raise ValueError(f"Cannot specify both 'axis' and '{old_name}'.")
+    return old if axis is None else axis
+
+
 def axis_list(axis: Any) -> tuple[int, ...] | None:
     """An axis argument as a tuple of ints, None for all."""
     if axis is None:
         return None
+    if is_tensor(axis) or isinstance(axis, list | tuple) and any(map(is_tensor, axis)):
+        raise TypeError("axis must be Python ints, not a tensor\nit is a part of the graph, not a value that is computed")
     a = np.asarray(axis)
     if a.dtype.kind not in "iu" and a.size:
         raise TypeError(f"axis must be an int or a list of ints, not {axis!r}")
@@ -102,10 +109,8 @@ def _arg(kind: str, reducer: str) -> Callable[..., Tensor]:
         return build.cast(build.reduce(reducer, x, (a,), dtype=dtypes.int64), output_type)
 
     def function(input: Any, axis: Any = None, name: str | None = None, dimension: Any = None, output_type: Any = dtypes.int64) -> Tensor:
-        if axis is not None and dimension is not None:
-            raise ValueError("Cannot specify both 'axis' and 'dimension'.")
-        axis = dimension if axis is None else axis
-        with recording(kind, name or kind, input=input, axis=axis) as (graph, scope):
+        with recording(kind, name or kind, input=input, axis=axis, dimension=dimension) as (graph, scope):
+            axis = one_of(axis, dimension, "dimension")
             t = convert(input, name="input", graph=graph)
             need(t, *ANY, parameter="input")
             axes = axis_list(0 if axis is None else axis)
