@@ -14,7 +14,9 @@ from typing import Any
 
 _HOME = {
     "Executable": "cpu",
+    "Disagreement": "judge",
     "Interpreted": "reference",
+    "Judged": "judge",
     "ProgramTooLong": "cpu",
     "compile": "cpu",
     "interpret": "reference",

@@ -209,7 +209,7 @@ def _environment() -> str:
     from numba import config as numba_config
 
     settings = " ".join(f"{name}={getattr(numba_config, name, None)!r}" for name in _NUMBA_CONFIG)
-    return "\n".join([_machine(), settings, config.key_part()])
+    return "\n".join([_machine(), settings])
 
 
 @cache

@@ -20,13 +20,12 @@ Check = tuple[str, Callable[[str], Any]]
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One row.  `in_key`: compiled code depends on the value, so it enters the key of the cache."""
+    """One row."""
 
     name: str
     default: str
     check: Check
     help: str
-    in_key: bool = False
 
 
 # ---------------------------------------------------------------- checks
@@ -62,20 +61,14 @@ def _folder(text: str) -> Path | None:
     return Path(text).expanduser().absolute() if text else None
 
 
-def _threads(text: str) -> int:
-    if text.lower() == "auto":
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return _whole(1)[1](text)
-
-
 # ---------------------------------------------------------------- the table
 OPTIONS = (
     Option(
         "SYMGRAPH_DEBUG",
         "0",
-        _whole(0, 6),
+        _whole(0, 5),
         "what to tell: 1 a line per compile (hit or miss, why, time), 2 passes, 3 the program, 4 the generated source and its path, "
-        "5 each rewrite with its rule and place, 6 Numba's own diagnostics",
+        "5 each rewrite with its rule",
     ),
     Option("SYMGRAPH_CHECK", "0", _whole(0, 2), "what to check: 1 verify after every pass, 2 also compare values with the reference"),
     Option(
@@ -84,7 +77,6 @@ OPTIONS = (
         _one_of("auto", "numba", "python", "reference"),
         "how to run: numba compiles, python runs the generated source as it is, reference is plain NumPy, auto chooses",
     ),
-    Option("SYMGRAPH_THREADS", "auto", ("a whole number from 1, or auto", _threads), "threads a step may use; auto: every CPU given to us"),
     Option("SYMGRAPH_CACHE_DIR", "", ("a folder", _folder), "where generated source and compiled code are kept; default: the user's cache"),
     Option(
         "SYMGRAPH_CACHE_SIZE",
@@ -119,11 +111,6 @@ def get(name: str) -> Any:
         return check(text)
     except (ValueError, OverflowError, RuntimeError):  # RuntimeError: a '~user' whose home is unknown
         raise ValueError(f"{name}={text!r}: {name} takes {accepted} (it says {option.help}); its default is {option.default!r}") from None
-
-
-def key_part() -> str:
-    """The options on which compiled code depends, as text for a cache key."""
-    return " ".join(f"{option.name}={get(option.name)!r}" for option in OPTIONS if option.in_key)
 
 
 @contextmanager

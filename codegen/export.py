@@ -13,6 +13,7 @@ import ast
 import importlib
 import inspect
 import re
+import sys
 import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -67,6 +68,10 @@ def _call_lines(made: Executable, extra: tuple[str, ...]) -> Iterator[str]:
     table = program.table()
     names = Names({name: f"n{k}" for k, (name, _) in enumerate(program.sizes)})
     given = {n: f"x{k}" for k, n in enumerate((*program.inputs, *program.states))}
+    for n, x in given.items():
+        b = table[n]
+        shape = ", ".join(names.size(e) for e in b.shape)
+        yield escape(f"# {x}: {b.role} {b.dtype}[{shape}] {b.origin or n}")
     yield f"def call({', '.join([*given.values(), *extra])}):"
     for name, rule in program.sizes:
         short = names.size(name)
@@ -78,7 +83,7 @@ def _call_lines(made: Executable, extra: tuple[str, ...]) -> Iterator[str]:
             yield f"    {short} = " + (symbol.join(words) if symbol else f"max({', '.join(words)})")
     for c in program.checks:
         yield f"    if {names.size(c.left)} != {names.size(c.right)}:"
-        yield f"        raise ValueError({c.message!r})"
+        yield f"        raise ValueError({_without_numbers(c.message)!r})"
     for n, x in given.items():
         for axis, extent in enumerate(table[n].shape):
             yield f"    if {x}.shape[{axis}] != {names.size(extent)}:"
@@ -125,6 +130,12 @@ def _call_lines(made: Executable, extra: tuple[str, ...]) -> Iterator[str]:
     yield "    return " + (results[0] if len(results) == 1 else f"({', '.join(results)})" if results else "None")
 
 
+def _without_numbers(message: str) -> str:
+    """The message of a `Check` for compiled code, which cannot print numbers: the clause that holds them is left out."""
+    side = r"\{(?:left|right)\}"
+    return re.sub(side, "?", re.sub(rf":[^:{{}}\n]*{side}(?:[^:{{}}\n]*{side})?", "", message))
+
+
 def _held(made: Executable) -> dict[str, np.ndarray]:
     """Every constant that `call` may name: arguments of the kernel, and constants that are only returned."""
     held = _constants(made)
@@ -169,8 +180,8 @@ def standalone(made: Executable) -> str:
     )
     lines.append("# updates the states in place, and may itself be compiled with numba.njit.")
     lines += [f"# constant argument {n}: {held[n].dtype}[{held[n].size}], flat, as the kernel wants it" for n in large]
-    lines += ["", "import numba", "import numba.extending", "import numpy as np", ""]
-    lines += [cut_out(helpers), "", THAW, ""]
+    imported, text = cut_out(helpers)
+    lines += ["", *_import_lines(imported), "", text, "", THAW, ""]
     lines += [
         f"K_{n} = np.array({_literal(x)}, np.{x.dtype if x.dtype != bool else 'bool_'}).reshape({x.shape})"
         for n, x in held.items()
@@ -197,8 +208,28 @@ def barrier_wait(barrier, nthreads):
 '''
 
 
-def cut_out(helpers: set[str]) -> str:
-    """The text of runtime functions and of everything they need, module by module."""
+Imports = dict[str, tuple[str, str]]
+"""What a name that is imported means: the module, and the name there ('' for the module itself)."""
+
+
+def _import_lines(imported: Imports) -> Iterator[str]:
+    """Each module once, the standard library first."""
+    lines: dict[str, list[str]] = {"import numba": [], "import numba.extending": [], "import numpy as np": []}
+    for bound, (module, name) in sorted(imported.items()):
+        if name:
+            lines.setdefault(f"from {module} import ", []).append(name if name == bound else f"{name} as {bound}")
+        else:
+            lines.setdefault(f"import {module}" if module.partition(".")[0] == bound else f"import {module} as {bound}", [])
+    ordered = sorted((head + ", ".join(names) for head, names in lines.items()), key=lambda line: (line.startswith("from"), line))
+    standard = [line for line in ordered if line.split()[1].partition(".")[0] in sys.stdlib_module_names]
+    yield from standard
+    yield from [""] if standard else []
+    yield from (line for line in ordered if line not in standard)
+
+
+def cut_out(helpers: set[str]) -> tuple[Imports, str]:
+    """The text of runtime functions and of everything they need, module by module, and what it imports."""
+    imported: Imports = {}
     wanted: dict[str, set[str]] = {}
     for h in sorted(helpers - {"barrier_wait"}):
         wanted.setdefault(module_of(h), set()).add(h)
@@ -208,7 +239,7 @@ def cut_out(helpers: set[str]) -> str:
     order: list[str] = []
     while todo:
         module, name = todo.pop()
-        for needed in _needs(module, name, pieces):
+        for needed in _needs(module, name, pieces, imported):
             if needed not in seen:
                 seen.add(needed)
                 todo.append(needed)
@@ -216,11 +247,11 @@ def cut_out(helpers: set[str]) -> str:
         if module in pieces:
             order.append(f"# ---- {module}")
             order += [text for _, text in sorted(pieces[module].items())]
-    return "\n".join([*order, BARRIER] if "barrier_wait" in helpers else order)
+    return imported, "\n".join([*order, BARRIER] if "barrier_wait" in helpers else order)
 
 
-def _needs(module: str, name: str, pieces: dict[str, dict[int, str]]) -> Iterator[tuple[str, str]]:
-    """Add the statements that bind a name to `pieces`; the (module, name) pairs that they refer to."""
+def _needs(module: str, name: str, pieces: dict[str, dict[int, str]], imported: Imports) -> Iterator[tuple[str, str]]:
+    """Add the statements that bind a name to `pieces`, imports to `imported`; the (module, name) pairs that they refer to."""
     source, tree = _parsed(module)
     lines = source.splitlines()
     for node in _top_level(tree):
@@ -230,6 +261,12 @@ def _needs(module: str, name: str, pieces: dict[str, dict[int, str]]) -> Iterato
             for alias in node.names:
                 if (alias.asname or alias.name) == name and node.module:
                     yield node.module, alias.name
+            continue
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            source_of = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+            for alias in node.names:
+                if (alias.asname or alias.name.partition(".")[0]) == name:
+                    imported[name] = (source_of, alias.name) if source_of else (alias.name, "")
             continue
         first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
         text = textwrap.dedent("\n".join(lines[first - 1 : node.end_lineno]))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from .fuse import PassNote
-from .ir import Buffer, Map, MatMul, Program, Size, reads
+from .ir import Buffer, Linalg, Map, MatMul, Program, Size, Statement, reads
 from .loops import count
 from .lower import Kernel
 from .memory import Memory, block_rows
@@ -33,34 +34,68 @@ class Made:
         return "\n".join(_lines(self))
 
     def flops(self, sizes: Mapping[str, int] | None = None) -> int:
-        """Rough floating point operations of one step (multiply and add count two)."""
-        table = self.fused.table()
-        return sum(_flops(s, table, sizes or {}) for s in self.fused.statements)
+        """Rough floating point operations of one step (multiply and add count two); a size not given counts one."""
+        return round(sum(_total(self.flop_terms(), sizes or {})))
 
     def bytes(self, sizes: Mapping[str, int] | None = None) -> int:
-        """Bytes of arrays that each phase reads and writes once, summed over the phases."""
-        table, total = self.fused.table(), 0
-        for plan in self.plans:
-            names = {n for m in plan.phase.members for n in (m.statement.out, *reads(m.statement))}
-            for n in names:
-                kind = self.memory.homes[n].kind if n in self.memory.homes else "local"
-                if kind == "array":
-                    total += _count(table[n].shape, sizes or {}) * np.dtype(table[n].dtype).itemsize
-        return total
+        """Bytes of arrays that each phase reads and writes once, summed over the phases; a size not given counts one."""
+        return round(sum(_total(self.byte_terms(), sizes or {})))
+
+    def flop_terms(self) -> list[Term]:
+        """The terms whose sum `flops` is."""
+        table = self.fused.table()
+        return [term for s in self.fused.statements for term in _flops(s, table)]
+
+    def byte_terms(self) -> list[Term]:
+        """The terms whose sum `bytes` is."""
+        table = self.fused.table()
+        return [
+            (np.dtype(table[n].dtype).itemsize, table[n].shape)
+            for plan in self.plans
+            for n in sorted({n for m in plan.phase.members for n in (m.statement.out, *reads(m.statement))})
+            if n in self.memory.homes and self.memory.homes[n].kind == "array"
+        ]
 
 
-def _count(shape: tuple[Size, ...], sizes: Mapping[str, int]) -> int:
-    n = 1
-    for s in shape:
-        n *= s if isinstance(s, int) else sizes.get(s, 1)
-    return n
+Term = tuple[float, tuple[Size, ...]]
+"""A factor and the sizes that it is multiplied by: an amount of work that is known before the sizes are."""
 
 
-def _flops(s, table: dict[str, Buffer], sizes: Mapping[str, int]) -> int:
-    points = _count(work(s, table), sizes)
-    if isinstance(s, Map):
-        return points * (s.body.flops() + (s.reducer is not None))
-    return 2 * points if isinstance(s, MatMul) else 0
+def _total(terms: Iterable[Term], sizes: Mapping[str, int]) -> Iterator[float]:
+    for factor, shape in terms:
+        yield factor * prod(s if isinstance(s, int) else sizes.get(s, 1) for s in shape)
+
+
+def _by_unit(terms: Iterable[Term]) -> dict[tuple[str, ...], float]:
+    """The factor of every product of unknown sizes; that of () is the constant part."""
+    found: dict[tuple[str, ...], float] = {}
+    for factor, shape in terms:
+        unit = tuple(sorted(s for s in shape if isinstance(s, str)))
+        found[unit] = found.get(unit, 0) + factor * prod(s for s in shape if isinstance(s, int))
+    return found
+
+
+def _flops(s: Statement, table: dict[str, Buffer]) -> Iterator[Term]:
+    match s:
+        case Map():
+            yield s.body.flops() + (s.reducer is not None), s.space
+        case MatMul():
+            yield 2, work(s, table)
+        case Linalg():
+            *batch, _, n = table[s.args[0]].shape
+            factor = {"inverse": 2, "cholesky": 1 / 3}.get(s.fn, 2 / 3)
+            yield factor, (*batch, n, n, n)
+            if s.fn == "solve":
+                yield 2, (*batch, n, n, table[s.args[1]].shape[-1])
+
+
+def _costs(m: Made) -> str:
+    """Work and traffic of a step: the constant part, and the part for each unit of every product of unknown sizes."""
+    flops, moved = _by_unit(m.flop_terms()), _by_unit(m.byte_terms())
+    units = sorted(unit for unit in {*flops, *moved} if unit and (flops.get(unit) or moved.get(unit)))
+    parts = [f"about {round(flops.get((), 0))} flops and {round(moved.get((), 0))} bytes of arrays a step"]
+    parts += [f"{round(flops.get(u, 0))} flops and {round(moved.get(u, 0))} bytes for each unit of {' * '.join(u)}" for u in units]
+    return ", and ".join(parts)
 
 
 def _lines(m: Made) -> Iterator[str]:
@@ -82,9 +117,7 @@ def _lines(m: Made) -> Iterator[str]:
             yield f"  never a whole array ({kind}): {', '.join(names)}"
     for text in m.memory.notes:
         yield f"  {text}"
-    unknown = {s for b in m.fused.buffers for s in b.shape if isinstance(s, str)}
-    per = f", for each unit of {', '.join(sorted(unknown))}" if unknown else ""
-    yield f"  about {m.flops()} flops and {m.bytes()} bytes of arrays a step{per}"
+    yield f"  {_costs(m)}"
     nodes = count(m.kernel.body)
     yield f"  kernel: {nodes.get('For', 0)} loops, {m.kernel.barriers} barriers, {len(m.kernel.args)} arrays"
     yield f"  compiled in {m.seconds:.3f} s; cache {m.cache}"

@@ -88,14 +88,14 @@ def freeze(request: Request, name: str = "step") -> Frozen:
             draws.extend(nodes)
         for t, n in zip(op.inputs[:writes], nodes, strict=False):
             versions[t.op.attrs["_node"]] = n
-    for ref, t in request.updates:
-        versions[ref.op.attrs["_node"]] = replay.node(t)
     results = []
     for t in request.tensors:
         n = replay.node(t)
         if n.kind is Kind.VARIABLE and t not in fed and _reads(t):
             n = versions.get(n, n)
         results.append(n)
+    for ref, t in request.updates:  # after the results: what is returned beside an update is from before it
+        versions[ref.op.attrs["_node"]] = replay.node(t)
     return _Emitter(names, name).run(results, versions, [d for d in draws if d.kind is Kind.RANDOM], list(fed.values()))
 
 

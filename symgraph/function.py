@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from . import dtypes
 from .errors import OpError, locate, user_site
 from .freeze import Request, needed_operations
 from .graph import Attempt, Graph, Operation, Tensor, convert
@@ -37,7 +38,7 @@ class Function:
             if len(args) != len(fed):
                 raise TypeError(f"this function takes {len(fed)} arrays ({', '.join(t.op.name for t in fed)}), {len(args)} were given")
             arrays = [feed_array(t, a) for t, a in zip(fed, args, strict=True)]
-            out = [v[()] if v.ndim == 0 else v for v in self._family.plan(arrays)(self._family.state, arrays)]
+            out = [v[()] if v.ndim == 0 else v for v in self._family.run(arrays)]
         except (OpError, TypeError, ValueError) as e:
             raise locate(e, "called", user_site(), {}) from None
         if self._many:
@@ -60,21 +61,21 @@ class Function:
     @property
     def source(self) -> str:
         """The generated Python source, with comments that name operations and the user's lines."""
-        return self._plan.executable.source
+        return self._plan.compiled.source
 
     @property
     def path(self) -> Any:
         """The file of the generated source in the cache; None when it lives in memory only."""
-        return self._plan.executable.path
+        return self._plan.compiled.path
 
     @property
     def kernel(self) -> Any:
         """A Numba dispatcher `kernel(*inputs, *states)` that can be called from other compiled code."""
-        return self._plan.executable.kernel
+        return self._plan.compiled.kernel
 
     def save_source(self, path: Any) -> Any:
         """Write the source as a file that runs with only numpy and numba installed."""
-        return self._plan.executable.save_source(path)
+        return self._plan.compiled.save_source(path)
 
     def explain(self) -> str:
         """What the compiler did: passes, fusion and its reasons, flops, bytes, times."""
@@ -103,7 +104,7 @@ def function(
     """Compile outputs as a function of inputs, with updates of variables, as Theano's `function` does.
 
     `inputs`: tensors to be given (placeholders, or any others), in calling order.  `outputs`: a tensor or a list of
-    tensors.  `updates`: pairs (variable, new value), or a dict, all computed from the values before the call.
+    tensors.  `updates`: pairs (variable, new value), or a dict; outputs and new values are computed from the values before the call.
     The variables live in `session`, or in the function itself, where they start from their initial values.
 
     >>> import symgraph as sg
@@ -118,6 +119,13 @@ def function(
     with whole as (graph, _):
         given = [convert(t, graph=graph) for t in arguments]
         request = Request([convert(t, graph=graph) for t in results], (), updates=[_change(v, t, graph) for v, t in pairs])
+        if len(set(given)) < len(given):
+            raise ValueError(f"an input is named twice: {', '.join(t.op.name for t in given)}")
+        written = [ref for ref, _ in request.updates]
+        if len(set(written)) < len(written):
+            raise ValueError(f"a variable is updated twice: {', '.join(t.op.name for t in written)}")
+        if any(t.dtype is dtypes.string for t in [*given, *request.tensors]):
+            raise TypeError("a compiled function takes and gives numbers and truth values, not strings")
         for t in [*given, *request.tensors, *(ref for ref, _ in request.updates)]:
             if t.graph is not graph:
                 raise ValueError(f"Tensor {t} is not an element of this graph.")
@@ -142,15 +150,13 @@ def _change(v: Any, value: Any, graph: Graph) -> tuple[Tensor, Tensor]:
 
 def _initialize(request: Request, given: Sequence[Tensor], state: State) -> None:
     """Run the initialisers of the variables that a request needs."""
-    wanted = [*request.tensors, *(t for _, t in request.updates)]
-    needed = needed_operations([t.op for t in wanted] + [r.op for r, _ in request.updates], dict.fromkeys(given))  # type: ignore[arg-type]
-    names = {op for op in needed if op.type == "VariableV2"}
-    if not names:
-        return
-    graph = next(iter(names)).graph
-    starts: list[Operation] = [
-        op
-        for op in graph.get_operations()
-        if op.type == "Assign" and op.inputs[0].op in names and op.name == f"{op.inputs[0].op.name}/Assign"
-    ]
-    Family(Request((), starts), (), state, "initialize").plan([])(state, [])
+    wanted = [*(t.op for t in request.tensors), *(op for pair in request.updates for op in (pair[0].op, pair[1].op))]
+    starts: dict[Operation, None] = {}
+    while wanted:  # an initial value may itself read variables
+        needed = needed_operations(wanted, dict.fromkeys(given))  # type: ignore[arg-type]
+        variables = {op.name: op for op in needed if op.type == "VariableV2"}
+        found = [op for v in variables.values() if (op := v.graph.get_operation_by_name(f"{v.name}/Assign")) not in starts]
+        starts |= dict.fromkeys(found)
+        wanted = [op.inputs[1].op for op in found]
+    for op in sorted(starts, key=lambda o: o.number):
+        Family(Request((), (op,)), (), state, "initialize").run([])

@@ -14,11 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import sympy as sp
 
-from . import build, dtypes, scalar
+from . import build, config, dtypes, scalar
 from .codegen import scalar as fn
 from .errors import NoGradientError
+from .log import tell
 from .node import Kind, Node, depends_on, toposort
-from .rewrite import Rewriter
+from .rewrite import Rewriter, Rule
 from .simplify import LINEAR
 
 Vjp = Callable[[Node, Node], Sequence[Node | None]]
@@ -64,9 +65,13 @@ def sweep(
             if c is not None and o in live:
                 adjoint.setdefault(o, []).append(c)
     found = [x for x in dict.fromkeys(xs) if x in result]
-    rewriter = Rewriter(LINEAR, fixed=frozenset(order))
+    rewriter = Rewriter(LINEAR, fixed=frozenset(order), trace=_watch if config.get("SYMGRAPH_DEBUG") >= 5 else None)
     simple = dict(zip(found, rewriter.all([result[x] for x in found]), strict=True))
     return [simple.get(x) for x in xs]
+
+
+def _watch(rule: Rule, before: Node, after: Node) -> None:
+    tell(5, f"rewrite: {rule.name} ({rule.reason}): {before!r} -> {after!r}")
 
 
 def _by_links(order: list[Node], extra: Mapping[Node, Node]) -> list[Node]:

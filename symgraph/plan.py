@@ -8,6 +8,7 @@ Which way a program runs is one rule, `route`.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
@@ -20,6 +21,7 @@ from .codegen import ir
 from .errors import FailedPreconditionError, InvalidArgumentError, locate, shown, user_site
 from .freeze import Frozen, MissingSize, Request, freeze, needed_operations, origin
 from .graph import NeedsValue, Operation, Tensor, Unknown
+from .log import tell
 from .node import Key, Kind, Node
 from .ops.core import is_tensor
 from .shapes import brackets, symbol, text
@@ -52,18 +54,27 @@ def route(program: ir.Program) -> str:
 
 def _executable(program: ir.Program) -> Any:
     way = route(program)
+    executable: Any = None
     if way != "reference":
         try:
-            return codegen.compile(program, target="cpu" if way == "numba" else "python")
+            executable = codegen.compile(program, target="cpu" if way == "numba" else "python")
         except codegen.ProgramTooLong:  # known only when its source is there
             pass
-    return codegen.interpret(program)
+    judged = executable is not None and config.get("SYMGRAPH_CHECK") >= 2
+    executable = executable or codegen.interpret(program)
+    report = str(executable.report).splitlines()
+    tell(1, report[0] + (f"; {report[-1].strip()}" if len(report) > 1 else ""))
+    tell(2, "\n".join(report))
+    tell(3, str(program))
+    tell(4, f"# {executable.path}\n{executable.source}")
+    return codegen.Judged(executable) if judged else executable
 
 
 class State:
     """Values that live between runs: variables by leaf, random streams by key."""
 
     def __init__(self) -> None:
+        self.lock = threading.RLock()
         self.variables: dict[Node, np.ndarray] = {}
         self.initialized: set[Node] = set()
         self.streams: dict[Key, np.ndarray] = {}
@@ -100,6 +111,16 @@ class Plan:
     @property
     def program(self) -> ir.Program:
         return self.frozen.program
+
+    @property
+    def compiled(self) -> Any:
+        """The executable to look at: a program that the interpreter runs is compiled for those who ask for its source."""
+        if isinstance(self.executable, codegen.Interpreted) and self.program.statements:
+            try:
+                return codegen.compile(self.program)
+            except codegen.ProgramTooLong:
+                pass
+        return self.executable
 
     def __call__(self, state: State, arrays: Sequence[np.ndarray]) -> tuple:
         """The fetched arrays; variables that the program reads must be initialised."""
@@ -157,6 +178,11 @@ class Family:
             self.plans[self._key(arrays)] = found
         return found
 
+    def run(self, arrays: Sequence[np.ndarray]) -> tuple:
+        """The fetched arrays for these fed ones.  One run at a time on one state: plans share its arrays and their scratch."""
+        with self.state.lock:
+            return self.plan(arrays)(self.state, arrays)
+
     def symbolic(self) -> Plan:
         """The plan for feeds of the shapes that are declared, with every unknown size general."""
         for p in self.plans.values():
@@ -164,7 +190,7 @@ class Family:
         for t in self.fed:
             if t.extents is None:
                 raise ValueError(f"the rank of {t.described()} is not known before it is fed: run once, or give the placeholder a shape")
-        return self._make([np.empty([d if isinstance(d, int) else 2 for d in t.extents], t.dtype.as_numpy_dtype) for t in self.fed])  # type: ignore[union-attr]
+        return self.plan([np.empty([d if isinstance(d, int) else 2 for d in t.extents], t.dtype.as_numpy_dtype) for t in self.fed])  # type: ignore[union-attr]
 
     def _key(self, arrays: Sequence[np.ndarray]) -> tuple:
         key: tuple = tuple([a.ndim if a.size else a.shape for a in arrays])

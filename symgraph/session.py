@@ -6,8 +6,9 @@ the fetches.  Nothing is cached between runs but plans; every needed operation i
 
 from __future__ import annotations
 
-import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from . import dtypes
@@ -33,7 +34,6 @@ class Session:
         self.state = State()
         self._families: dict[tuple, Family] = {}
         self._calls: dict[Any, Callable[[Any], Any]] = {}
-        self._lock = threading.RLock()
         self._closed = False
         self._entered = False
         self._contexts: list[Any] = []
@@ -68,14 +68,15 @@ class Session:
         operations = [x for x in leaves if isinstance(x, Operation)]
         fed = tuple(k if isinstance(k, Tensor) and k.op.graph is self.graph else self._fed_tensor(k) for k in feed_dict)
         tensors += [t for t in read_by_host(strings, fed) if t not in tensors]
+        if len(set(fed)) < len(fed):
+            raise ValueError(f"the feed dict names a tensor twice: {', '.join(t.name for t in fed)}")
         family = self.family(tensors, operations, fed)
-        lock, state, single = self._lock, self.state, isinstance(fetches, Tensor) and not strings
+        single = isinstance(fetches, Tensor) and not strings
         nothing = isinstance(fetches, Operation)
 
         def call(values: Any) -> Any:
-            with lock:
-                arrays = [feed_array(t, v) for t, v in zip(fed, values, strict=True)] if fed else ()
-                out = family.plan(arrays)(state, arrays)
+            arrays = [feed_array(t, v) for t, v in zip(fed, values, strict=True)] if fed else []
+            out = family.run(arrays)
             if nothing:
                 return None
             if single:
@@ -224,7 +225,7 @@ def _structure(fetch: Any, leaf_of: Callable[[Any], Tensor | Operation], leaves:
     if isinstance(fetch, Mapping):
         keys = list(fetch)
         parts = [_structure(fetch[k], leaf_of, leaves) for k in keys]
-        kind = type(fetch)
+        kind = partial(defaultdict, fetch.default_factory) if isinstance(fetch, defaultdict) else type(fetch)
         return lambda values: kind(zip(keys, [p(values) for p in parts], strict=True))  # type: ignore[call-arg]
     if isinstance(fetch, list | tuple):
         inner = [_structure(f, leaf_of, leaves) for f in fetch]

@@ -260,7 +260,9 @@ def from_user(shape: object, names: Sequence[str] | str = "d") -> Shape | None:
         elif isinstance(value, sp.Expr):
             dims.append(value)
         else:
-            n = value.__index__() if hasattr(value, "__index__") else int(value)
+            if not hasattr(value, "__index__"):
+                raise TypeError(f"Dimension value must be integer or None or have an __index__ method, got {value!r}")
+            n = value.__index__()
             if n < 0:
                 raise ValueError(f"Dimension {n} must be >= 0")
             dims.append(n)

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
 
 from symgraph import config
-from symgraph.codegen import config as table
 
 
 @pytest.mark.parametrize(
     ("name", "text", "value"),
     [
-        ("SYMGRAPH_DEBUG", "6", 6),
+        ("SYMGRAPH_DEBUG", "5", 5),
         ("SYMGRAPH_DEBUG", " 4 ", 4),
         ("SYMGRAPH_DEBUG", "", 0),
         ("SYMGRAPH_CHECK", "2", 2),
         ("SYMGRAPH_BACKEND", "Python", "python"),
-        ("SYMGRAPH_THREADS", "3", 3),
         ("SYMGRAPH_CACHE_SIZE", "0", 0),
         ("SYMGRAPH_CACHE_SIZE", "1000", 1000),
         ("SYMGRAPH_CACHE_SIZE", "1.5k", 1536),
@@ -39,12 +37,11 @@ def test_values_have_their_types(monkeypatch: pytest.MonkeyPatch, name: str, tex
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("SYMGRAPH_DEBUG", "7"),
+        ("SYMGRAPH_DEBUG", "6"),
         ("SYMGRAPH_DEBUG", "-1"),
         ("SYMGRAPH_DEBUG", "yes"),
         ("SYMGRAPH_CHECK", "3"),
         ("SYMGRAPH_BACKEND", "fortran"),
-        ("SYMGRAPH_THREADS", "0"),
         ("SYMGRAPH_CACHE_SIZE", "-1"),
         ("SYMGRAPH_CACHE_SIZE", "many"),
         ("SYMGRAPH_CACHE_SIZE", "5 MM"),
@@ -66,7 +63,6 @@ def test_defaults_pass_their_own_checks(monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.delenv(option.name, raising=False)
         config.get(option.name)
     assert config.get("SYMGRAPH_CACHE_SIZE") == 512 << 20
-    assert 1 <= config.get("SYMGRAPH_THREADS") <= (os.cpu_count() or 1)
     assert config.describe().count("SYMGRAPH_") >= len(config.OPTIONS)
 
 
@@ -88,11 +84,3 @@ def test_override_restores(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError), config.override(SYMGRAPH_CHECK=0, SYMGRAPH_DEBUG=9):
         pytest.fail("the block ran with a bad value")
     assert config.get("SYMGRAPH_CHECK") == 1
-
-
-def test_key_holds_exactly_the_marked_options(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert table.key_part() == ""
-    marked = tuple(replace(option, in_key=option.name == "SYMGRAPH_CHECK") for option in table.OPTIONS)
-    monkeypatch.setattr(table, "OPTIONS", marked)
-    monkeypatch.setenv("SYMGRAPH_CHECK", "2")
-    assert table.key_part() == "SYMGRAPH_CHECK=2"

@@ -534,3 +534,26 @@ def test_batches_of_matrices() -> None:
 def test_broadcasts(f: Callable, shapes: tuple) -> None:
     rng = np.random.default_rng(5)
     check(f, *(rng.uniform(0.5, 2, size=s) for s in shapes))
+
+
+# ---------------------------------------------------------------- far from 1
+def test_derivatives_stay_in_the_range_of_float32() -> None:
+    x, y = tf.placeholder(tf.float32, ()), tf.placeholder(tf.float32, ())
+    assert value(tf.gradients(x / y, y), {x: 1e25, y: 1e25}) == [pytest.approx(-1e-25, rel=1e-6)]
+    share = tf.exp(x) / (tf.exp(x) + tf.exp(y))
+    assert value(tf.gradients(share, [x, y]), {x: 50, y: 50}) == [pytest.approx(0.25), pytest.approx(-0.25)]
+    tanh = (tf.exp(x) - tf.exp(-x)) / (tf.exp(x) + tf.exp(-x))
+    assert value(tf.gradients(tanh, x), {x: 50}) == [pytest.approx(0, abs=1e-30)]
+    logits = tf.placeholder(tf.float32, (None, 3))
+    p = tf.exp(logits) / tf.reduce_sum(tf.exp(logits), 1, keepdims=True)
+    (found,) = value(tf.gradients(-tf.reduce_mean(tf.log(p[:, 0])), logits), {logits: [[50, 49, 48]]})
+    np.testing.assert_allclose(found, [[-0.334759, 0.244728, 0.090031]], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("steps", "at"), [(3, 40.0), (30, 20.0)])
+def test_a_chain_of_softplus_by_hand(steps: int, at: float) -> None:
+    x = tf.placeholder(tf.float32, ())
+    z = x
+    for _ in range(steps):
+        z = tf.log(tf.exp(z) + 1.0)
+    assert value(tf.gradients(z, x), {x: at}) == [pytest.approx(1, rel=1e-5)]
