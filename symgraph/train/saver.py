@@ -117,7 +117,7 @@ class Saver:
         if global_step is not None:
             step = operator.index(sess.run(global_step) if hasattr(global_step, "graph") else global_step)
             path += f"-{step:08d}" if self._pad else f"-{step}"
-        with sess._lock:
+        with sess.state.lock:
             checkpoint.write(path, self._values(sess), self._pieces(graph) if write_meta_graph else None)
         if write_state:
             self._record(path, latest_filename)
@@ -187,7 +187,7 @@ class Saver:
             keys = dict(_streams(graph)) if self._whole else {}
             streams = {STREAM + n: key for n, key in keys.items() if STREAM + n in values.entries}
             loaded = values.load([*wanted, *streams])
-        with sess._lock:
+        with sess.state.lock:
             state = sess.state
             for name, t in self._variables.items():
                 node, value = t.op.attrs["_node"], loaded[name].reshape(wanted[name][1])
