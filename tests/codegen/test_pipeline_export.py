@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from symgraph import codegen
 from symgraph.codegen import export
-from symgraph.codegen.ir import Buffer, Program
+from symgraph.codegen.ir import Buffer, Check, Program
 from tests.codegen import programs
 from tests.codegen.programs import Writer
 
@@ -108,3 +109,51 @@ def test_kernel_says_what_does_not_fit() -> None:
         kernel(f32(5, 3), f32(6, 1), f32(3, 1))
     with pytest.raises(FloatingPointError, match="inverse"):
         codegen.compile(PROGRAMS["algebra"][0]).kernel(np.zeros((4, 4), np.float32), np.array([0, 1, 2]), np.array(0, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    {
+        "Incompatible shapes: {left} vs. {right} in Add 'y' a.py:3\nn and m must be equal": (
+            "Incompatible shapes in Add 'y' a.py:3\nn and m must be equal"
+        ),
+        "slice index 5 of dimension 0 out of bounds: its extent is {right} in Slice 's' made at a.py:3": (
+            "slice index 5 of dimension 0 out of bounds in Slice 's' made at a.py:3"
+        ),
+        "x has {left} rows, y has {right}": "x has ? rows, y has ?",
+    }.items(),
+)
+def test_checks_say_no_braces(message: str, said: str) -> None:
+    w = Writer()
+    x, y = w.input("m"), w.input("k")
+    w.checks.append(Check("m", "k", message))
+    program = w.done(w.reduce("sum", x, (0,)), w.reduce("sum", y, (0,)))
+    with pytest.raises(ValueError) as caught:
+        codegen.compile(program).kernel(f32(2), f32(3))
+    assert str(caught.value) == said
+    text = export.standalone(codegen.compile(program, target="python"))
+    assert repr(said) in text and "{" not in text.partition("def call")[2]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_saved_source_reads_well(name: str) -> None:
+    program = PROGRAMS[name][0]
+    text = export.standalone(codegen.compile(program, target="python"))
+    imports = [line for line in text.splitlines() if line.startswith(("import ", "from "))]
+    assert len({line.partition(" import ")[0] for line in imports}) == len(imports) and "import numpy as np" in imports
+    assert text.index(imports[-1]) < text.index("def ")
+    head = text.partition("def call(")[0].rstrip().splitlines()
+    count = len(program.inputs) + len(program.states)
+    described = [line for line in head[len(head) - count :] if line.startswith("# x")]
+    assert [line.partition(":")[0] for line in described] == [f"# x{k}" for k in range(count)]
+    for line, n in zip(described, (*program.inputs, *program.states), strict=True):
+        assert line.endswith(f" {program.table()[n].origin}") and program.table()[n].role in line
+
+
+def test_names_stay_in_comments() -> None:
+    w = Writer()
+    w.reduce("sum", w.input(3), (0,))
+    w.buffers[0] = replace(w.buffers[0], origin="a\nraise SystemExit\r\x0c\u2028b")
+    text = export.standalone(codegen.compile(w.done(w.buffers[1].name), target="python"))
+    assert "# x0: input float32[3] a\\nraise SystemExit\\r\\x0c\\u2028b\n" in text
+    compile(text, "saved.py", "exec")
