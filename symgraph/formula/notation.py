@@ -31,6 +31,7 @@ class Notation:
     dot: str  # before a number, among scalars
     between_numbers: str  # before a number, where `times` would run into it
     hadamard: str  # element-wise product
+    by: str  # between the extents of a shape
     product: str  # between the factors of a matrix product
     minus: str
     infinity: str
@@ -102,6 +103,7 @@ TEXT = Notation(
     dot="·",
     between_numbers=" · ",
     hadamard=" ∘ ",
+    by="×",
     product="",
     minus="−",
     infinity="∞",
@@ -125,6 +127,7 @@ LATEX = Notation(
     dot=r" \cdot ",
     between_numbers=r" \cdot ",
     hadamard=r" \circ ",
+    by=r" \times ",
     product=" ",
     minus="-",
     infinity=r"\infty",

@@ -34,6 +34,7 @@ class Writer:
         self.labels, self.n = labels, notation
         self.memo: dict[Node, Written] = {}
         self.parts: set[Node] = set()
+        self.fractional = _NONE  # which operands of the node that is written are floats
         self.named: list[tuple[str, str]] = []
         uses = Counter(o for n in labels.order for o in n.operands)
         for n in labels.order:
@@ -69,7 +70,7 @@ class Writer:
         """A constant by its repr, with powers of ten written out."""
         v = v.item() if not isinstance(v, np.float32) else v
         if isinstance(v, float | np.float32) and not np.isfinite(v):
-            text = self.n.infinity if np.isinf(v) else "nan"
+            text = self.n.infinity if np.isinf(v) else self.n.name("nan")
             return (self.n.minus + text, SIGNED) if v < 0 else (text, ATOM)
         text = str(v)
         if text.startswith("-"):
@@ -127,7 +128,8 @@ class Writer:
         (o,) = n.operands
         if [d for d in o.shape if d != 1] == [d for d in n.shape if d != 1]:
             return w
-        return self.n.call("reshape", w[0]), ATOM
+        shape = self.n.by.join(self._in(self._body(sp.sympify(d), [], _NONE), PRODUCT) for d in n.shape)
+        return self.n.call("reshape", f"{w[0]}, {shape}"), ATOM
 
     def _window(self, n: Node) -> list[str]:
         """A slice as Python writes it, without the whole axes at its end."""
@@ -162,6 +164,7 @@ class Writer:
         )
         if diagonal and reducer in (None, "sum"):
             return self.n.call("diag" if reducer is None else "tr", read[0][0]), ATOM
+        self.fractional = frozenset(k for k, o in enumerate(n.operands) if o.dtype.is_floating)
         written = self._body(body, read, scalars)
         if reducer is None:
             return written
@@ -297,9 +300,19 @@ class Writer:
     def _raised(self, base: Written, exponent: Written) -> Written:
         return self.n.power(self._in(base, ATOM), exponent[0].replace(self.n.minus, "-")), POWER
 
+    def _alters(self, cast: sp.Basic) -> bool:
+        """Does a cast change numbers by more than their rounding: to truth values, or from fractions to integers?"""
+        source, target = cast.args[0], str(cast.args[1])
+        if target == "bool":
+            return True
+        truth = type(source).__name__.rstrip("_") in self.n.infix
+        return "int" in target and not truth and bool(scalar.operand_numbers(source) & self.fractional)
+
     def _function(self, e: sp.Basic, ops: Sequence[Written], scalars: frozenset[int]) -> Written:
         name = type(e).__name__.rstrip("_")
         args = [self._body(a, ops, scalars) for a in (e.args[:1] if name == "cast" else e.args)]
+        if name == "cast" and self._alters(e):
+            return self.n.call(str(e.args[1]), args[0][0]), ATOM
         if name in ("stopped", "cast"):
             return args[0]
         if name in self.n.infix:
@@ -317,7 +330,16 @@ class Writer:
         return self.n.call(_SHOWN.get(name, name), ", ".join(a for a, _ in args)), ATOM
 
 
-_SHOWN = {"maximum": "max", "minimum": "min", "sgn": "sign", "safe_log": "log", "floormod": "mod", "logical_not": "not"}
+_SHOWN = {
+    "maximum": "max",
+    "minimum": "min",
+    "Max": "max",
+    "Min": "min",
+    "sgn": "sign",
+    "safe_log": "log",
+    "floormod": "mod",
+    "logical_not": "not",
+}
 
 
 def _flipped(o: Node, ix: tuple[int | None, ...], n: Node) -> bool:

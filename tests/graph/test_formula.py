@@ -209,7 +209,16 @@ PIECES: list[tuple[Callable, tuple[Callable, ...], str]] = [
     (lambda A: A[1:, :2], (matrix,), "A[1:, :2]"),
     (lambda A: A[:, ::-1], (matrix,), "A[:, ::−1]"),
     (lambda A: tf.expand_dims(A, 0), (matrix,), "A"),
-    (lambda A: tf.reshape(A, [-1]), (matrix,), "reshape(A)"),
+    (lambda A: tf.reshape(A, [-1]), (matrix,), "reshape(A, 4m)"),
+    (lambda A: tf.reshape(A, [-1, 2]), (matrix,), "reshape(A, 2m×2)"),
+    (lambda A: tf.reshape(A, [2, 8]), (lambda: tf.placeholder(tf.float32, (4, 4), "A"),), "reshape(A, 2×8)"),
+    (lambda A: A[1:-1], (matrix,), "A[1:1 + max(0, m − 2)]"),
+    # casts
+    (lambda a: tf.cast(a, tf.int32), (a,), "int32(a)"),
+    (lambda a: tf.cast(tf.cast(a, tf.int32), tf.float32) * 2.0, (a,), "2 · int32(a)"),
+    (lambda a: tf.cast(a, tf.bool), (a,), "bool(a)"),
+    (lambda a, b: tf.cast(a > b, tf.int32), (a, b), "a > b"),
+    (lambda A: tf.argmax(A, 1, output_type=tf.int32), (matrix,), "argmax₁(A)"),
     (lambda A: tf.concat([A, 2.0 * A], 0), (matrix,), "concat(A, 2 · A)"),
     (lambda x: tf.reduce_sum(x * tf.ones((1, 1))), (lambda: tf.placeholder(tf.float32, (3, 3), "x"),), "sum(x ∘ ones)"),
 ]
@@ -231,8 +240,22 @@ def test_latex_pieces() -> None:
     assert latex(0.1 * (2.0 * x)) == r"0.1 \cdot 2 \, a"
     assert latex(tf.where(x >= y, x, s * y)) == r"\begin{cases} a & \text{if } a \ge b \\ c \, b & \text{otherwise} \end{cases}"
     assert latex(tf.reduce_max(tf.placeholder(tf.float32, (2, 2), "M"), 1)) == r"\max_{1}\left(M\right)"
+    assert latex(tf.argmax(tf.placeholder(tf.float32, (2, 2), "L"), 0)) == r"\operatorname{argmax}_{0}\left(L\right)"
+    assert latex(tf.logical_or(x <= y, x >= s)) == r"\left(a \le b\right) \lor \left(a \ge c\right)"
+    assert latex(tf.logical_and(tf.not_equal(x, y), x > s)) == r"\left(a \ne b\right) \land \left(a > c\right)"
+    assert latex(tf.cast(x, tf.int32)) == r"\operatorname{int32}\left(a\right)"
+    assert latex(x * float("nan")) == r"\mathrm{nan} \, a"
     assert latex(1e-8 * x) == r"10^{-8} \, a"
     assert latex(tf.floor(tf.sqrt(x))) == r"\left\lfloor \sqrt{a}\right\rfloor"
+
+
+def test_no_double_superscripts() -> None:
+    A = tf.placeholder(tf.float32, (3, 3), "A_1")
+    (g,) = tf.gradients(tf.matrix_determinant(A), [A])
+    assert latex(g) == r"\det\left(A_{1}\right) \, \left(A_{1}^{-1}\right)^\top"
+    (g,) = tf.gradients(tf.linalg.logdet(A), [A])
+    assert latex(g) == r"\left(A_{1}^{-1}\right)^\top"
+    assert latex(tf.reshape(A, [9, 1])) == r"\operatorname{reshape}\left(A_{1}, 9 \times 1\right)"
 
 
 # ---------------------------------------------------------------- names
