@@ -162,7 +162,7 @@ tf.matmul(X, theta, name="dense/MatMul")  #: c
     ),
     build("reshape_two_wild", "x = tf.zeros([2, 3])\ntf.reshape(x, [-1, -1])", ValueError, "Only one input size may be -1, not both"),
     build("reshape_negative", "x = tf.zeros([2, 3])\ntf.reshape(x, [-2, 3])", ValueError, "Size -2 must be non-negative"),
-    build("reshape_to_words", "x = tf.zeros([2, 3])\ntf.reshape(x, 'abc')", ValueError, "Reshape 'Reshape' made at", "'abc'"),
+    build("reshape_to_words", "x = tf.zeros([2, 3])\ntf.reshape(x, 'abc')", TypeError, "Reshape 'Reshape' made at", "'abc'"),
     build(
         "concat_rank",
         "a = tf.zeros([2, 3])  #: a\nb = tf.zeros([3])  #: b\ntf.concat([a, b], 0)",
