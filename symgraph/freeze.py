@@ -134,12 +134,30 @@ class _Emitter:
         self.states: list[Node] = []
         self.lowered: dict[tuple, fn.Body] = {}
 
+    def _in_order(self, nodes: Sequence[Node]) -> list[Node]:
+        """Operands first, otherwise as the operations were made: an order that depends on the graph alone.
+
+        (Serials also tell which equal nodes an older graph left behind, and so would the source and its place in the
+        cache.)  The last output of an operation comes first: so a gradient is computed backwards, layer by layer."""
+        wanted, done = set(nodes), dict.fromkeys(())
+        for root in [*sorted(self.names, key=lambda n: (self.names[n][0].number, -self.names[n][1])), *nodes]:
+            stack = [root] if root in wanted else []
+            while stack:
+                n = stack[-1]
+                todo = [o for o in n.operands if o not in done]
+                if todo and n not in done:
+                    stack.extend(reversed(todo))
+                else:
+                    done[stack.pop()] = None
+        return list(done)
+
     # -- the whole
     def run(self, results: Sequence[Node], versions: Mapping[Node, Node], draws: Sequence[Node], fed: Sequence[Node]) -> Frozen:
         roots = [*results, *versions.values(), *versions, *draws]
         order = toposort(roots)
         if lacking := _lacking(order):  # d sum(X)/dX reads no X, but has its shape
             order = toposort([*roots, *(n for n in fed if lacking.intersection(n.shape))])
+        order = self._in_order(order)
         for n in order:
             self.sizes.read(n)
         for n in order:  # sizes belong to inputs, so these come first
