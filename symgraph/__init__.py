@@ -106,6 +106,7 @@ from .scopes import (
     get_collection_ref,
     get_variable,
     get_variable_scope,
+    name_scope,
     variable_scope,
 )
 from .session import InteractiveSession, Session
@@ -141,8 +142,3 @@ linalg = _Namespace(
 )
 math = _Namespace(**_math._made, reduce_sum=reduce_sum, reduce_mean=reduce_mean, reduce_max=reduce_max, reduce_min=reduce_min)
 nn = _Namespace(**{n: _math._made[n] for n in ("relu", "sigmoid", "softplus", "tanh")})
-
-
-def name_scope(name: "str | None", default_name: "str | None" = None, values: object = None):
-    """Operations made inside the `with` are called name/...; yields the scope's full name with a slash."""
-    return get_default_graph().name_scope(name if name is not None else default_name)

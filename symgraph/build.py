@@ -156,8 +156,7 @@ def axis_in(axis: int, rank: int, what: str = "dimension") -> int:
     axis = int(axis)
     if not -rank <= axis < rank:
         raise ShapeError(
-            f"Invalid {what} {axis} for input with {rank} dimensions\n"
-            + (f"axes are {-rank} to {rank - 1}" if rank else "it has no axes")
+            f"Invalid {what} {axis} for input with {rank} dimensions\n" + (f"axes are {-rank} to {rank - 1}" if rank else "it has no axes")
         )
     return axis % rank
 

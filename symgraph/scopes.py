@@ -7,8 +7,10 @@ The store of variables and the current scope belong to the graph.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial, wraps
+from inspect import signature
 from typing import Any
 
 from .dtypes import as_dtype, float32
@@ -117,7 +119,42 @@ def get_variable_scope() -> VariableScope:
     return _store(get_default_graph()).current
 
 
-@contextmanager
+class Reusable:
+    """A context that can be entered again and again, each time anew, as TF1's scopes can."""
+
+    def __init__(self, enter: Callable[[], AbstractContextManager[Any]]) -> None:
+        self._enter = enter
+        self._open: list[AbstractContextManager[Any]] = []
+
+    def __enter__(self) -> Any:
+        context = self._enter()
+        entered = context.__enter__()
+        self._open.append(context)
+        return entered
+
+    def __exit__(self, *exc: Any) -> bool | None:
+        return self._open.pop().__exit__(*exc)
+
+
+def reusable(make: Callable[..., Iterator[Any]]) -> Callable[..., Reusable]:
+    """Decorator: a generator with one yield, as a function that gives a `Reusable` context."""
+
+    @wraps(make)
+    def call(*args: Any, **kwargs: Any) -> Reusable:
+        signature(make).bind(*args, **kwargs)
+        return Reusable(partial(contextmanager(make), *args, **kwargs))
+
+    return call
+
+
+@reusable
+def name_scope(name: str | None, default_name: str | None = None, values: Any = None) -> Iterator[str]:
+    """Operations made inside the `with` are called name/...; yields the scope's full name with a slash."""
+    with get_default_graph().name_scope(name if name is not None else default_name) as scope:
+        yield scope
+
+
+@reusable
 def variable_scope(
     name_or_scope: Any,
     default_name: str | None = None,
@@ -161,7 +198,7 @@ def variable_scope(
             initializer if initializer is not None else base.initializer,
             regularizer if regularizer is not None else base.regularizer,
             as_dtype(dtype) if dtype is not None else base.dtype,
-            names,
+            name_or_scope.original_name_scope if isinstance(name_or_scope, VariableScope) else names,
         )
         store.opened[full] = store.opened.get(full, 0) + 1
         with _entered(store, scope):
@@ -192,6 +229,8 @@ def get_variable(
     `initializer`: a function of the shape, or a value that brings its own; default Glorot's uniform.  ValueError when a
     variable exists and the scope does not reuse, when it does not exist and the scope does, and when shape or dtype
     differ from what was made."""
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a variable must be a string, not {type(name).__name__}: {name!r}")
     graph = get_default_graph()
     store = _store(graph)
     scope = store.current

@@ -76,7 +76,7 @@ def _parts(a, b):
     return floored, mod
 
 
-_float_parts = numba.njit(error_model="numpy")(_parts)
+_float_parts = numba.njit(error_model="numpy", fastmath=False)(_parts)
 
 
 @overload(floordiv)

@@ -20,7 +20,8 @@ from numba import config
 
 from . import philox_numpy
 
-FLAGS = {"error_model": "numpy", "no_cfunc_wrapper": True}
+FLAGS = {"error_model": "numpy", "no_cfunc_wrapper": True, "fastmath": False}
+"""fastmath is said: what is left unsaid, Numba takes from the caller that is compiled at that moment."""
 _u64, _f32, _f64 = np.uint64, np.float32, np.float64
 _M0, _M1, _W0, _W1 = _u64(0xD2511F53), _u64(0xCD9E8D57), _u64(0x9E3779B9), _u64(0xBB67AE85)
 _LOW, _HALF = _u64(0xFFFFFFFF), _u64(32)

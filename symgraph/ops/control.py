@@ -19,9 +19,14 @@ def no_op(name: str | None = None) -> Operation:
     return get_default_graph().add("NoOp", (), {}, name or "NoOp")
 
 
+def _flat(values: Any) -> list[Any]:
+    """The leaves of nested lists and tuples."""
+    return [leaf for v in values for leaf in (_flat(v) if isinstance(v, list | tuple) else [v])]
+
+
 def group(*inputs: Any, name: str | None = None) -> Operation:
     """One operation that runs all of `inputs`."""
-    flat = [v for i in inputs for v in (i if isinstance(i, list | tuple) else (i,))]
+    flat = _flat(inputs)
     graph = next((v.graph for v in flat if hasattr(v, "graph")), None) or get_default_graph()
     with Attempt(graph, "NoOp", name or "group_deps", {f"input {k}": v for k, v in enumerate(flat)}), graph.control_dependencies(flat):
         return graph.add("NoOp", (), {}, name or "group_deps")

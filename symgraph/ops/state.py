@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .. import build, scalar
+from .. import build, dtypes, scalar
 from ..dtypes import DType
 from ..graph import Arithmetic, Attempt, Graph, Operation, Tensor, builder, convert, get_default_graph, get_default_session
 from ..node import Kind, Node
@@ -72,6 +72,8 @@ class Variable(Arithmetic):
             if callable(initial_value) and not isinstance(initial_value, Tensor):
                 initial_value = initial_value()
             value = convert(initial_value, dtype=dtype, name="initial_value", graph=graph)
+            if value.dtype is dtypes.string:
+                raise TypeError("a variable holds numbers or truth values, not strings")
             extents = value.extents
             if extents is None or not is_known(extents):
                 raise ValueError(f"initial_value must have a shape specified: {value}")

@@ -63,7 +63,8 @@ def write(file: str, tensors: Mapping[str, np.ndarray], graph: str | None) -> No
 
 
 def _header(order: Sequence[str], tensors: Mapping[str, np.ndarray], graph: str | None, digests: Sequence[str]) -> bytes:
-    own = {"version": VERSION, "graph": graph, "digests": dict(zip(order, digests, strict=True))}
+    own: dict[str, Any] = {"version": VERSION, "graph": graph, "digests": dict(zip(order, digests, strict=True))}
+    own["seal"] = _seal(own)
     header: dict[str, Any] = {"__metadata__": {"symgraph": json.dumps(own)}}
     at = 0
     for n in order:
@@ -73,6 +74,11 @@ def _header(order: Sequence[str], tensors: Mapping[str, np.ndarray], graph: str 
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text
+
+
+def _seal(own: Mapping[str, Any]) -> str:
+    """The digest of what the metadata says beside it."""
+    return hashlib.sha256(json.dumps({k: v for k, v in own.items() if k != "seal"}, sort_keys=True).encode()).hexdigest()
 
 
 def _digest(name: str, a: np.ndarray) -> str:
@@ -132,7 +138,9 @@ class Values:
         except (ValueError, AttributeError, TypeError, RecursionError) as e:
             raise self._damaged(f"its header cannot be read ({e})") from None
         if own is None:
-            raise ValueError(f"{self.path} is a safetensors file, but not one that symgraph wrote: it has no digests")
+            raise ValueError(
+                f"{self.path} is not a file that symgraph wrote, or its header is damaged: it has no digests. Nothing was restored."
+            )
         version = own.get("version") if isinstance(own, dict) else None
         if type(version) is int and version > VERSION:
             raise ValueError(f"{self.path} was written by a newer symgraph: its format is {version}, this one reads up to {VERSION}")
@@ -143,6 +151,8 @@ class Values:
         for name in {**header, **own["digests"]}:
             self.entries[name] = self._entry(name, header.get(name), own["digests"].get(name), 8 + length)
         self._check_extent(size, 8 + length)
+        if own.get("seal") != _seal(own):
+            raise self._damaged("its metadata is not as it was written")
 
     def _entry(self, name: str, stored: Any, digest: Any, base: int) -> Entry:
         try:

@@ -1,6 +1,7 @@
 """Random streams: known answers, TensorFlow's recorded numbers, and one value at a time from the rules."""
 
 import math
+import os
 import subprocess
 import sys
 
@@ -183,3 +184,19 @@ def test_shuffle(module):
 def test_the_numpy_twin_needs_no_numba():
     code = "import sys; from symgraph.codegen.runtime import philox_numpy; assert not [m for m in sys.modules if m.startswith('numba')]"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_first_compiled_inside_a_kernel_that_contracts() -> None:
+    """Numba hands the flags of a function on to what it calls and compiles meanwhile; the draws must not take them."""
+    code = """
+import numba, numpy as np
+from symgraph.codegen.runtime import philox, philox_numpy
+@numba.njit(fastmath={"contract"}, error_model="numpy")
+def kernel(out, stream, a, b):
+    philox.uniform_f32(out, stream, a, b)
+a, b, out, wanted = np.float32(0.1), np.float32(1.7), np.empty(4000, np.float32), np.empty(4000, np.float32)
+kernel(out, np.array([0, 1, 2]), a, b)
+philox_numpy.uniform_f32(wanted, np.array([0, 1, 2]), a, b)
+assert np.array_equal(out, wanted), (out != wanted).sum()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})

@@ -106,7 +106,7 @@ def test_truncated(small: tuple) -> None:
 def test_other_files(small: tuple) -> None:
     saver, path, data = small
     save_file({"weights": np.zeros((2, 3))}, path + ".safetensors")
-    assert_refused(saver, path, match="but not one that symgraph wrote")
+    assert_refused(saver, path, match="is not a file that symgraph wrote")
     save_file({}, path + ".safetensors", {"symgraph": json.dumps({"version": 2})})
     assert_refused(saver, path, match="written by a newer symgraph: its format is 2, this one reads up to 1")
     metadata = {"symgraph": json.dumps({"version": 1, "graph": None, "digests": {"weights": "0" * 64, "lost": "0" * 64}})}
