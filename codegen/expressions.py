@@ -20,7 +20,7 @@ from .scalar import Body, Instr
 SHORT = {"float32": "f32", "float64": "f64", "int8": "i8", "int16": "i16", "int32": "i32", "int64": "i64", "uint8": "u8", "bool": "bool_"}
 """Names of the dtypes in generated source, bound at its top: f32 = np.float32."""
 VECMATH = frozenset(("exp", "log", "log1p", "expm1", "sin", "cos", "tanh", "sigmoid", "softplus", "erf"))
-ATOM, UNARY, POWER, PRODUCT, SUM, COMPARE, CHOICE = 9, 8, 7, 6, 5, 3, 1
+ATOM, UNARY, POWER, PRODUCT, SUM, COMPARE = 9, 8, 7, 6, 5, 3
 LONG = 90
 """Characters past which an expression is split by naming a part."""
 

@@ -7,13 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .printer import MODULES
-
 
 def namespace() -> dict[str, Any]:
     """NumPy and a plain twin of every runtime function, by name."""
-    names: dict[str, Any] = {"np": np}
-    for m in MODULES:
-        module = import_module(f"{__package__}.runtime.{m}")
-        names.update(module.plain() if hasattr(module, "plain") else module.PLAIN)
-    return names
+    return {"np": np, **import_module(f"{__package__}.runtime.twins").python_namespace()}

@@ -36,10 +36,6 @@ def leaf(kind: Kind, name: str, shape: Shape, dtype: DType, owner: object = None
     return make(kind, (), (Key(name, owner),), shape, dtype)
 
 
-def random(name: str, distribution: str, shape: Shape, dtype: DType, operands: tuple[Node, ...], owner: object = None) -> Node:
-    return make(Kind.RANDOM, operands, (Key(name, owner), distribution), shape, dtype)
-
-
 def filled(value: object, shape: Shape, dtype: DType) -> Node:
     """The same number everywhere; `value` may be a sympy expression over sizes."""
     return generic(sp.sympify(value), (), (), shape, len(shape), None, dtype)

@@ -42,10 +42,6 @@ class DataLossError(OpError):
     """A file is damaged: shorter than it was, or different from what was written."""
 
 
-class UnimplementedError(OpError, NotImplementedError):
-    """The operation exists in TF1 but not (yet) here; the message says what to use instead."""
-
-
 class NoGradientError(LookupError):
     """A path from y to x runs through an operation whose derivative is not defined."""
 

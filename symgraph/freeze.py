@@ -27,12 +27,11 @@ from .sizes import Sizes
 
 @dataclass(frozen=True)
 class Frozen:
-    """A Program and what its buffers stand for: `feeds`, `variables` and `streams` in the program's calling order."""
+    """A Program and what its buffers stand for: `feeds` (its inputs) and `states` (variables and streams) in its calling order."""
 
     program: ir.Program
     feeds: tuple[Node, ...]
     states: tuple[Node, ...]
-    symbols: tuple[tuple[sp.Symbol, str, int], ...]
     ambiguous: frozenset[sp.Symbol]
     """Sizes that were taken to equal another one: the program does not hold when one of them is 1."""
 
@@ -122,12 +121,10 @@ class _Emitter:
         self.buffers: list[ir.Buffer] = []
         self.statements: list[ir.Statement] = []
         self.of: dict[Node, str] = {}
-        self.literals: dict[Node, str] = {}
         self.size_rules: dict[str, ir.SizeOf | ir.SizeExpr] = {}
         self.rule_names: dict[ir.SizeExpr, str] = {}
         self.size_names: dict[Extent, str] = {}
         self.symbols: dict[sp.Symbol, str] = {}
-        self._place: dict[sp.Symbol, tuple[str, int]] = {}
         self.shapes: dict[str, tuple[ir.Size, ...]] = {}
         self._late: list[tuple[int, Node]] = []
         self.feeds: list[Node] = []
@@ -193,8 +190,7 @@ class _Emitter:
         )
         ir.verify(program)
         ambiguous = frozenset(s for pair in self.sizes.checks for d in pair if isinstance(d, sp.Expr) for s in d.free_symbols)
-        where = tuple((s, *self._place[s]) for s in self.symbols if s in self._place)
-        return Frozen(program, tuple(self.feeds), tuple(self.states), where, ambiguous)
+        return Frozen(program, tuple(self.feeds), tuple(self.states), ambiguous)
 
     def _prune(self, outputs: Sequence[str], updates: Sequence[tuple[str, str]]) -> list[ir.Buffer]:
         """Drop statements and constants that nothing reads (a transpose that every reader folded in)."""
@@ -308,7 +304,6 @@ class _Emitter:
                 size = f"n{len(self.size_rules)}"
                 self.size_rules[size] = ir.SizeOf(name, axis)
                 self.symbols[d] = size
-                self._place[d] = (name, axis)
         self.of[n] = name
         self.feeds.append(n)
         self._late.append((len(self.buffers), n))

@@ -24,12 +24,8 @@ from .plan import Family, Plan, State, feed_array
 class Function:
     """Callable with one array per input; made by `function` or `Session.compiled`."""
 
-    def __init__(self, family: Family, many: bool, session: Any = None) -> None:
-        self._family, self._many, self._session = family, many, session
-
-    @classmethod
-    def _of(cls, family: Family, many: bool) -> Function:
-        return cls(family, many)
+    def __init__(self, family: Family, many: bool) -> None:
+        self._family, self._many = family, many
 
     def __call__(self, *args: Any) -> Any:
         """The outputs for these inputs: one array, or a list when `outputs` was a list."""

@@ -39,7 +39,8 @@ def sweep(
     roots, links = list(ys), dict(links or {})
     extra = {leaf: f() for leaf, f in links.items()}
     order = toposort([*roots, *extra.values()])
-    live = set(xs)
+    wanted = set(xs)
+    live = set(wanted)
     for _ in range(len(extra) + 1):  # a link makes a leaf depend on what its expression depends on
         live = depends_on([*roots, *extra.values()], live)
         more = {leaf for leaf, e in extra.items() if e in live and leaf not in live}
@@ -54,7 +55,7 @@ def sweep(
         if n not in adjoint or n not in live:
             continue
         g = _total(adjoint.pop(n))
-        if n in xs:
+        if n in wanted:
             result[n] = g
         if n in extra:
             adjoint.setdefault(extra[n], []).append(g)

@@ -132,7 +132,7 @@ class Session:
         if feed is None:
             ops = needed_operations([*operations, *(t.op for t in tensors)], {})
             feed = [op.outputs[0] for op in ops if op.type == "Placeholder"]
-        return Function._of(self.family(tensors, operations, tuple(feed)), isinstance(fetches, list | tuple))
+        return Function(self.family(tensors, operations, tuple(feed)), isinstance(fetches, list | tuple))
 
     # -- life
     def close(self) -> None:
