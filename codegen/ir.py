@@ -48,12 +48,26 @@ class Buffer:
 
 
 @dataclass(frozen=True, slots=True)
+class At:
+    """In an operand's index: this axis is read where the value of operand `slot` says.
+
+    That operand is int32 or int64 and walks labels only.  A coordinate outside of the axis is an error that the launch
+    raises as `IndexError` naming the statement's origin.
+    """
+
+    slot: int
+
+
+Walk = int | None | At
+
+
+@dataclass(frozen=True, slots=True)
 class Map:
     """out[labels] = reduce over the remaining labels of body(operands at their labels).
 
     The iteration space has one size per label in `space`.  Labels 0 .. rank(out)-1 are the axes of `out` in order;
     labels from rank(out) on are reduced by `reducer` (None when there are none).  `index[k][axis]` is the label that
-    walks that axis of operand k, or None when the axis has extent 1 and is always read at 0 (broadcasting).
+    walks that axis of operand k, None when the axis has extent 1 and is always read at 0 (broadcasting), or `At` (a gather).
     `argmax` and `argmin` reduce exactly one label, give int64, and take the first of ties.
     The identity of an empty reduction is the reducer's own (sum 0, prod 1, max -inf or the least integer, ...).
     Sums of float32 keep float32; sums of bool and of small integers keep the dtype of `out`.
@@ -61,7 +75,7 @@ class Map:
 
     out: str
     operands: tuple[str, ...]
-    index: tuple[tuple[int | None, ...], ...]
+    index: tuple[tuple[Walk, ...], ...]
     space: tuple[Size, ...]
     body: Body
     reducer: str | None = None
@@ -151,6 +165,19 @@ class Random:
     x: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """The transpose of a gather of rows: out[i, ...] = sum over r with at[r] == i of x[r, ...], added in the order of r.
+
+    `at` is int32 or int64 of shape (rows,), x has shape (rows, ...) and out (extent, ...).  A coordinate outside of the
+    extent is an error that the launch raises as `IndexError` naming the statement's origin.
+    """
+
+    out: str
+    x: str
+    at: str
+
+
 Statement = Map | MatMul | Reshape | Slice | Place | Concat | Linalg | Random
 
 
@@ -210,6 +237,29 @@ class Program:
         return "\n".join(_lines(self))
 
 
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A step again and again: for s = first .. last - 1, `record` where s is a multiple of `every`, and then `step`.
+
+    The two programs share inputs, states and sizes by name: a name means the same in both.  What is recorded is
+    `record.outputs` (values before the step), or without a record program `step.outputs`, also at multiples of `every`.
+    Inputs named in `stepped` are given with one more leading axis, and step s sees their slice s.  Sizes named in
+    `lengths` have a value for each step: the extent, at most that of the slice, of what the step sees.
+    All other inputs hold the same values for all steps.
+    """
+
+    name: str
+    step: Program
+    record: Program | None = None
+    stepped: tuple[str, ...] = ()
+    lengths: tuple[str, ...] = ()
+
+    @property
+    def recorded(self) -> Program:
+        """The program whose outputs are recorded."""
+        return self.record or self.step
+
+
 def reads(s: Statement) -> tuple[str, ...]:
     """Names of the buffers that a statement reads, in order (a random stream is read and written)."""
     match s:
@@ -219,6 +269,8 @@ def reads(s: Statement) -> tuple[str, ...]:
             return (s.a, s.b)
         case Reshape() | Slice() | Place():
             return (s.x,)
+        case Scatter():
+            return (s.x, s.at)
         case Concat():
             return s.xs
         case Linalg():
