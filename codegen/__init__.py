@@ -19,6 +19,7 @@ _HOME = {
     "Judged": "judge",
     "ProgramTooLong": "cpu",
     "compile": "cpu",
+    "compile_loop": "steps",
     "interpret": "reference",
     "worth_compiling": "cpu",
 }

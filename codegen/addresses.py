@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .ir import Size
+from .ir import Size, SizeExpr
 
 
 class Names:
@@ -46,6 +46,13 @@ def product(shape: Sequence[Size], names: Names) -> str:
     if number == 0:
         return "0"
     return " * ".join(([str(number)] if number != 1 or not words else []) + words)
+
+
+def size_text(rule: SizeExpr, names: Names) -> str:
+    """A computed size as text."""
+    words = [names.size(a) for a in rule.args]
+    symbol = {"add": " + ", "sub": " - ", "mul": " * ", "floordiv": " // "}.get(rule.fn)
+    return symbol.join(words) if symbol else f"max({', '.join(words)})"
 
 
 def scaled(a: str, b: str) -> str:

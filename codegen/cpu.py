@@ -18,12 +18,12 @@ import numpy as np
 from . import config, report, whitelist
 from .cache import load
 from .export import dispatcher, standalone
-from .fuse import fuse
+from .fuse import PassNote, fuse
 from .ir import Program, verify
 from .launch import Launcher
-from .lower import lower
-from .memory import failing, place
-from .phases import schedule
+from .lower import Kernel, Part, lower
+from .memory import Arguments, place
+from .phases import Hints, schedule
 from .plain import namespace
 from .printer import module_of, print_source, runtime
 from .runtime.symbols import thread_control
@@ -52,31 +52,47 @@ def compile(program: Program, *, target: Target = "cpu") -> Executable:  # noqa:
     Raises `ProgramError` for a program that breaks the laws of `ir`, `ProgramTooLong` past MAX_STATEMENTS or MAX_LINES.
     """
     start = time.perf_counter()
+    arguments = Arguments()
+    part, notes = decide(program, arguments, {})
+    kernel = lower(part, arguments, {})
+    made = build(kernel, target)
+    launcher = Launcher(part.program, kernel, part.memory, tuple(arguments.failing))
+    done = report.Made(program, part.program, notes, part.plans, part.memory, kernel, made.cache, time.perf_counter() - start)
+    return Executable(program, made.source, made.path, launcher, made.entry, done)
+
+
+def decide(program: Program, arguments: Arguments, hints: Hints, promote: bool = True) -> tuple[Part, tuple[PassNote, ...]]:
+    """What runs together and where values live: the program after the passes, its plans and memory."""
     verify(program)
     if not worth_compiling(program):
         raise ProgramTooLong(f"{program.name} has {len(program.statements)} statements, more than {MAX_STATEMENTS}: interpret it")
     fused, notes = fuse(program, checked)
-    phases = schedule(fused)
-    plans = tuple(arrange(phase, fused.table()) for phase in phases)
-    memory = place(fused, plans)
-    kernel = lower(fused, plans, memory)
+    plans = tuple(arrange(phase, fused.table()) for phase in schedule(fused, hints))
+    return Part(fused, plans, place(fused, plans, arguments, hints, promote)), notes
+
+
+@dataclass(frozen=True)
+class Built:
+    """A kernel as running code: its text, its file, its entry, and what the cache said."""
+
+    source: str
+    path: Path | None
+    entry: Callable[..., None]
+    cache: str
+
+
+def build(kernel: Kernel, target: Target) -> Built:
+    """Source text, checked, and compiled, loaded from the cache, or run as plain Python."""
     source, key = print_source(kernel), print_source(kernel, comments=False)
     if (lines := key.count("\n")) > MAX_LINES:
-        raise ProgramTooLong(f"the source of {program.name} has {lines} lines, more than {MAX_LINES}: interpret it")
+        raise ProgramTooLong(f"the source of {kernel.name} has {lines} lines, more than {MAX_LINES}: interpret it")
     whitelist.check(source)
-    launcher = Launcher(fused, kernel, memory, tuple(failing(plans)))
     if target == "python":
-        module, path, cache = _plain_module(source), None, "not compiled: runs as plain Python"
-    else:
-        runtime(kernel.helpers | {"barrier_wait"})
-        loaded = load(source, key_source=key, name=program.name)
-        module, path, cache = (
-            loaded.module.__dict__,
-            loaded.path,
-            f"{'hit' if loaded.hit else 'miss'}: {loaded.why}, {loaded.seconds:.3f} s",
-        )
-    made = report.Made(program, fused, notes, plans, memory, kernel, cache, time.perf_counter() - start)
-    return Executable(program, source, path, launcher, module["kernel"], made)
+        return Built(source, None, _plain_module(source)["kernel"], "not compiled: runs as plain Python")
+    runtime(kernel.helpers | {"barrier_wait"})
+    loaded = load(source, key_source=key, name=kernel.name)
+    said = f"{'hit' if loaded.hit else 'miss'}: {loaded.why}, {loaded.seconds:.3f} s"
+    return Built(source, loaded.path, loaded.module.__dict__["kernel"], said)
 
 
 def checked(name: str, program: Program) -> Program:
@@ -123,31 +139,13 @@ class Executable:
         arrays, and NumPy scalars for rank 0.  Raises ValueError for shapes that do not fit, FloatingPointError when a
         `Linalg` statement fails (the states are then as they were).
         """
-        return self.launcher.bind(self._single(self.entry), states)
-
-    def _single(self, enter: Callable[..., None]) -> Callable[..., None]:
-        """`enter` with BLAS on one thread, where it is called at all: a 784-300-10 net took 1.8 ms a step with two, 0.65 with one."""
-        if not any(module_of(h) in ("blas", "dense") for h in self.launcher.kernel.helpers):
-            return enter
-        set_threads, get_threads = thread_control()
-
-        def run(*args: object) -> None:
-            before = get_threads()
-            if before == 1:
-                return enter(*args)
-            set_threads(1)
-            try:
-                return enter(*args)
-            finally:
-                set_threads(before)
-
-        return run
+        return self.launcher.bind(with_single_blas(self.entry, self.launcher.kernel), states)
 
     def bind_team(self, states: Sequence[np.ndarray], nthreads: int) -> Callable[..., tuple]:
         """The same, run by a team of threads: the results are bit-equal."""
         from .runtime.team import run_team
 
-        return self.launcher.launch(self._single(run_team), (nthreads, self.entry), states, nthreads)
+        return self.launcher.launch(with_single_blas(run_team, self.launcher.kernel), (nthreads, self.entry), states, nthreads)
 
     @cached_property
     def kernel(self) -> Any:
@@ -158,3 +156,22 @@ class Executable:
         """Write the kernel as a file that needs only NumPy and Numba; see `export`."""
         Path(path).write_text(standalone(self), encoding="utf-8")
         return Path(path)
+
+
+def with_single_blas(enter: Callable[..., None], kernel: Kernel) -> Callable[..., None]:
+    """`enter` with BLAS on one thread, where it is called at all: a 784-300-10 net took 1.8 ms a step with two, 0.65 with one."""
+    if not any(module_of(h) in ("blas", "dense") for h in kernel.helpers):
+        return enter
+    set_threads, get_threads = thread_control()
+
+    def run(*args: object) -> None:
+        before = get_threads()
+        if before == 1:
+            return enter(*args)
+        set_threads(1)
+        try:
+            return enter(*args)
+        finally:
+            set_threads(before)
+
+    return run

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .addresses import Names, product
+from .addresses import Names, product, size_text
 from .ir import SizeOf
 from .printer import escape, module_of
 from .reference import failure
@@ -78,9 +78,7 @@ def _call_lines(made: Executable, extra: tuple[str, ...]) -> Iterator[str]:
         if isinstance(rule, SizeOf):
             yield f"    {short} = {given[rule.buffer]}.shape[{rule.axis}]"
         else:
-            symbol = {"add": " + ", "sub": " - ", "mul": " * ", "floordiv": " // "}.get(rule.fn)
-            words = [names.size(a) for a in rule.args]
-            yield f"    {short} = " + (symbol.join(words) if symbol else f"max({', '.join(words)})")
+            yield f"    {short} = {size_text(rule, names)}"
     for c in program.checks:
         yield f"    if {names.size(c.left)} != {names.size(c.right)}:"
         yield f"        raise ValueError({_without_numbers(c.message)!r})"

@@ -255,6 +255,24 @@ class Loop:
     lengths: tuple[str, ...] = ()
 
     @property
+    def programs(self) -> tuple[Program, ...]:
+        return (self.record, self.step) if self.record else (self.step,)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The inputs of both programs, in calling order."""
+        return tuple(dict.fromkeys(n for p in self.programs for n in p.inputs))
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The states of both programs, in calling order."""
+        return tuple(dict.fromkeys(n for p in self.programs for n in p.states))
+
+    def table(self) -> dict[str, Buffer]:
+        """Inputs, states and constants of both programs, and the temps of the step."""
+        return {b.name: b for p in self.programs for b in p.buffers}
+
+    @property
     def recorded(self) -> Program:
         """The program whose outputs are recorded."""
         return self.record or self.step

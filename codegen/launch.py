@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .ir import Linalg, Program
+from .ir import Buffer, Linalg, Program
 from .lower import Kernel
 from .memory import ROW_BLOCK, Arg, Memory, Result
 from .reference import failure
@@ -117,26 +117,31 @@ class Launcher:
     def _fixed(self, a: Arg, states: Mapping[str, np.ndarray]) -> np.ndarray | None:
         """The array of an argument that no call changes."""
         table = self.program.table()
-        match a.role:
-            case "state":
-                return states[a.buffer].reshape(-1)
-            case "const":
-                value = table[a.buffer].value
-                assert value is not None
-                return pack(value) if self.memory.homes[a.buffer].packed else np.ascontiguousarray(value).reshape(-1)
-            case "constants":
-                return np.array([table[n].value for n in self.memory.pools[a.name]], a.dtype)
-            case "scalars":
-                return np.zeros(len(self.memory.pools[a.name]), a.dtype)
-            case "status":
-                return np.zeros(max(1, len(self.linalg)), np.int64)
-        return None
+        if a.role == "state":
+            return states[a.buffer].reshape(-1)
+        return constant(a, self.kernel, table)
 
     def _fail(self, status: np.ndarray) -> None:
         s = self.linalg[int(np.flatnonzero(status)[0])]
         status[:] = 0
         b = self.program.table()[s.out]
         raise FloatingPointError(failure(s.fn, b.origin or b.name))
+
+
+def constant(a: Arg, kernel: Kernel, table: Mapping[str, Buffer]) -> np.ndarray | None:
+    """The array of an argument that is the same for every launch, or that every launch writes anew."""
+    match a.role:
+        case "const":
+            value = table[a.buffer].value
+            assert value is not None
+            return pack(value) if a.packed else np.ascontiguousarray(value).reshape(-1)
+        case "constants":
+            return np.array([table[n].value for n in kernel.pools[a.name]], a.dtype)
+        case "scalars":
+            return np.zeros(len(kernel.pools[a.name]), a.dtype)
+        case "status":
+            return np.zeros(a.extent.count({}, 1), np.int64)
+    return None
 
 
 @dataclass(slots=True)

@@ -7,20 +7,25 @@ memory that the other writes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .addresses import Names, product
-from .ir import Program
-from .loops import Barrier, Comment, For, If, Let, Node, Store
-from .memory import FLAT_BLOCK, Arg, Memory, failing
+from .addresses import Names, product, scaled, size_text
+from .ir import Loop, Program, Size, SizeExpr, SizeOf
+from .loops import Barrier, Call, Comment, For, If, Let, Node, Return, Store
+from .memory import FLAT_BLOCK, Arg, Arguments, Extent, Home, Memory
 from .nests import PhaseWriter, Region
-from .phases import SERIAL, estimate
+from .phases import SERIAL, Hints, estimate
 from .stages import Plan
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A lowered program: array arguments, size arguments (name in the program, name in the source), body, runtime names."""
+    """A lowered program or loop: array arguments, size arguments (name in the program, name in the source), body, runtime
+    names, and the buffers behind the pools of scalars.
+
+    In a loop, arrays named in `stepped` come with one more leading axis and the number of elements of a slice of it, and
+    `lengths` are sizes that come with a value for each step."""
 
     name: str
     args: tuple[Arg, ...]
@@ -28,26 +33,134 @@ class Kernel:
     body: tuple[Node, ...]
     helpers: frozenset[str]
     barriers: int
+    pools: dict[str, tuple[str, ...]]
+    loop: bool = False
+    stepped: frozenset[str] = frozenset()
+    lengths: tuple[tuple[str, str], ...] = ()
+
+    def parameters(self) -> tuple[tuple[str, str], ...]:
+        """Names and Numba types of everything the kernel takes."""
+        head = [("tid", "int64"), ("nthreads", "int64"), ("barrier", "int64[::1]")]
+        if self.loop:
+            head += [("control", "int64[::1]"), ("first", "int64"), ("last", "int64"), ("every", "int64")]
+        arrays = [(a.name + "_" * (a.name in self.stepped), f"{'boolean' if a.dtype == 'bool' else a.dtype}[::1]") for a in self.args]
+        numbers = [(short, "int64") for _, short in self.sizes] + [(f"{a.name}_n", "int64") for a in self.args if a.name in self.stepped]
+        return (*head, *arrays, *numbers, *((f"{short}_", "int64[::1]") for _, short in self.lengths))
 
 
-def lower(program: Program, plans: tuple[Plan, ...], memory: Memory) -> Kernel:
+@dataclass(frozen=True)
+class Part:
+    """A program with all that was decided about it."""
+
+    program: Program
+    plans: tuple[Plan, ...]
+    memory: Memory
+
+
+def lower(part: Part, arguments: Arguments, hints: Hints) -> Kernel:
     """The loop nests of a whole step."""
-    names = Names({name: f"n{k}" for k, (name, _) in enumerate(program.sizes)})
+    names = Names({name: f"n{k}" for k, (name, _) in enumerate(part.program.sizes)})
     helpers: set[str] = set()
-    regions: list[Region] = []
-    for number, plan in enumerate(plans):
-        writer = PhaseWriter(program, plan, memory, names, helpers, [c.out for c in failing(plans)])
-        regions += writer.regions(number)
-    regions += [_commit(program, memory, names, target, source) for target, source in memory.commits]
-    top: list[Node] = []
-    for pool, buffers in memory.pools.items():
-        if pool.startswith("c_"):
-            top += [Let(f"{pool}_{k}", f"{pool}[{k}]") for k in range(len(buffers))]
-    body, barriers = _join(regions)
+    body, barriers = _join(_regions(part, names, helpers, arguments, hints))
     if barriers:
         helpers.add("barrier_wait")
-    sizes = tuple((name, names.sizes[name]) for name, _ in program.sizes if name in names.used)
-    return Kernel(program.name, memory.args, sizes, (*top, *body), frozenset(helpers), barriers)
+    sizes = tuple((size, short) for size, short in names.sizes.items() if size in names.used)
+    return Kernel(
+        part.program.name, arguments.ordered(), sizes, (*_constants(arguments), *body), frozenset(helpers), barriers, arguments.slots()
+    )
+
+
+def lower_loop(loop: Loop, step: Part, record: Part | None, arguments: Arguments, hints: Hints) -> Kernel:
+    """A whole loop: for each step its slices and sizes, what is recorded, the step itself, and word of it to the host."""
+    rules = {name: rule for part in (record, step) if part for name, rule in part.program.sizes}
+    names = Names({name: f"n{k}" for k, name in enumerate(rules)})
+    helpers = {"barrier_wait", "step_done"}
+    copies = _recording(record or step, names, arguments, hints)
+    now = "s % every == 0"
+    body: list[Node] = []
+    barriers = 1
+    if record is not None:
+        nodes, barriers = _join([*_regions(record, names, helpers, arguments, hints), *copies])
+        body.append(If(now, (*nodes, Barrier("what is recorded is from before the step"))))
+        barriers += 2
+        copies = []
+    for region in copies:
+        region.nodes = [If(now, tuple(region.nodes))]
+    done = Region(False, [Call("step_done(control, s)")])
+    nodes, n = _join([*_regions(step, names, helpers, arguments, hints), *copies, done])
+    body += [*nodes, Barrier("the step is done")]
+    stepped = frozenset(a.name for a in arguments.made if a.buffer in loop.stepped)
+    lengths, top = _lengths(loop, rules, names)
+    top += [Let(name, f"{name}_[s * {name}_n:]") for name in sorted(stepped)]
+    steps = For("s", "first, last", (If("s >= control[0]", (Return(),)), *top, *body))
+    varying = {size for size, _ in lengths} | {node.name for node in top}
+    sizes = tuple((size, short) for size, short in names.sizes.items() if size in names.used and not {size, short} & varying)
+    return Kernel(
+        loop.name,
+        arguments.ordered(),
+        sizes,
+        (*_constants(arguments), steps),
+        frozenset(helpers),
+        barriers + n,
+        arguments.slots(),
+        True,
+        stepped,
+        lengths,
+    )
+
+
+def _lengths(loop: Loop, rules: Mapping[str, SizeOf | SizeExpr], names: Names) -> tuple[tuple[tuple[str, str], ...], list[Let]]:
+    """Sizes that have a value for each step, and how a step finds them and what is computed from them."""
+    varying: set[str] = set()
+    for name, rule in rules.items():
+        if name in loop.lengths or isinstance(rule, SizeExpr) and varying.intersection(a for a in rule.args if isinstance(a, str)):
+            varying.add(name)
+    wanted = {name for name in varying if name in names.used}
+    for name in reversed(list(rules)):
+        rule = rules[name]
+        if name in wanted and isinstance(rule, SizeExpr):
+            for a in rule.args:
+                names.size(a)
+            wanted |= varying.intersection(a for a in rule.args if isinstance(a, str))
+    lengths = tuple((name, names.sizes[name]) for name in rules if name in wanted and name in loop.lengths)
+    top = [Let(short, f"{short}_[s]") for _, short in lengths]
+    for name, rule in rules.items():
+        if name in wanted and isinstance(rule, SizeExpr):
+            top.append(Let(names.sizes[name], size_text(rule, names)))
+    return lengths, top
+
+
+def _regions(part: Part, names: Names, helpers: set[str], arguments: Arguments, hints: Hints) -> list[Region]:
+    """A program's phases, and the new states that are left to copy."""
+    regions: list[Region] = []
+    statuses = [c.out for c in arguments.failing]
+    for number, plan in enumerate(part.plans):
+        regions += PhaseWriter(part.program, plan, part.memory, names, helpers, statuses).regions(number)
+    for target, source in part.memory.commits:
+        shape, old = part.program.table()[target].shape, part.memory.homes[target].arg
+        regions.append(_copy(f"{target} <- {source}", shape, old, part.memory.homes[source], names, hints))
+    return regions
+
+
+def _recording(part: Part, names: Names, arguments: Arguments, hints: Hints) -> list[Region]:
+    """Copies of a program's outputs to the rows of the history."""
+    regions = []
+    table = part.program.table()
+    for number, result in enumerate(part.memory.results):
+        dtype = table[part.program.outputs[number]].dtype
+        history = arguments.new(dtype, "history", Extent(result.shape), str(number))
+        row = names.fresh("x")
+        home = Home("slot" if result.kind == "slot" else "array", result.arg, result.slot)
+        copy = _copy(f"record {part.program.outputs[number]}", result.shape, row, home, names, hints)
+        copy.nodes.insert(1, Let(row, f"{history}[{scaled('(s // every)', product(result.shape, names))}:]"))
+        copy.writes = {history}
+        regions.append(copy)
+    return regions
+
+
+def _constants(arguments: Arguments) -> list[Node]:
+    """Scalar constants as local names."""
+    return [Let(f"{pool}_{k}", f"{pool}[{k}]") for pool, held in arguments.pools.items() if pool[0] == "c" for k in range(len(held))]
 
 
 def _join(regions: list[Region]) -> tuple[list[Node], int]:
@@ -84,25 +197,22 @@ def _join(regions: list[Region]) -> tuple[list[Node], int]:
     return body, barriers
 
 
-def _commit(program: Program, memory: Memory, names: Names, target: str, source: str) -> Region:
-    """Copy a new state value to its place, after everything else."""
-    shape = program.table()[target].shape
-    new, old = memory.homes[source], memory.homes[target].arg
-    title = Comment(f"{target} <- {source}")
-    if new.kind == "slot":
-        return Region(False, [title, Store(old, "0", f"{new.arg}[{new.slot}]")], {new.arg}, {old})
+def _copy(title: str, shape: tuple[Size, ...], target: str, source: Home, names: Names, hints: Hints) -> Region:
+    """Copy a value to its place, by one thread or by all."""
+    head: list[Node] = [Comment(title)]
+    if source.kind == "slot":
+        return Region(False, [*head, Store(target, "0", f"{source.arg}[{source.slot}]")], {source.arg}, {target})
     n = product(shape, names)
-    if estimate(shape) <= SERIAL:
+    if estimate(shape, hints) <= SERIAL:
         j = names.fresh("j")
-        return Region(False, [title, For(j, n, (Store(old, j, f"{new.arg}[{j}]"),))], {new.arg}, {old})
+        return Region(False, [*head, For(j, n, (Store(target, j, f"{source.arg}[{j}]"),))], {source.arg}, {target})
     b, lo, w, i, x, y = (names.fresh(c) for c in ("k", "lo", "w", "i", "x", "x"))
-    inner = For(i, w, (Store(x, i, f"{y}[{i}]"),))
     block = (
         Let(lo, f"{b} * {FLAT_BLOCK}"),
         Let(w, f"min({FLAT_BLOCK}, {n} - {lo})"),
-        Let(x, f"{old}[{lo}:]"),
-        Let(y, f"{new.arg}[{lo}:]"),
-        inner,
+        Let(x, f"{target}[{lo}:]"),
+        Let(y, f"{source.arg}[{lo}:]"),
+        For(i, w, (Store(x, i, f"{y}[{i}]"),)),
     )
     blocks = f"tid, ({n} + {FLAT_BLOCK - 1}) // {FLAT_BLOCK}, nthreads"
-    return Region(True, [title, For(b, blocks, block)], {new.arg}, {old})
+    return Region(True, [*head, For(b, blocks, block)], {source.arg}, {target})

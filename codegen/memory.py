@@ -14,7 +14,7 @@ from typing import Literal
 
 from .expressions import accumulator_dtype
 from .ir import Buffer, Linalg, Map, MatMul, Program, Random, Reshape, Size, reads
-from .phases import estimate
+from .phases import Hints, estimate
 from .sizes import extents
 from .stages import Plan, Position, Work, same_element
 
@@ -45,7 +45,9 @@ class Extent:
         return n * (nthreads if self.threads else 1)
 
 
-ArgRole = Literal["input", "state", "const", "output", "scratch", "constants", "scalars", "status"]
+ArgRole = Literal["input", "state", "const", "output", "history", "scratch", "constants", "scalars", "status"]
+ORDER = ("status", "constants", "scalars", "state", "input", "const", "output", "history", "scratch")
+"""The calling order of arguments, by role."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Arg:
     role: ArgRole
     extent: Extent = Extent(())
     buffer: str = ""
+    packed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +87,68 @@ class Memory:
     """Homes by buffer, arguments in calling order, results, and updates left to copy at the end."""
 
     homes: dict[str, Home]
-    args: tuple[Arg, ...]
     results: tuple[Result, ...]
     commits: tuple[tuple[str, str], ...]
-    pools: dict[str, tuple[str, ...]]
     partials: dict[str, str]
     notes: tuple[str, ...]
 
-    def find(self, name: str) -> Arg:
-        return next(a for a in self.args if a.name == name)
+
+class Arguments:
+    """The arguments of one kernel while they are handed out; the programs of a loop share them.
+
+    `fixed` names the inputs that hold the same values whenever the kernel is entered, which may therefore be repacked."""
+
+    def __init__(self, fixed: frozenset[str] = frozenset()) -> None:
+        self.fixed = fixed
+        self.made: list[Arg] = []
+        self.pools: dict[str, list[str]] = {}
+        self.failing: list[Linalg] = []
+        self.phases = 0
+        self._free: dict[tuple[str, Extent], list[tuple[int, str]]] = {}
+        self._shared: dict[tuple[str, bool], str] = {}
+
+    def new(self, dtype: str, role: ArgRole, extent: Extent, buffer: str = "", packed: bool = False) -> str:
+        """An array of its own."""
+        name = f"b{len(self.made)}"
+        self.made.append(Arg(name, dtype, role, extent, buffer, packed))
+        return name
+
+    def of(self, b: Buffer, extent: Extent, packed: bool = False) -> str:
+        """The array of an input, a state or a constant."""
+        key = (b.name, packed)
+        if key not in self._shared:
+            self._shared[key] = self.new(b.dtype, b.role, extent, b.name, packed)  # type: ignore[arg-type]
+        return self._shared[key]
+
+    def slot(self, pool: str, name: str) -> Home:
+        """A place among scalars of one dtype."""
+        names = self.pools.setdefault(pool, [])
+        if pool[0] == "c" and name in names:
+            return Home("slot", pool, names.index(name))
+        names.append(name)
+        return Home("slot", pool, len(names) - 1)
+
+    def scratch(self, first: int, last: int, dtype: str, extent: Extent) -> str:
+        """Scratch that is taken from phase `first` on until phase `last`, counted over all programs of the kernel."""
+        shelf = self._free.setdefault((dtype, extent), [])
+        for k, (until, name) in enumerate(shelf):
+            if until < first:
+                shelf[k] = (last, name)
+                return name
+        name = self.new(dtype, "scratch", extent)
+        shelf.append((last, name))
+        return name
+
+    def slots(self) -> dict[str, tuple[str, ...]]:
+        """The buffers behind each pool, by slot."""
+        return {pool: tuple(names) for pool, names in self.pools.items()}
+
+    def ordered(self) -> tuple[Arg, ...]:
+        """All of them in calling order."""
+        found = [Arg(n, n[2:], "constants" if n[0] == "c" else "scalars", Extent((len(names),))) for n, names in self.pools.items()]
+        if self.failing:
+            found.append(Arg("status", "int64", "status", Extent((len(self.failing),))))
+        return tuple(sorted([*found, *self.made], key=lambda a: ORDER.index(a.role)))
 
 
 @dataclass(slots=True)
@@ -110,21 +166,23 @@ def block_rows(plan: Plan) -> int:
     return GEMM_BLOCK if any(stage.call is not None for stage in plan.stages) else ROW_BLOCK
 
 
-def place(program: Program, plans: tuple[Plan, ...]) -> Memory:
-    """Decide every home."""
-    return _Placer(program, plans).run()
+def place(program: Program, plans: tuple[Plan, ...], arguments: Arguments, hints: Hints, promote: bool = True) -> Memory:
+    """Decide every home.  `promote`: results are computed in the arrays that are returned."""
+    memory = _Placer(program, plans, arguments, hints, promote).run()
+    arguments.phases += len(plans) + 1
+    arguments.failing += failing(plans)
+    return memory
 
 
 class _Placer:
     """Names are handed out and homes recorded in one walk over the phases; nothing of it outlives `place`."""
 
-    def __init__(self, program: Program, plans: tuple[Plan, ...]) -> None:
+    def __init__(self, program: Program, plans: tuple[Plan, ...], arguments: Arguments, hints: Hints, promote: bool) -> None:
         self.program, self.plans, self.table = program, plans, program.table()
+        self.arguments, self.hints, self.promote = arguments, hints, promote
         self.uses = _collect(plans)
-        self.args: list[Arg] = []
+        self.calls = {s.call.out: s.call for plan in plans for s in plan.stages if s.call is not None}
         self.homes: dict[str, Home] = {}
-        self.pools: dict[str, list[str]] = {}
-        self.free: dict[tuple[str, Extent], list[tuple[int, str]]] = {}
         self.results: list[Result] = []
         self.notes: list[str] = []
         self.partials: dict[str, str] = {}
@@ -133,12 +191,12 @@ class _Placer:
 
     def run(self) -> Memory:
         for b in self.program.buffers:
-            if b.role == "const" and b.name in self.uses.readers:
+            if b.role == "const" and b.name in self.uses.readers or b.name in self.arguments.fixed:
                 self._constant(b)
             elif b.role in ("input", "state"):
-                self.homes[b.name] = Home("array", self._arg(b.dtype, b.role, Extent(b.shape), b.name))  # type: ignore[arg-type]
+                self.homes[b.name] = Home("array", self.arguments.of(b, Extent(b.shape)))
         commits = tuple(u for u in self.program.updates if not self._in_place(*u))
-        promoted = {self._root(n) for n in self.program.outputs}
+        promoted = {self._root(n) for n in self.program.outputs} if self.promote else set()
         for number, plan in enumerate(self.plans):
             for s in plan.phase.members:
                 if s.statement.out not in self.homes:
@@ -153,44 +211,23 @@ class _Placer:
                     self.partials[stage.call.out] = self._scratch(number, number, "int64", Extent(self.table[stage.call.out].shape[:1]))
         for n in self.program.outputs:
             self.results.append(self._result(n))
-        pools = tuple(Arg(n, n[2:], "constants" if n[0] == "c" else "scalars", Extent((len(names),))) for n, names in self.pools.items())
-        status = (Arg("status", "int64", "status", Extent((max(1, len(failing(self.plans))),))),) if failing(self.plans) else ()
-        order = {"state": 0, "input": 1, "const": 2, "output": 3, "scratch": 4}
-        args = (*status, *pools, *sorted(self.args, key=lambda a: order[a.role]))
-        return Memory(
-            self.homes,
-            args,
-            tuple(self.results),
-            commits,
-            {n: tuple(names) for n, names in self.pools.items()},
-            self.partials,
-            tuple(self.notes),
-        )
-
-    def _arg(self, dtype: str, role: ArgRole, extent: Extent, buffer: str = "") -> str:
-        name = f"b{len(self.args)}"
-        self.args.append(Arg(name, dtype, role, extent, buffer))
-        return name
-
-    def _slot(self, pool: str, name: str) -> Home:
-        names = self.pools.setdefault(pool, [])
-        names.append(name)
-        return Home("slot", pool, len(names) - 1)
+        return Memory(self.homes, tuple(self.results), commits, self.partials, tuple(self.notes))
 
     def _constant(self, b: Buffer) -> None:
-        if not b.shape:
-            self.homes[b.name] = self._slot(f"c_{b.dtype}", b.name)
+        """A constant, or an input that is as good as one."""
+        if b.role == "const" and not b.shape:
+            self.homes[b.name] = self.arguments.slot(f"c_{b.dtype}", b.name)
             return
-        packed = self._packs(b)
+        packed = b.name in self.uses.readers and self._packs(b)
         extent = Extent((*b.shape[1:], ROW_BLOCK), b.shape[:1], ROW_BLOCK) if packed else Extent(b.shape)
-        self.homes[b.name] = Home("array", self._arg(b.dtype, "const", extent, b.name), packed=packed)
+        self.homes[b.name] = Home("array", self.arguments.of(b, extent, packed), packed=packed)
         if packed:
-            self.notes.append(f"constant {b.origin or b.name} is repacked in blocks of {ROW_BLOCK} rows, rows across vector lanes")
+            self.notes.append(f"{b.role} {b.origin or b.name} is repacked in blocks of {ROW_BLOCK} rows, rows across vector lanes")
 
     def _packs(self, b: Buffer) -> bool:
         """Is a constant only read row by row, in phases whose nests are short enough to vanish into the loop over rows?"""
         columns = prod(e for e in b.shape[1:] if isinstance(e, int))
-        if len(b.shape) < 2 or not 1 < columns <= PACK or isinstance(b.shape[0], int) and b.shape[0] < ROW_BLOCK or b.name in self.exposed:
+        if len(b.shape) < 2 or not 1 < columns <= PACK or estimate(b.shape[:1], self.hints) < ROW_BLOCK or b.name in self.exposed:
             return False
         for (phase, _, _), _, w, slot in self.uses.readers[b.name]:
             plan = self.plans[phase]
@@ -198,7 +235,7 @@ class _Placer:
                 return False
             if w.statement.index[slot][0] != w.rows[0] or w.rows[0] in w.statement.index[slot][1:]:
                 return False
-            if any(x.folded == "memory" or estimate(x.loops) > PACK for x in plan.works()):
+            if any(x.folded == "memory" or estimate(x.loops, self.hints) > PACK for x in plan.works()):
                 return False
         return True
 
@@ -237,10 +274,6 @@ class _Placer:
                 return name
             name = call.x
 
-    @property
-    def calls(self) -> dict[str, object]:
-        return {s.call.out: s.call for plan in self.plans for s in plan.stages if s.call is not None}
-
     def _temp(self, number: int, plan: Plan, name: str, promoted: set[str]) -> None:
         b = self.table[name]
         call = self.calls.get(name)
@@ -259,9 +292,9 @@ class _Placer:
                 self.homes[name] = Home("row" if row else "tile", self._scratch(number, number, b.dtype, Extent(factors, threads=True)))
                 return
         if not b.shape:
-            self.homes[name] = self._slot(f"s_{b.dtype}", name)
+            self.homes[name] = self.arguments.slot(f"s_{b.dtype}", name)
         elif name in promoted:
-            self.homes[name] = Home("array", self._arg(b.dtype, "output", Extent(b.shape), name))
+            self.homes[name] = Home("array", self.arguments.new(b.dtype, "output", Extent(b.shape), name))
         else:
             self.homes[name] = Home("array", self._scratch(number, self._last(name), b.dtype, Extent(b.shape)))
 
@@ -272,7 +305,7 @@ class _Placer:
 
     def _last(self, name: str) -> int:
         """The last phase that may read a buffer, directly or through a reshape."""
-        if name in {source for _, source in self.program.updates}:
+        if name in {source for _, source in self.program.updates} or not self.promote and name in self.program.outputs:
             return len(self.plans)
         last = self.uses.made[name][0][0]
         for at, *_ in self.uses.readers.get(name, ()):
@@ -283,15 +316,8 @@ class _Placer:
         return last
 
     def _scratch(self, first: int, last: int, dtype: str, extent: Extent) -> str:
-        """Scratch that is free from phase `first` on, taken until phase `last`."""
-        shelf = self.free.setdefault((dtype, extent), [])
-        for k, (until, name) in enumerate(shelf):
-            if until < first:
-                shelf[k] = (last, name)
-                return name
-        name = self._arg(dtype, "scratch", extent)
-        shelf.append((last, name))
-        return name
+        """Scratch that is taken from phase `first` on until phase `last` of this program."""
+        return self.arguments.scratch(self.arguments.phases + first, self.arguments.phases + last, dtype, extent)
 
     def _result(self, name: str) -> Result:
         b, root = self.table[name], self._root(name)
@@ -301,7 +327,7 @@ class _Placer:
         home = self.homes[root]
         if home.kind == "slot":
             return Result("slot", home.arg, home.slot, b.shape)
-        fresh = any(a.name == home.arg and a.role == "output" for a in self.args) and home.arg not in taken
+        fresh = any(a.name == home.arg and a.role == "output" for a in self.arguments.made) and home.arg not in taken
         return Result("fresh" if fresh else "after", home.arg, 0, b.shape)
 
 

@@ -9,7 +9,7 @@ it, row by row; everything else is ready after its phase.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -62,11 +62,15 @@ class Phase:
         return f"{over}: {', '.join(m.statement.out for m in self.members)}  [{self.reason}]"
 
 
-def estimate(sizes: tuple[Size, ...]) -> int:
+Hints = Mapping[str, int]
+"""The numbers to expect behind sizes that are known only at launch; they steer decisions and never enter the source."""
+
+
+def estimate(sizes: tuple[Size, ...], hints: Hints) -> int:
     """A guess at a number of elements before launch."""
     n = 1
     for s in sizes:
-        n *= s if isinstance(s, int) else UNKNOWN
+        n *= s if isinstance(s, int) else hints.get(s, UNKNOWN)
     return n
 
 
@@ -82,14 +86,14 @@ def work(s: Statement, table: dict[str, Buffer]) -> tuple[Size, ...]:
             return table[s.out].shape
 
 
-def row_forms(s: Statement, table: dict[str, Buffer]) -> Iterator[RowForm]:
+def row_forms(s: Statement, table: dict[str, Buffer], hints: Hints) -> Iterator[RowForm]:
     """The ways to run a statement over rows, row-wise first."""
     out = table[s.out]
     match s:
         case Map():
             if out.shape:
                 yield RowForm(s.space[0], 0, False, tuple(_walks(ix, 0) for ix in s.index))
-            small = all(isinstance(e, int) for e in out.shape) and estimate(out.shape) <= PARTIAL
+            small = all(isinstance(e, int) for e in out.shape) and estimate(out.shape, hints) <= PARTIAL
             spans = any(len(set(ix)) == len(s.space) for ix in s.index)  # then partial results are few beside the operand
             if s.reducer in BLOCKWISE and (small or spans):
                 for label in range(len(out.shape), len(s.space)):
@@ -121,7 +125,7 @@ class _Open:
     members: list[Member] = field(default_factory=list)
 
 
-def schedule(program: Program) -> tuple[Phase, ...]:
+def schedule(program: Program, hints: Hints) -> tuple[Phase, ...]:
     """The phases of a program, in order; every statement is in exactly one."""
     table = program.table()
     open_: list[_Open] = [_Open("serial", None, "before the first pass")]
@@ -131,13 +135,13 @@ def schedule(program: Program) -> tuple[Phase, ...]:
     streams = {s.stream for s in program.statements if isinstance(s, Random)}
     for s in program.statements:
         operands = reads(s)
-        forms = list(row_forms(s, table))
-        serial = not forms or estimate(work(s, table)) <= SERIAL
+        forms = list(row_forms(s, table, hints))
+        serial = not forms or estimate(work(s, table), hints) <= SERIAL
         low = max((inside.get(n, ready[n]) for n in operands), default=0)
         at, form = _find(s, open_, low, forms, serial, operands, ready, inside)
         if at is None:
             at = len(open_)
-            form = None if serial else max(forms, key=lambda f: (estimate((f.size,)), sum(f.rowwise)))
+            form = None if serial else max(forms, key=lambda f: (estimate((f.size,), hints), sum(f.rowwise)))
             open_.append(_Open("serial" if serial else "rows", form.size if form else None, _why(s, open_, operands, ready, form, made_by)))
         phase = open_[at]
         phase.members.append(Member(s, form))

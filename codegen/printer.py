@@ -21,7 +21,7 @@ MODULES = {
     "blas": ("gemm",),
     "dense": ("inverse", "solve", "cholesky", "determinant", "logdet"),
     "philox": ("uniform", "normal", "truncated_normal", "shuffle_permutation"),
-    "team": ("barrier_wait", "add_reassoc"),
+    "team": ("barrier_wait", "add_reassoc", "step_done"),
     "integer": ("truncdiv", "floordiv", "floormod", "int_power"),
 }
 """Which runtime module has which function (without its dtype's suffix)."""
@@ -35,15 +35,14 @@ def module_of(helper: str) -> str:
 
 def signature(kernel: Kernel) -> str:
     """The one Numba signature of a kernel."""
-    arrays = ["boolean[::1]" if a.dtype == "bool" else f"{a.dtype}[::1]" for a in kernel.args]
-    return f"void({', '.join(['int64', 'int64', 'int64[::1]', *arrays, *('int64' for _ in kernel.sizes)])})"
+    return f"void({', '.join(kind for _, kind in kernel.parameters())})"
 
 
 def print_source(kernel: Kernel, comments: bool = True) -> str:
     """The module that defines `kernel`."""
     body = list(_block(kernel.body, "    ", comments))
     helpers = set(kernel.helpers) | ({"add_reassoc"} if any("add_reassoc(" in line for line in body) else set())
-    names = ", ".join(["tid", "nthreads", "barrier", *(a.name for a in kernel.args), *(n for _, n in kernel.sizes)])
+    names = ", ".join(name for name, _ in kernel.parameters())
     lines = [f"# {escape(kernel.name)}"] if comments else []
     lines += ["import numba", "import numpy as np", *imports(helpers), ""]
     used = "\n".join(body)

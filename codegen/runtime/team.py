@@ -102,6 +102,15 @@ def barrier_wait(barrier, nthreads):
             _yield_now()
 
 
+@numba.njit(error_model="numpy", fastmath=False)
+def step_done(control, s):
+    control[1] = s + 1
+
+
+def step_done_plain(control, s):
+    control[1] = s + 1
+
+
 _lock = threading.Lock()
 
 
@@ -170,6 +179,6 @@ def run_team(n: int, kernel: Callable, *args: object) -> None:
         raise errors[0]
 
 
-PLAIN = {"barrier_wait": barrier_plain, "add_reassoc": add_plain}
+PLAIN = {"barrier_wait": barrier_plain, "add_reassoc": add_plain, "step_done": step_done_plain}
 if config.DISABLE_JIT:
     globals().update(PLAIN)

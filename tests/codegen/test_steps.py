@@ -1,0 +1,77 @@
+"""Loops of steps against the same steps one by one: values, recording, slices, sizes that vary, teams."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from symgraph import codegen
+from symgraph.codegen.ir import Loop
+from symgraph.codegen.steps import compile_loop
+
+from . import fuzz
+
+
+def one_by_one(loop: Loop, states, inputs, steps: int, every: int, lengths=None):
+    """The meaning of a loop: the interpreter, a step at a time."""
+    held = {n: s.copy() for n, s in zip(loop.states, states, strict=True)}
+    given = dict(zip(loop.inputs, inputs, strict=True))
+    call = {id(p): codegen.interpret(p).bind([held[n] for n in p.states]) for p in loop.programs}
+    history = []
+    for s in range(steps):
+        now = {n: x[s] if n in loop.stepped else x for n, x in given.items()}
+        if lengths:
+            (name,) = loop.stepped
+            now[name] = now[name][: next(iter(lengths.values()))[s]]
+        if loop.record is not None and s % every == 0:
+            history.append(call[id(loop.record)](*[now[n] for n in loop.record.inputs]))
+        out = call[id(loop.step)](*[now[n] for n in loop.step.inputs])
+        if loop.record is None and s % every == 0:
+            history.append(out)
+    return [held[n] for n in loop.states], [np.stack([h[k] for h in history]) for k in range(len(loop.recorded.outputs))]
+
+
+def run(loop: Loop, states, inputs, steps: int, every: int, lengths=None, target="python", nthreads: int = 1, pieces: int = 1):
+    held = [s.copy() for s in states]
+    made = compile_loop(loop, target=target)
+    shapes = [(-(-steps // every), *out.shape[1:]) for out in one_by_one(loop, states, inputs, 1, 1, lengths)[1]]
+    history = [np.full(shape, -99, loop.recorded.table()[n].dtype) for shape, n in zip(shapes, loop.recorded.outputs, strict=True)]
+    advance = made.bind(held).start(inputs, every, history, lengths, nthreads)
+    edges = np.linspace(0, steps, pieces + 1).astype(int)
+    for first, last in pairwise(edges):
+        assert advance(int(first), int(last)) == last
+    return held, history
+
+
+def compare(got, wanted) -> None:
+    for mine, theirs in zip((*got[0], *got[1]), (*wanted[0], *wanted[1]), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=3e-4, atol=3e-4)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("every", [1, 3])
+def test_random_programs_in_a_loop_do_what_their_steps_do(seed, every, monkeypatch):
+    program, states, inputs = fuzz.program(seed)
+    loop = Loop("loop", program)
+    wanted = one_by_one(loop, states, inputs, 3, every)
+    if not all(np.isfinite(x).all() and np.abs(x).max(initial=0) < 1e3 for x in (*wanted[0], *wanted[1])):
+        pytest.skip("three steps of this one overflow")
+    compare(run(loop, states, inputs, 3, every), wanted)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_record_program_sees_the_values_before_the_step(seed):
+    program, states, inputs = fuzz.program(seed)
+    record = replace(program, name="record", updates=())
+    loop = Loop("loop", replace(program, outputs=()), record)
+    wanted = one_by_one(loop, states, inputs, 5, 2)
+    if not all(np.isfinite(x).all() and np.abs(x).max(initial=0) < 1e3 for x in (*wanted[0], *wanted[1])):
+        pytest.skip("five steps of this one overflow")
+    compare(run(loop, states, inputs, 5, 2, pieces=3), wanted)
+    one, two = (run(loop, states, inputs, 5, 2, nthreads=n) for n in (1, 2))
+    for a, b in zip((*one[0], *one[1]), (*two[0], *two[1]), strict=True):
+        assert_array_equal(a, b)
