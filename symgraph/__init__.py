@@ -17,6 +17,8 @@ from .errors import NoGradientError
 from .formula import Formula, formula
 from .function import Function, function
 from .graph import Graph, Operation, Tensor, get_default_graph, get_default_session, reset_default_graph
+from .history import History
+from .minibatch import Minibatch
 from .notebook import GraphPicture, show_graph
 from .ops import linalg as _linalg
 from .ops import math as _math

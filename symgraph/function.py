@@ -16,6 +16,9 @@ from . import dtypes
 from .errors import OpError, locate, user_site
 from .freeze import Request, needed_operations
 from .graph import Attempt, Graph, Operation, Tensor, convert
+from .history import History
+from .loop import Loop, own_name
+from .minibatch import Minibatch
 from .ops.core import graph_of, same_dtype
 from .ops.state import ref_of
 from .plan import Family, Plan, State, feed_array
@@ -26,20 +29,49 @@ class Function:
 
     def __init__(self, family: Family, many: bool) -> None:
         self._family, self._many = family, many
+        self._loop = Loop(family, None, {t: own_name(t) for t in family.request.tensors})
 
     def __call__(self, *args: Any) -> Any:
         """The outputs for these inputs: one array, or a list when `outputs` was a list."""
-        fed = self._family.fed
         try:
-            if len(args) != len(fed):
-                raise TypeError(f"this function takes {len(fed)} arrays ({', '.join(t.op.name for t in fed)}), {len(args)} were given")
-            arrays = [feed_array(t, a) for t, a in zip(fed, args, strict=True)]
+            self._count(args)
+            arrays = [feed_array(t, a) for t, a in zip(self._family.fed, args, strict=True)]
             out = [v[()] if v.ndim == 0 else v for v in self._family.run(arrays)]
         except (OpError, TypeError, ValueError) as e:
             raise locate(e, "called", user_site(), {}) from None
         if self._many:
             return out
         return out[0] if out else None
+
+    def loop(
+        self,
+        steps: int,
+        *args: Any,
+        minibatch: Minibatch | None = None,
+        every: int = 1,
+        progress: bool | None = None,
+        reassociate: bool = False,
+    ) -> History:
+        """Call the function `steps` times with these inputs, and keep the outputs of calls 0, every, 2 every, ...
+
+        `minibatch` says which rows of the inputs each call sees; everything else is as in `Session.run_loop`.
+
+        >>> import symgraph as sg
+        >>> w = sg.Variable(8.0, name="w")
+        >>> halve = sg.function([], w, updates=[(w, w / 2.0)])
+        >>> halve.loop(4)[w]
+        array([8., 4., 2., 1.], dtype=float32)
+        """
+        try:
+            self._count(args)
+            return self._loop.run(args, steps, minibatch, every, progress, reassociate, convert)
+        except (OpError, TypeError, ValueError) as e:
+            raise locate(e, "loop", user_site(), {}) from None
+
+    def _count(self, args: Sequence[Any]) -> None:
+        fed = self._family.fed
+        if len(args) != len(fed):
+            raise TypeError(f"this function takes {len(fed)} arrays ({', '.join(t.op.name for t in fed)}), {len(args)} were given")
 
     @property
     def _plan(self) -> Plan:

@@ -16,7 +16,10 @@ from .errors import OpError, locate, shown, user_site
 from .freeze import Request, needed_operations
 from .function import Function
 from .graph import Graph, Operation, Tensor, _state, get_default_graph, leave, to_array
+from .history import History
 from .host import on_host, read_by_host
+from .loop import Loop, recorded
+from .minibatch import Minibatch
 from .plan import Family, State, feed_array
 
 
@@ -34,6 +37,7 @@ class Session:
         self.state = State()
         self._families: dict[tuple, Family] = {}
         self._calls: dict[Any, Callable[[Any], Any]] = {}
+        self._loops: dict[tuple, Loop] = {}
         self._closed = False
         self._entered = False
         self._contexts: list[Any] = []
@@ -57,19 +61,13 @@ class Session:
 
     def _prepare(self, fetches: Any, feed_dict: Mapping) -> Callable[[Any], Any]:
         """How to serve these fetches under feeds of these tensors: everything that does not depend on the fed values."""
-        if self._closed:
-            raise RuntimeError("Attempted to use a closed Session.")
-        if not isinstance(feed_dict, Mapping):
-            raise TypeError(f"feed_dict must be a dictionary, not {shown(feed_dict)}")
+        fed = self._fed(feed_dict)
         leaves: list[Tensor | Operation] = []
         rebuild = _structure(fetches, self._leaf_of, leaves)
         strings = [x for x in leaves if isinstance(x, Tensor) and x.dtype is dtypes.string]
         tensors = [x for x in leaves if isinstance(x, Tensor) and x.dtype is not dtypes.string]
         operations = [x for x in leaves if isinstance(x, Operation)]
-        fed = tuple(k if isinstance(k, Tensor) and k.op.graph is self.graph else self._fed_tensor(k) for k in feed_dict)
         tensors += [t for t in read_by_host(strings, fed) if t not in tensors]
-        if len(set(fed)) < len(fed):
-            raise ValueError(f"the feed dict names a tensor twice: {', '.join(t.name for t in fed)}")
         family = self.family(tensors, operations, fed)
         single = isinstance(fetches, Tensor) and not strings
         nothing = isinstance(fetches, Operation)
@@ -91,6 +89,77 @@ class Session:
             return rebuild(iter([results[x] if isinstance(x, Tensor) else None for x in leaves]))
 
         return call
+
+    def run_loop(
+        self,
+        fetches: Any,
+        steps: int,
+        feed_dict: Mapping | None = None,
+        minibatch: Minibatch | None = None,
+        record: Any = None,
+        every: int = 1,
+        progress: bool | None = None,
+        reassociate: bool = False,
+    ) -> History:
+        """Run `fetches` (a training operation) `steps` times, and record on the way.  This means
+
+            for s in range(steps):
+                if s % every == 0: self.run(record, feed_dict)      # kept: history[name][s // every]
+                self.run(fetches, feed_dict)
+
+        `fetches` and `feed_dict` are as in `run`; the values of fetched tensors are not kept.  `minibatch` (a
+        `Minibatch`) says which rows of the fed arrays each step and its record see.  `record` is a tensor, a list of
+        tensors, or {name: tensor}, each of a shape that does not change.  `progress` draws a bar (with tqdm): True
+        always, False never, None for loops that last more than a second where somebody looks at standard error.
+        `reassociate` lets sums be taken in another order where that moves work out of the loop: faster, and equal up
+        to rounding only.
+
+        Ctrl-C ends the loop after the step that it is in, with every variable as that step left it: `run_loop` returns
+        the history so far, with `history.interrupted` set, and the program goes on behind it.  A second Ctrl-C in the
+        same loop raises KeyboardInterrupt.
+
+        >>> import symgraph as sg
+        >>> w = sg.Variable(8.0, name="w")
+        >>> loss = sg.square(w - 3.0, name="loss")
+        >>> step = sg.train.GradientDescentOptimizer(0.25).minimize(loss)
+        >>> with sg.Session() as sess:
+        ...     sess.run(sg.global_variables_initializer())
+        ...     history = sess.run_loop(step, steps=4, record=loss, every=2)
+        >>> history["loss"], history.steps
+        (array([25.    ,  1.5625], dtype=float32), array([0, 2]))
+        """
+        try:
+            feeds = {} if feed_dict is None else feed_dict
+            loop = self._loop(fetches, feeds, record)
+            return loop.run(list(feeds.values()), steps, minibatch, every, progress, reassociate, self._fed_tensor)
+        except (OpError, TypeError, ValueError, RuntimeError) as e:
+            raise locate(e, "run_loop", user_site(), {}) from None
+
+    def _loop(self, fetches: Any, feed_dict: Mapping, record: Any) -> Loop:
+        """The loop of these fetches and records under feeds of these tensors."""
+        fed = self._fed(feed_dict)
+        leaves: list[Tensor | Operation] = []
+        _structure(fetches, self._leaf_of, leaves)
+        strings = [x for x in leaves if isinstance(x, Tensor) and x.dtype is dtypes.string]
+        tensors = [x for x in leaves if x not in strings] + read_by_host(strings, fed)
+        operations = tuple(dict.fromkeys(x.op if isinstance(x, Tensor) else x for x in tensors if x not in fed))
+        names = recorded(record, self._leaf_of)
+        key = (operations, fed, *names.items())
+        if key not in self._loops:
+            family = self.family(list(names), (), fed) if names else None
+            self._loops[key] = Loop(self.family((), operations, fed), family, names)
+        return self._loops[key]
+
+    def _fed(self, feed_dict: Mapping) -> tuple[Tensor, ...]:
+        """The tensors that are fed."""
+        if self._closed:
+            raise RuntimeError("Attempted to use a closed Session.")
+        if not isinstance(feed_dict, Mapping):
+            raise TypeError(f"feed_dict must be a dictionary, not {shown(feed_dict)}")
+        fed = tuple(k if isinstance(k, Tensor) and k.op.graph is self.graph else self._fed_tensor(k) for k in feed_dict)
+        if len(set(fed)) < len(fed):
+            raise ValueError(f"the feed dict names a tensor twice: {', '.join(t.name for t in fed)}")
+        return fed
 
     def family(self, tensors: Sequence[Tensor], operations: Sequence[Operation], fed: Sequence[Tensor]) -> Family:
         """The plans of one set of fetches under one set of fed tensors."""
@@ -140,6 +209,7 @@ class Session:
         self._closed = True
         self._calls.clear()
         self._families.clear()
+        self._loops.clear()
         self.state = State()
 
     def as_default(self) -> _Default:

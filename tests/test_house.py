@@ -20,9 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"symgraph": "symgraph", "codegen": "symgraph.codegen"}  # folder -> the package it is imported as
 READ = ("symgraph", "codegen", "tests", "profiling", "examples", "docs", ".ci")
 MAX_LINES = 600
-LAZY = ("numba", "llvmlite", "scipy", "sklearn", "tensorboard", "google.protobuf", "threadpoolctl", "pygraphviz", "IPython")
+LAZY = ("numba", "llvmlite", "scipy", "sklearn", "tensorboard", "google.protobuf", "threadpoolctl", "pygraphviz", "IPython", "tqdm")
 """What may be imported inside a function: Numba, what it brings, and what only some programs use."""
-UNLOADED = ("numba", "llvmlite", "scipy", "sklearn", "tensorboard", "pygraphviz", "IPython")
+UNLOADED = ("numba", "llvmlite", "scipy", "sklearn", "tensorboard", "pygraphviz", "IPython", "tqdm")
 """What `import symgraph` must leave alone."""
 COMMANDS = (
     "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/python examples/linear_regression.py",

@@ -192,6 +192,8 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Tensor:
     with recording("Cast", name or "Cast", x=x) as (graph, scope):
         t = convert(x, name="x", graph=graph)
         need(t, *ANY)
+        if t.dtype is wanted:
+            return t
         return graph.add("Cast", (t,), {"dtype": wanted}, scope).outputs[0]
 
 
