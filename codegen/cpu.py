@@ -21,6 +21,7 @@ from .export import dispatcher, standalone
 from .fuse import PassNote, fuse
 from .ir import Program, verify
 from .launch import Launcher
+from .layout import lay_out
 from .lower import Kernel, Part, lower
 from .memory import Arguments, place
 from .phases import Hints, schedule
@@ -68,7 +69,8 @@ def decide(program: Program, arguments: Arguments, hints: Hints, promote: bool =
         raise ProgramTooLong(f"{program.name} has {len(program.statements)} statements, more than {MAX_STATEMENTS}: interpret it")
     fused, notes = fuse(program, checked)
     plans = tuple(arrange(phase, fused.table()) for phase in schedule(fused, hints))
-    return Part(fused, plans, place(fused, plans, arguments, hints, promote)), notes
+    plans, packed = lay_out(fused, plans, hints, arguments.fixed)
+    return Part(fused, plans, place(fused, plans, packed, arguments, promote)), notes
 
 
 @dataclass(frozen=True)

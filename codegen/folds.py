@@ -57,6 +57,23 @@ def unrolled(p: PhaseWriter, w: Work) -> list[Node]:
     return nodes
 
 
+def across(p: PhaseWriter, w: Work, nest: Nest, reducer: str, dtype: str, value: str) -> None:
+    """Any number of results where rows are the inner loop: each in a register for the rows of the block."""
+    s = w.statement
+    out, part = p.table[s.out], p.memory.partials[s.out]
+    p.writes.add(part)
+    level = len(w.outer)
+    a = p.names.fresh("a")
+    nest.pre[level].append(Let(a, identity(reducer, dtype, out.dtype)))
+    place = nest.pre[nest.depth]
+    place.append(Accumulate(a, reducer, named(p, value, reducer, place), dtype))
+    coordinates = [p.label(w, label, nest) if label in w.outer else "0" for label in range(len(out.shape))]
+    number = flat_index(out.shape, coordinates, p.names).text
+    number = f"({number})" if " " in number else number
+    nest.post[level].append(Store(part, f"{scaled(number, p.blocks)} + {p.number}" if number != "0" else p.number, a))
+    _combine(p, w, reducer, dtype, across=True)
+
+
 def memory(p: PhaseWriter, w: Work, nest: Nest, reducer: str, dtype: str, value: str) -> None:
     """Many results: an array for each block."""
     s = w.statement

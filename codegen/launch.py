@@ -14,7 +14,7 @@ import numpy as np
 
 from .ir import Buffer, Linalg, Program
 from .lower import Kernel
-from .memory import ROW_BLOCK, Arg, Memory, Result
+from .memory import Arg, Memory, Result
 from .reference import failure
 from .sizes import extents, settle
 
@@ -134,7 +134,7 @@ def constant(a: Arg, kernel: Kernel, table: Mapping[str, Buffer]) -> np.ndarray 
         case "const":
             value = table[a.buffer].value
             assert value is not None
-            return pack(value) if a.packed else np.ascontiguousarray(value).reshape(-1)
+            return pack(value, a.packed) if a.packed else np.ascontiguousarray(value).reshape(-1)
         case "constants":
             return np.array([table[n].value for n in kernel.pools[a.name]], a.dtype)
         case "scalars":
@@ -163,10 +163,14 @@ def check_array(program: Program, name: str, x: np.ndarray) -> None:
         raise ValueError(f"{what} must be a writable C-contiguous {b.dtype} array of rank {len(b.shape)}, not {x.dtype} of rank {x.ndim}")
 
 
-def pack(value: np.ndarray) -> np.ndarray:
+def pack(value: np.ndarray, block: int) -> np.ndarray:
     """[rows, columns] as [block, column, row in block], flat; the last block is filled with zeros."""
     flat = value.reshape(len(value), -1)
-    blocks = -(-len(flat) // ROW_BLOCK)
-    padded = np.zeros((blocks * ROW_BLOCK, flat.shape[1]), value.dtype)
-    padded[: len(flat)] = flat
-    return np.ascontiguousarray(padded.reshape(blocks, ROW_BLOCK, -1).transpose(0, 2, 1)).reshape(-1)
+    blocks = -(-len(flat) // block)
+    packed = np.empty((blocks, flat.shape[1], block), value.dtype)
+    whole = len(flat) // block
+    packed[:whole] = flat[: whole * block].reshape(whole, block, flat.shape[1]).transpose(0, 2, 1)
+    if whole < blocks:
+        packed[whole] = 0
+        packed[whole, :, : len(flat) - whole * block] = flat[whole * block :].T
+    return packed.reshape(-1)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from .addresses import Names, product, scaled, size_text
 from .ir import Loop, Program, Size, SizeExpr, SizeOf
+from .layout import FLAT_BLOCK
 from .loops import Barrier, Call, Comment, For, If, Let, Node, Return, Store
-from .memory import FLAT_BLOCK, Arg, Arguments, Extent, Home, Memory
+from .memory import Arg, Arguments, Extent, Home, Memory
 from .nests import PhaseWriter, Region
 from .phases import SERIAL, Hints, estimate
 from .stages import Plan

@@ -14,19 +14,8 @@ from typing import Literal
 
 from .expressions import accumulator_dtype
 from .ir import Buffer, Linalg, Map, MatMul, Program, Random, Reshape, Size, reads
-from .phases import Hints, estimate
 from .sizes import extents
 from .stages import Plan, Position, Work, same_element
-
-ROW_BLOCK = 256
-"""Rows of a block: 256 floats are 16 vectors, and their partial sums stay exact to 1e-7; 9 columns of them fill a third of L1."""
-GEMM_BLOCK = 64
-"""Rows of a block when BLAS works on it: fewer repack the right factor too often, more leave a team idle on small batches."""
-FLAT_BLOCK = 4096
-FOLD_BLOCK = 512
-"""Elements of a block when arrays are walked flat, without and with a sum."""
-PACK = 32
-"""Columns of a constant up to which it is repacked so that rows lie across vector lanes (69 -> 11 us at 20640 x 9)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +41,27 @@ ORDER = ("status", "constants", "scalars", "state", "input", "const", "output", 
 
 @dataclass(frozen=True, slots=True)
 class Arg:
-    """An array argument of a kernel.  `buffer` names what is passed for inputs, states, constants and outputs."""
+    """An array argument of a kernel.  `buffer` names what is passed for inputs, states, constants and outputs; `packed` is
+    the number of rows in a block of one that is repacked."""
 
     name: str
     dtype: str
     role: ArgRole
     extent: Extent = Extent(())
     buffer: str = ""
-    packed: bool = False
+    packed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where one buffer lives: `array` the whole of it, `row` and `tile` one row or block of it, `slot` of a pool, `local`."""
+    """Where one buffer lives: `array` the whole of it, `row` and `tile` one row or block of it, `slot` of a pool, `local`.
+
+    `packed`: the rows of a block of an array or tile whose rows are the last axis."""
 
     kind: Literal["array", "row", "tile", "slot", "local"]
     arg: str = ""
     slot: int = 0
-    packed: bool = False
+    packed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +97,15 @@ class Arguments:
         self.failing: list[Linalg] = []
         self.phases = 0
         self._free: dict[tuple[str, Extent], list[tuple[int, str]]] = {}
-        self._shared: dict[tuple[str, bool], str] = {}
+        self._shared: dict[tuple[str, int], str] = {}
 
-    def new(self, dtype: str, role: ArgRole, extent: Extent, buffer: str = "", packed: bool = False) -> str:
+    def new(self, dtype: str, role: ArgRole, extent: Extent, buffer: str = "", packed: int = 0) -> str:
         """An array of its own."""
         name = f"b{len(self.made)}"
         self.made.append(Arg(name, dtype, role, extent, buffer, packed))
         return name
 
-    def of(self, b: Buffer, extent: Extent, packed: bool = False) -> str:
+    def of(self, b: Buffer, extent: Extent, packed: int = 0) -> str:
         """The array of an input, a state or a constant."""
         key = (b.name, packed)
         if key not in self._shared:
@@ -159,16 +151,9 @@ class _Uses:
     readers: dict[str, list[tuple[Position, int, Work | None, int]]] = field(default_factory=dict)
 
 
-def block_rows(plan: Plan) -> int:
-    """Rows in a block of a phase: a literal of the source, the same for every number of threads."""
-    if plan.phase.flat:
-        return FOLD_BLOCK if any(w.folded for w in plan.works()) else FLAT_BLOCK
-    return GEMM_BLOCK if any(stage.call is not None for stage in plan.stages) else ROW_BLOCK
-
-
-def place(program: Program, plans: tuple[Plan, ...], arguments: Arguments, hints: Hints, promote: bool = True) -> Memory:
-    """Decide every home.  `promote`: results are computed in the arrays that are returned."""
-    memory = _Placer(program, plans, arguments, hints, promote).run()
+def place(program: Program, plans: tuple[Plan, ...], packed: frozenset[str], arguments: Arguments, promote: bool = True) -> Memory:
+    """Decide every home.  `packed` constants are repacked; `promote`: results are computed in the arrays that are returned."""
+    memory = _Placer(program, plans, packed, arguments, promote).run()
     arguments.phases += len(plans) + 1
     arguments.failing += failing(plans)
     return memory
@@ -177,9 +162,9 @@ def place(program: Program, plans: tuple[Plan, ...], arguments: Arguments, hints
 class _Placer:
     """Names are handed out and homes recorded in one walk over the phases; nothing of it outlives `place`."""
 
-    def __init__(self, program: Program, plans: tuple[Plan, ...], arguments: Arguments, hints: Hints, promote: bool) -> None:
+    def __init__(self, program: Program, plans: tuple[Plan, ...], packed: frozenset[str], arguments: Arguments, promote: bool) -> None:
         self.program, self.plans, self.table = program, plans, program.table()
-        self.arguments, self.hints, self.promote = arguments, hints, promote
+        self.packed, self.arguments, self.promote = packed, arguments, promote
         self.uses = _collect(plans)
         self.calls = {s.call.out: s.call for plan in plans for s in plan.stages if s.call is not None}
         self.homes: dict[str, Home] = {}
@@ -205,7 +190,7 @@ class _Placer:
                 if w.folded:
                     b = self.table[w.statement.out]
                     accumulated = accumulator_dtype(b.dtype)
-                    self.partials[b.name] = self._scratch(number, number, accumulated, Extent(b.shape, plan.phase.rows, block_rows(plan)))
+                    self.partials[b.name] = self._scratch(number, number, accumulated, Extent(b.shape, plan.phase.rows, plan.block))
             for stage in plan.stages:
                 if isinstance(stage.call, Random) and stage.call.fn == "shuffle":
                     self.partials[stage.call.out] = self._scratch(number, number, "int64", Extent(self.table[stage.call.out].shape[:1]))
@@ -218,26 +203,11 @@ class _Placer:
         if b.role == "const" and not b.shape:
             self.homes[b.name] = self.arguments.slot(f"c_{b.dtype}", b.name)
             return
-        packed = b.name in self.uses.readers and self._packs(b)
-        extent = Extent((*b.shape[1:], ROW_BLOCK), b.shape[:1], ROW_BLOCK) if packed else Extent(b.shape)
+        packed = max((plan.block for plan in self.plans if plan.walk != "rows"), default=0) if b.name in self.packed else 0
+        extent = Extent((*b.shape[1:], packed), b.shape[:1], packed) if packed else Extent(b.shape)
         self.homes[b.name] = Home("array", self.arguments.of(b, extent, packed), packed=packed)
         if packed:
-            self.notes.append(f"{b.role} {b.origin or b.name} is repacked in blocks of {ROW_BLOCK} rows, rows across vector lanes")
-
-    def _packs(self, b: Buffer) -> bool:
-        """Is a constant only read row by row, in phases whose nests are short enough to vanish into the loop over rows?"""
-        columns = prod(e for e in b.shape[1:] if isinstance(e, int))
-        if len(b.shape) < 2 or not 1 < columns <= PACK or estimate(b.shape[:1], self.hints) < ROW_BLOCK or b.name in self.exposed:
-            return False
-        for (phase, _, _), _, w, slot in self.uses.readers[b.name]:
-            plan = self.plans[phase]
-            if w is None or not isinstance(w.statement, Map) or plan.phase.flat or not w.rows or block_rows(plan) != ROW_BLOCK:
-                return False
-            if w.statement.index[slot][0] != w.rows[0] or w.rows[0] in w.statement.index[slot][1:]:
-                return False
-            if any(x.folded == "memory" or estimate(x.loops, self.hints) > PACK for x in plan.works()):
-                return False
-        return True
+            self.notes.append(f"{b.role} {b.origin or b.name} is repacked in blocks of {packed} rows, rows across vector lanes")
 
     def _in_place(self, target: str, source: str) -> bool:
         """Give the new value of a state the state's own array when nobody reads the old value any more."""
@@ -287,9 +257,11 @@ class _Placer:
                 self.homes[name] = Home("local")
                 return
             if plan.phase.kind == "rows" and all(at[0] == number for at, *_ in readers):
-                row = all(at[:2] == position[:2] for at, *_ in readers)
-                factors = tuple(b.shape[1:]) + (() if row else (block_rows(plan),))
-                self.homes[name] = Home("row" if row else "tile", self._scratch(number, number, b.dtype, Extent(factors, threads=True)))
+                columns = plan.walk == "columns"
+                row = not columns and all(at[:2] == position[:2] for at, *_ in readers)
+                factors = tuple(b.shape[1:]) + (() if row else (plan.block,))
+                array = self._scratch(number, number, b.dtype, Extent(factors, threads=True))
+                self.homes[name] = Home("row" if row else "tile", array, packed=plan.block if columns else 0)
                 return
         if not b.shape:
             self.homes[name] = self.arguments.slot(f"s_{b.dtype}", name)
@@ -354,7 +326,7 @@ def _sees_local(position: Position, work: Work, plan: Plan, reader: tuple[Positi
     at, _, w, slot = reader
     if w is None or not isinstance(w.statement, Map):
         return False
-    if work.scalar and at[0] == position[0] and (plan.phase.kind == "serial" or at[1] == position[1]):
+    if work.scalar and at[0] == position[0] and plan.walk != "columns" and (plan.phase.kind == "serial" or at[1] == position[1]):
         return True
     return at == position and same_element(work, w, slot)
 

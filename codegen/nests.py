@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from . import calls, folds, moves
 from .addresses import Names, Shape, flat_index, product, scaled
 from .expressions import LIMITS, accumulation, carried, cast, emit, identity, literal
-from .ir import Map, Program, Size
+from .ir import Map, Program
 from .loops import Accumulate, Comment, For, If, Let, Node, Return, Store
-from .memory import ROW_BLOCK, Memory, block_rows
+from .memory import Memory
 from .scalar import Instr
 from .stages import Group, Plan, Work
 
@@ -36,7 +36,7 @@ class Nest:
     """One group while it is written: what stands before and after the loop at each level, names of loop variables."""
 
     depth: int
-    loops: tuple[Size, ...]
+    extents: tuple[str, ...]
     vars: tuple[str, ...]
     pre: list[list[Node]]
     post: list[list[Node]]
@@ -44,10 +44,10 @@ class Nest:
     loads: dict[str, str] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
 
-    def nodes(self, names: Names) -> list[Node]:
+    def nodes(self) -> list[Node]:
         body = self.pre[self.depth]
         for level in reversed(range(self.depth)):
-            loop = For(self.vars[level], names.size(self.loops[level]), tuple(body))
+            loop = For(self.vars[level], self.extents[level], tuple(body))
             body = [*self.pre[level], loop, *self.post[level]]
         return body
 
@@ -59,7 +59,8 @@ class PhaseWriter:
         self.program, self.table, self.plan, self.memory, self.names, self.helpers = program, program.table(), plan, memory, names, helpers
         self.statuses = statuses
         self.rows = plan.phase.kind == "rows"
-        self.size = block_rows(plan) if self.rows else 0
+        self.size = plan.block if self.rows else 0
+        self.columns = plan.walk == "columns"
         self.top: list[Node] = []
         self.heads: list[Node] = []
         self.tails: list[Node] = []
@@ -98,7 +99,7 @@ class PhaseWriter:
             nests = [node for g in stage.groups for node in self._group(g)]
             if self.global_row:
                 nests.insert(0, Let(self.global_row, f"{self.first} + {self.row}"))
-            body += [*comments, For(self.row, self.width, tuple(nests))] if self.rows else [*comments, *nests]
+            body += [*comments, For(self.row, self.width, tuple(nests))] if self.rows and not self.columns else [*comments, *nests]
         if not self.rows:
             out = [Region(False, [*title, *self.top, *body], self.reads, self.writes)]
             checked = [self.statuses.index(s.call.out) for s in self.plan.stages if s.call is not None and s.call.out in self.statuses]
@@ -124,17 +125,26 @@ class PhaseWriter:
     def _group(self, group: Group) -> list[Node]:
         if not isinstance(group.works[0].statement, Map):
             return [node for w in group.works for node in moves.write(self, w.statement)]
-        if group.works[0].folded == "unrolled":
+        if group.works[0].folded == "unrolled" and not self.columns:
             return [node for w in group.works for node in folds.unrolled(self, w)]
-        depth = len(group.loops)
-        nest = self.nest(group.loops, tuple(f"j{d}" for d in range(depth)), list(group.works))
-        for w in group.works:
-            self._work(w, nest)
-        return nest.nodes(self.names)
+        loops = group.works[0].loops
+        variables, extents = tuple(f"j{d}" for d in range(len(loops))), tuple(map(self.names.size, loops))
+        if not self.columns:
+            nest = self.nest(extents, variables, list(group.works))
+            for w in group.works:
+                self._work(w, nest)
+            return nest.nodes()
+        self.global_row = ""
+        nest = self.nest((*extents, self.width), (*variables, self.row), list(group.works))
+        first = [node for w in group.works for node in self._work(w, nest)]
+        if self.global_row:
+            nest.pre[nest.depth].insert(0, Let(self.global_row, f"{self.first} + {self.row}"))
+            self.global_row = ""
+        return [*first, *nest.nodes()]
 
-    def nest(self, loops: tuple[Size, ...], variables: tuple[str, ...], works: list[Work]) -> Nest:
-        depth = len(loops)
-        nest = Nest(depth, loops, variables, [[] for _ in range(depth + 1)], [[] for _ in range(depth + 1)], Counter())
+    def nest(self, extents: tuple[str, ...], variables: tuple[str, ...], works: list[Work]) -> Nest:
+        depth = len(extents)
+        nest = Nest(depth, extents, variables, [[] for _ in range(depth + 1)], [[] for _ in range(depth + 1)], Counter())
         local = {w.statement.out for w in works}
         for w in works:
             assert isinstance(w.statement, Map)
@@ -212,7 +222,13 @@ class PhaseWriter:
         stride = product(shape[lead:], self.names)
         levels = {v: k + 1 for k, v in enumerate(nest.vars[: nest.depth])}
         used = [levels[v] for v in coordinates if v in levels]
-        level = max(used, default=0)
+        level = nest.depth if lead and self.columns else max(used, default=0)
+        if self.columns and home.packed:
+            scaled_up = inner.times(home.packed)
+            array = (
+                self.block_slice(home.arg, stride) if home.kind == "array" else self.thread_slice(home.arg, scaled(str(self.size), stride))
+            )
+            return self._row_of_column(array, scaled_up.text, nest, max(used, default=0))
         if home.kind == "row":
             return self._sliced(self.thread_slice(home.arg, stride), inner, nest, level)
         if home.kind == "tile":
@@ -224,8 +240,18 @@ class PhaseWriter:
             return self._sliced(home.arg, inner, nest, level)
         array = self.block_slice(home.arg, stride)
         if home.packed:
-            return f"{array}[{inner.times(ROW_BLOCK).plus(self.row, '1').text}]", level
+            return f"{array}[{inner.times(home.packed).plus(self.row, '1').text}]", level
         return self._sliced(array, inner.plus(self.row, stride), nest, level)
+
+    def _row_of_column(self, array: str, offset: str, nest: Nest, level: int) -> tuple[str, int]:
+        """An element of a packed block where rows are the inner loop: from a slice that starts at its column."""
+        if offset != "0":
+            text = f"{array}[{offset}:]"
+            if text not in nest.loads:
+                nest.loads[text] = self.names.fresh("x")
+                nest.pre[level].append(Let(nest.loads[text], text))
+            array = nest.loads[text]
+        return f"{array}[{self.row}]", nest.depth
 
     def _sliced(self, array: str, index: Shape, nest: Nest, level: int) -> tuple[str, int]:
         """An element; a symbolic stride gets a slice of its own, or Numba's test for negative indices keeps the loop scalar."""
@@ -256,7 +282,8 @@ class PhaseWriter:
         return self.slices[key]
 
     # ------------------------------------------------------------ one statement in a nest
-    def _work(self, w: Work, nest: Nest) -> None:
+    def _work(self, w: Work, nest: Nest) -> list[Node]:
+        """Write a statement into the nest; what has to stand before the nest is returned."""
         s = w.statement
         assert isinstance(s, Map)
         lets, text = emit(s.body, self.leaf(w, nest), lambda: self.names.fresh("v"), self.helpers)
@@ -271,10 +298,15 @@ class PhaseWriter:
             value = carried(text, s.body.dtype, out.dtype, reducer, dtype)
             if w.folded == "carry":
                 folds.carry(self, w, nest, reducer, dtype, value)
-                return
+                return []
+            if w.folded and self.columns:
+                folds.across(self, w, nest, reducer, dtype, value)
+                return []
             if w.folded == "memory":
                 folds.memory(self, w, nest, reducer, dtype, value)
-                return
+                return []
+            if self.columns:
+                return self._column_sum(w, nest, reducer, dtype, value)
             a = self.names.fresh("a")
             nest.pre[level].append(Let(a, identity(reducer, dtype, out.dtype)))
             inmost.append(Accumulate(a, reducer, folds.named(self, value, reducer, inmost), dtype))
@@ -282,6 +314,23 @@ class PhaseWriter:
         else:
             text = cast(text, s.body.dtype, out.dtype)
         self._result(w, nest, text, nest.post[level] if w.inner and s.reducer else inmost)
+        return []
+
+    def _column_sum(self, w: Work, nest: Nest, reducer: str, dtype: str, value: str) -> list[Node]:
+        """A reduction over columns, where rows are the inner loop: each row's result gathers in its place."""
+        s = w.statement
+        index = tuple(range(len(self.table[s.out].shape)))
+        start = self.nest(nest.extents[: len(w.outer)] + nest.extents[-1:], nest.vars[: len(w.outer)] + nest.vars[-1:], [])
+        for where, put in ((start, True), (nest, False)):
+            element, _ = self.element(s.out, index, w, where, write=True)
+            array, _, inside = element.partition("[")
+            if put:
+                where.pre[where.depth].append(Store(array, inside[:-1], identity(reducer, dtype, self.table[s.out].dtype)))
+            else:
+                place = where.pre[where.depth]
+                place.append(Accumulate(element, reducer, folds.named(self, value, reducer, place), dtype))
+        self.reads.add(self.memory.homes[s.out].arg)
+        return start.nodes()
 
     def _result(self, w: Work, nest: Nest, text: str, place: list[Node]) -> None:
         """Name the value where it is read again, store it where it lives."""
@@ -295,7 +344,7 @@ class PhaseWriter:
                 text = v
             if not w.inner:
                 nest.values[name] = text
-            if w.scalar:
+            if w.scalar and not self.columns:
                 self.locals[name] = text
         if home.kind == "slot":
             self.writes.add(home.arg)

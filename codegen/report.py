@@ -12,7 +12,7 @@ from .fuse import PassNote
 from .ir import Buffer, Linalg, Map, MatMul, Program, Size, Statement, reads
 from .loops import count
 from .lower import Kernel
-from .memory import Memory, block_rows
+from .memory import Memory
 from .phases import work
 from .stages import Plan
 
@@ -105,7 +105,7 @@ def _lines(m: Made) -> Iterator[str]:
     for number, plan in enumerate(m.plans):
         yield f"  phase {number}: {plan.phase}"
         if plan.phase.kind == "rows":
-            yield f"    blocks of {block_rows(plan)} rows, {len(plan.stages)} walk(s) or call(s) a block"
+            yield f"    blocks of {plan.block} rows, {len(plan.stages)} walk(s) or call(s) a block"
         for w in plan.works():
             if w.folded:
                 yield f"    {w.statement.out}: summed over the rows in {w.folded}" + (

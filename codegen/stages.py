@@ -64,10 +64,12 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A phase and its stages."""
+    """A phase and its stages; how it walks its rows and in blocks of how many is settled in `layout`."""
 
     phase: Phase
     stages: tuple[Stage, ...]
+    walk: Literal["rows", "lanes", "columns"] = "rows"
+    block: int = 0
 
     def works(self) -> list[Work]:
         return [w for stage in self.stages for g in stage.groups for w in g.works]

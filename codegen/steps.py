@@ -144,7 +144,7 @@ class Bound:
             elif a.role == "history":
                 arrays.append(_history(loop, int(a.buffer), history, sizes))
             else:
-                arrays.append(pack(given[a.buffer]) if a.packed else given[a.buffer].reshape(-1))
+                arrays.append(pack(given[a.buffer], a.packed) if a.packed else given[a.buffer].reshape(-1))
         slices = [int(np.prod(given[a.buffer].shape[1:])) for a in kernel.args if a.name in kernel.stepped]
         control = np.zeros(CONTROL, np.int64)
         tail = [*arrays, *(sizes[name] for name, _ in kernel.sizes), *slices, *(lengths[name] for name, _ in kernel.lengths)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from symgraph.codegen import fuse, launch, layout, lower, memory, nests, phases, stages
 from symgraph.codegen.ir import Program
 from tests.codegen.programs import Writer
 
@@ -108,8 +109,18 @@ def program(seed: int, statements: int = 14) -> tuple[Program, list[np.ndarray],
 
 
 SMALL = {
-    "memory": {"ROW_BLOCK": 8, "GEMM_BLOCK": 4, "FLAT_BLOCK": 16, "FOLD_BLOCK": 8},
+    "layout": {"ROW_BLOCK": 8, "GEMM_BLOCK": 4, "FLAT_BLOCK": 16, "FOLD_BLOCK": 8, "LEAST": 4, "MOST": 8, "UNROLLED": 2},
     "phases": {"SERIAL": 20},
+    "stages": {"UNROLL": 4},
     "fuse": {"LOOP_PRODUCT": 8, "LOOP_GRADIENT": 8},
 }
 """Limits so small that a few rows make several blocks, and products reach BLAS."""
+
+
+def shrink(monkeypatch) -> None:
+    """Set them wherever a module of the compiler has them."""
+    for values in SMALL.values():
+        for limit, value in values.items():
+            for module in (fuse, launch, layout, lower, memory, nests, phases, stages):
+                if hasattr(module, limit):
+                    monkeypatch.setattr(module, limit, value)

@@ -12,14 +12,12 @@ import numpy as np
 import pytest
 
 from symgraph import codegen
-from symgraph.codegen import fuse, ir, launch, lower, memory, nests, phases, printer
+from symgraph.codegen import fuse, ir, printer
 from symgraph.codegen.expressions import literal
 from symgraph.codegen.ir import Buffer, Map, MatMul, Program, ProgramError, Random, Reshape, verify
 from tests.codegen import fuzz, programs
 from tests.codegen.programs import Writer
 from tests.codegen.routes import check
-
-SMALL = {"memory": memory, "phases": phases, "fuse": fuse, "lower": lower, "launch": launch, "nests": nests}
 
 
 @pytest.mark.parametrize("name", ["linear_regression", "fed_regression", "softmax_net", "elementwise"])
@@ -30,11 +28,7 @@ def test_golden_sources(name: str, golden: Callable[[str, str], None]) -> None:
 @pytest.mark.parametrize("seed", range(24))
 def test_random_programs(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of a few rows, so that small arrays have many; two threads give the bits of one."""
-    for limits in fuzz.SMALL.values():
-        for limit, value in limits.items():
-            for module in SMALL.values():
-                if hasattr(module, limit):
-                    monkeypatch.setattr(module, limit, value)
+    fuzz.shrink(monkeypatch)
     program, states, inputs = fuzz.program(seed)
     check(program, states, inputs, compiled=seed < 3, rtol=1e-4, atol=1e-4)
 

@@ -10,10 +10,11 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from symgraph import codegen
-from symgraph.codegen.ir import Loop
+from symgraph.codegen.ir import Loop, Program
 from symgraph.codegen.steps import compile_loop
 
 from . import fuzz
+from .programs import Writer
 
 
 def one_by_one(loop: Loop, states, inputs, steps: int, every: int, lengths=None):
@@ -56,6 +57,7 @@ def compare(got, wanted) -> None:
 @pytest.mark.parametrize("every", [1, 3])
 def test_random_programs_in_a_loop_do_what_their_steps_do(seed, every, monkeypatch):
     program, states, inputs = fuzz.program(seed)
+    fuzz.shrink(monkeypatch)
     loop = Loop("loop", program)
     wanted = one_by_one(loop, states, inputs, 3, every)
     if not all(np.isfinite(x).all() and np.abs(x).max(initial=0) < 1e3 for x in (*wanted[0], *wanted[1])):
@@ -75,3 +77,38 @@ def test_a_record_program_sees_the_values_before_the_step(seed):
     one, two = (run(loop, states, inputs, 5, 2, nthreads=n) for n in (1, 2))
     for a, b in zip((*one[0], *one[1]), (*two[0], *two[1]), strict=True):
         assert_array_equal(a, b)
+
+
+def regression(rows: int, columns: int, outputs: int = 1) -> tuple[Program, list, list]:
+    """A logistic step on fed data: a product, an element-wise part with a row maximum, and the transposed product."""
+    w = Writer("regression")
+    x, y, theta = w.input("m", columns), w.input("m", outputs), w.state(columns, outputs)
+    e = w.apply("sub", w.apply("sigmoid", w.matmul(x, theta)), y)
+    widest = w.reduce("max", x, (1,))
+    g = w.matmul(x, w.map(lambda b, e, t: b.apply("mul", e, t), e, widest, index=((0, 1), (0,)), space=("m", outputs)), ta=True)
+    new = w.map(lambda b, t, g: b.apply("sub", t, b.apply("mul", b.literal(0.001, "float32"), g)), theta, g)
+    w.update(theta, new)
+    rng = np.random.default_rng(0)
+    fill = lambda *shape: rng.standard_normal(shape).astype(np.float32)  # noqa: E731
+    return w.done(w.reduce("sum", e, (0, 1))), [fill(columns, outputs)], [fill(rows, columns), fill(rows, outputs)]
+
+
+@pytest.mark.parametrize("columns", [3, 9, 30, 70])
+@pytest.mark.parametrize(("rows", "target"), [(1024, "python"), (1100, "python"), (1500, "cpu")])
+def test_data_that_stays_is_repacked(rows, columns, target):
+    """Few columns in registers, more as inner loops over rows; the last block is shorter; two and three threads give the same bits."""
+    program, states, inputs = regression(rows, columns)
+    loop = Loop("loop", program)
+    made = compile_loop(loop, {"m": rows})
+    assert [p.walk for p in made.reports[0].plans if p.phase.kind == "rows"] == ["lanes" if columns <= 16 else "columns"]
+    compare(run(loop, states, inputs, 3, 1, target=target), one_by_one(loop, states, inputs, 3, 1))
+    one, *more = (run(loop, states, inputs, 3, 1, target=target, nthreads=n) for n in (1, 2, 3))
+    for other in more:
+        for a, b in zip((*one[0], *one[1]), (*other[0], *other[1]), strict=True):
+            assert_array_equal(a, b)
+
+
+def test_several_outputs_walk_columns_of_columns():
+    program, states, inputs = regression(600, 20, 3)
+    loop = Loop("loop", program)
+    compare(run(loop, states, inputs, 2, 1), one_by_one(loop, states, inputs, 2, 1))
