@@ -6,7 +6,7 @@ literal, because LLVM proves `i * 9 + j` to be in order and does not prove `i * 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .ir import Size, SizeExpr
@@ -90,15 +90,13 @@ class Shape:
     def times(self, factor: int) -> Shape:
         return Shape(tuple((v, scaled(s, str(factor))) for v, s in self.terms))
 
-    def uses(self, what: str) -> bool:
-        return any(v == what for v, _ in self.terms)
-
     def unit(self, what: str) -> bool:
         """Does `what` step by one element?"""
         return [s for v, s in self.terms if v == what] == ["1"]
 
-    def without(self, what: str) -> Shape:
-        return Shape(tuple(t for t in self.terms if t[0] != what))
+    def split(self, test: Callable[[str], bool]) -> tuple[Shape, Shape]:
+        """The terms for which `test(what)` holds, and the others."""
+        return Shape(tuple(t for t in self.terms if test(t[0]))), Shape(tuple(t for t in self.terms if not test(t[0])))
 
 
 def flat_index(shape: Sequence[Size], coordinates: Sequence[str], names: Names) -> Shape:

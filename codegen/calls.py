@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from .addresses import flat_index, product, scaled
 from .expressions import SHORT
-from .ir import Linalg, MatMul, Random, Reshape
+from .ir import Linalg, MatMul, Random, Reshape, Scatter, Within
 from .loops import Call, For, Node, Store
+from .phases import SERIAL, estimate
 
 if TYPE_CHECKING:
     from .nests import PhaseWriter
@@ -27,6 +28,10 @@ def write(p: PhaseWriter, s) -> list[Node]:
             return _linalg(p, s)
         case Random():
             return _random(p, s)
+        case Within():
+            return _within(p, s)
+        case Scatter():
+            return _scatter(p, s)
     raise AssertionError(s)
 
 
@@ -110,7 +115,7 @@ def _linalg(p: PhaseWriter, s: Linalg) -> list[Node]:
         return [For(q, batch, (Call(f"{name}({args[0]}, {n})", target),))]
     tail = [n] + ([p.names.size(p.table[s.args[1]].shape[-1])] if s.fn == "solve" else [])
     p.writes.add("status")
-    status = f"status[{p.statuses.index(s.out)}]"
+    status = p.status(s.out)
     call = f"{name}({', '.join([*args, matrix(s.out, True), *tail])})"
     return [Store("status", status[7:-1], "0"), For(q, batch, (Call(f"max({status}, {call})", status),))]
 
@@ -133,3 +138,34 @@ def _random(p: PhaseWriter, s: Random) -> list[Node]:
     p.helpers.add(name)
     assert s.a is not None and s.b is not None
     return [Call(f"{name}({p.whole(s.out, True)}, {stream}, {p.scalar(s.a)}, {p.scalar(s.b)})")]
+
+
+def _within(p: PhaseWriter, s: Within) -> list[Node]:
+    p.helpers.add("outside")
+    n = product(p.table[s.x].shape, p.names)
+    p.writes.add("status")
+    return [Call(f"outside({p.whole(s.x)}, {n}, {p.names.size(s.extent)}, {p.status(s.out)[:-1]}:])")]
+
+
+def shared(p: PhaseWriter, s: Scatter) -> bool:
+    """Is a scatter so much work that the whole team does it, each thread the rows that it owns?"""
+    touched = p.table[s.out].shape if _starts(p, s) else ()
+    return estimate(p.table[s.x].shape, {}) + estimate(touched, {}) > SERIAL
+
+
+def _starts(p: PhaseWriter, s: Scatter) -> bool:
+    """Must the result be filled before rows are added?  Not when it is the very array that they are added to."""
+    return s.onto is None or p.memory.homes[s.onto] != p.memory.homes[s.out]
+
+
+def _scatter(p: PhaseWriter, s: Scatter) -> list[Node]:
+    x, out = p.table[s.x].shape, p.whole(s.out, True)
+    rows, extent, width = p.names.size(x[0]), p.names.size(p.table[s.out].shape[0]), product(x[1:], p.names)
+    who = "tid, nthreads" if shared(p, s) else "0, 1"
+    nodes: list[Node] = []
+    if _starts(p, s):
+        p.helpers.add("zero_rows" if s.onto is None else "copy_rows")
+        start = "zero_rows(" if s.onto is None else f"copy_rows({p.whole(s.onto)}, "
+        nodes.append(Call(f"{start}{out}, {extent}, {width}, {who})"))
+    p.helpers.add("add_rows")
+    return [*nodes, Call(f"add_rows({p.whole(s.x)}, {p.whole(s.at)}, {out}, {rows}, {width}, {who})")]

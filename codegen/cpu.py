@@ -139,7 +139,7 @@ class Executable:
         `states`: in the order of `program.states`, C-contiguous and of the declared dtypes; each call updates them in
         place.  The callable takes C-contiguous arrays of the declared dtypes and ranks, and returns fresh results:
         arrays, and NumPy scalars for rank 0.  Raises ValueError for shapes that do not fit, FloatingPointError when a
-        `Linalg` statement fails (the states are then as they were).
+        `Linalg` statement fails, IndexError for a coordinate out of range (the states are then as they were).
         """
         return self.launcher.bind(with_single_blas(self.entry, self.launcher.kernel), states)
 

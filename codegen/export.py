@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .addresses import Names, product, size_text
-from .ir import SizeOf
+from .ir import Linalg, SizeOf
+from .memory import STATUS
 from .printer import escape, module_of
 from .reference import failure
 
@@ -122,9 +123,11 @@ def _call_lines(made: Executable, extra: tuple[str, ...]) -> Iterator[str]:
             results.append(f"{flat[r.arg]}[0]")
     sizes = [short for _, short in kernel.sizes]
     yield f"    kernel({', '.join(['0', '1', 'np.zeros(16, np.int64)', *arguments, *sizes])})"
-    for k, s in enumerate(launcher.linalg):
-        yield f"    if status[{k}] != 0:"
-        yield f"        raise FloatingPointError({failure(s.fn, table[s.out].origin or s.out)!r})"
+    for k, s in enumerate(launcher.failing):
+        where = table[s.out].origin or s.out
+        words = failure(s.fn, where) if isinstance(s, Linalg) else f"{where}: an index is out of range"
+        yield f"    if status[{STATUS * k}] != 0:"
+        yield f"        raise {'FloatingPointError' if isinstance(s, Linalg) else 'IndexError'}({words!r})"
     yield "    return " + (results[0] if len(results) == 1 else f"({', '.join(results)})" if results else "None")
 
 
@@ -241,7 +244,7 @@ def cut_out(helpers: set[str]) -> tuple[Imports, str]:
             if needed not in seen:
                 seen.add(needed)
                 todo.append(needed)
-    for module in ("symbols", "vecmath", "integer", "philox_numpy", "philox", "blas", "dense", "team"):
+    for module in ("symbols", "vecmath", "integer", "philox_numpy", "philox", "blas", "dense", "rows", "team"):
         if module in pieces:
             order.append(f"# ---- {module}")
             order += [text for _, text in sorted(pieces[module].items())]

@@ -4,9 +4,11 @@ Law of this file: every pass takes a legal program and gives a legal program wit
 verified and run by the interpreter on its own.  `PASSES` is the whole list, in order; `fuse` counts what each did.
 
     settle_updates     every new state value is a temp of its own
+    check_coordinates  arrays of coordinates are checked once, so that what reads by them needs no check
     products_to_maps   small products become Maps with a reduced label, so that they fuse like anything else
     squeeze_to_maps    reshapes that only add or drop axes of extent 1 become Maps that copy, and then vanish
     inline_maps        an elementwise producer with one consumer becomes part of that consumer's body
+    scatter_onto       a state plus scattered rows becomes the state with rows added to it; what that scales is inlined again
     drop_dead          statements that nothing needs
 """
 
@@ -17,7 +19,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
 
-from .ir import Buffer, Map, MatMul, Program, Random, Reshape, Size, Statement, reads
+import numpy as np
+
+from .ir import At, Buffer, Map, MatMul, Program, Random, Reshape, Scatter, Size, Statement, Walk, Within, coordinates, reads
 from .scalar import Body, Builder, Instr
 
 MAX_BODY = 200
@@ -87,6 +91,54 @@ def settle_updates(program: Program) -> Rewritten:
         updates.append((target, source))
     program = replace(program, updates=tuple(updates))
     return _with(program, [*program.statements, *copies], tuple(buffers)), changes
+
+
+# ---------------------------------------------------------------- coordinates
+def check_coordinates(program: Program) -> Rewritten:
+    """Every array of coordinates goes through `Within` for the axis that it is for, unless its buffer is trusted."""
+    table = program.table()
+    checked: dict[tuple[str, Size], str] = {}
+    statements: list[Statement] = []
+    buffers: list[Buffer] = []
+
+    def within(name: str, extent: Size, where: Statement) -> str:
+        b = table[name]
+        if b.trusted or b.value is not None and isinstance(extent, int) and bool(np.all((b.value >= 0) & (b.value < extent))):
+            return name
+        if (name, extent) not in checked:
+            fresh = Buffer(f"{name}.within{len(checked)}", b.dtype, b.shape, origin=table[where.out].origin or where.out)
+            buffers.append(fresh)
+            statements.append(Within(fresh.name, name, extent))
+            checked[name, extent] = fresh.name
+        return checked[name, extent]
+
+    for s in program.statements:
+        if isinstance(s, Scatter):
+            s = replace(s, at=within(s.at, table[s.out].shape[0], s))
+        elif isinstance(s, Map) and any(coordinates(ix) for ix in s.index):
+            operands, index = list(s.operands), list(s.index)
+            for k, ix in enumerate(s.index):
+                for axis, walk in enumerate(ix):
+                    if isinstance(walk, At):
+                        name = within(s.operands[walk.slot], table[s.operands[k]].shape[axis], s)
+                        index[k] = (*index[k][:axis], At(len(operands)), *ix[axis + 1 :])
+                        operands.append(name)
+                        index.append(s.index[walk.slot])
+            s = tidy(replace(s, operands=tuple(operands), index=tuple(index)))
+        statements.append(s)
+    return _with(program, statements, tuple(buffers)), list(checked.values())
+
+
+def tidy(s: Map) -> Map:
+    """The same Map without operands that nothing reads, and with equal ones once."""
+    keys: dict[tuple[str, tuple[Walk, ...]], int] = {}
+
+    def place(slot: int) -> int:
+        index = tuple(At(place(w.slot)) if isinstance(w, At) else w for w in s.index[slot])
+        return keys.setdefault((s.operands[slot], index), len(keys))
+
+    code = tuple(replace(i, value=place(i.value)) if i.fn == "operand" else i for i in s.body.code)  # type: ignore[arg-type]
+    return replace(s, operands=tuple(n for n, _ in keys), index=tuple(ix for _, ix in keys), body=Body(code))
 
 
 # ---------------------------------------------------------------- products
@@ -170,7 +222,11 @@ def inline_maps(program: Program) -> Rewritten:
     changes: list[str] = []
     for s in program.statements:
         if isinstance(s, Map):
-            slots = {k: producers[n] for k, n in enumerate(s.operands) if n in producers and _may_inline(s, k, producers[n], uses)}
+            slots = {
+                k: producers[s.operands[k]]
+                for k in sorted(s.body.operands())
+                if s.operands[k] in producers and _may_inline(s, k, producers[s.operands[k]], uses)
+            }
             size = len(s.body.code)
             for k in list(slots):
                 size += len(slots[k].body.code)
@@ -186,52 +242,158 @@ def inline_maps(program: Program) -> Rewritten:
 
 
 def _may_inline(consumer: Map, slot: int, producer: Map, uses: Counter[str]) -> bool:
+    gathered = bool(coordinates(consumer.index[slot]))
+    if gathered and any(coordinates(ix) for ix in producer.index):
+        return False  # a coordinate walks labels only
     if len(producer.body.code) == 1:
         return True
-    walked = {label for label in consumer.index[slot] if label is not None}
+    walked = [label for label in consumer.index[slot] if label is not None]
     needed = {label for label, extent in enumerate(consumer.space) if extent != 1}
-    return uses[producer.out] == 1 and needed <= walked and len(walked) == len([i for i in consumer.index[slot] if i is not None])
+    return uses[producer.out] == 1 and not gathered and needed <= set(walked) and len(set(walked)) == len(walked)
 
 
 def compose(consumer: Map, slots: dict[int, Map], table: dict[str, Buffer]) -> Map:
     """The consumer with the bodies of some operands' producers in place of those operands."""
     b = Builder()
-    operands: dict[tuple[str, tuple[int | None, ...]], int] = {}
+    operands: dict[tuple[str, tuple[Walk, ...]], int] = {}
 
-    def load(name: str, index: tuple[int | None, ...]) -> int:
-        number = operands.setdefault((name, index), len(operands))
-        return b.emit("operand", (), table[name].dtype, number)
+    def numbered(s: Map, slot: int, labels: tuple[Walk, ...]) -> int:
+        """The number of an operand of s, whose label l is `labels[l]` of the consumer."""
+        return operands.setdefault((s.operands[slot], moved(s, slot, labels)), len(operands))
 
-    def copy(s: Map, labels: tuple[int | None, ...]) -> int:
+    def moved(s: Map, slot: int, labels: tuple[Walk, ...]) -> tuple[Walk, ...]:
+        return tuple(
+            At(numbered(s, w.slot, labels)) if isinstance(w, At) else None if w is None else labels[w] for w in s.index[slot]
+        )
+
+    def position(walk: Walk) -> int:
+        """Where a label of the consumer stands, as a value."""
+        if isinstance(walk, At):
+            name = next(name for (name, _), number in operands.items() if number == walk.slot)
+            return b.cast(b.emit("operand", (), table[name].dtype, walk.slot), "int64")
+        return b.literal(0, "int64") if walk is None else b.emit("index", (), "int64", walk)
+
+    def copy(s: Map, labels: tuple[Walk, ...]) -> int:
         """Emit the body of s, whose label l is `labels[l]` of the consumer; the position of its result."""
         at: list[int] = []
         for i in s.body.code:
             if i.fn == "operand":
                 slot: int = i.value  # type: ignore[assignment]
-                index = tuple(None if a is None else labels[a] for a in s.index[slot])
                 if s is consumer and slot in slots:
-                    at.append(b.cast(copy(slots[slot], index), i.dtype))
+                    at.append(b.cast(copy(slots[slot], moved(s, slot, labels)), i.dtype))
                 else:
-                    at.append(load(s.operands[slot], index))
+                    at.append(b.emit("operand", (), table[s.operands[slot]].dtype, numbered(s, slot, labels)))
             elif i.fn == "index":
-                label = labels[i.value]  # type: ignore[index]
-                at.append(b.literal(0, "int64") if label is None else b.emit("index", (), "int64", label))
+                at.append(position(labels[i.value]))  # type: ignore[index]
             else:
                 at.append(b.emit(i.fn, tuple(at[a] for a in i.args), i.dtype, i.value))
         return at[-1]
 
     result = copy(consumer, tuple(range(len(consumer.space))))
     body = b.finish(result, consumer.body.dtype)
-    used = sorted(body.operands())  # a plain literal may have replaced an operand
-    keys = list(operands)
-    place = {old: new for new, old in enumerate(used)}
-    code = tuple(replace(i, value=place[i.value]) if i.fn == "operand" else i for i in body.code)
-    return replace(
-        consumer,
-        operands=tuple(keys[k][0] for k in used),
-        index=tuple(keys[k][1] for k in used),
-        body=Body(code),
-    )
+    keys = tuple(operands)
+    return tidy(replace(consumer, operands=tuple(n for n, _ in keys), index=tuple(ix for _, ix in keys), body=body))
+
+
+# ---------------------------------------------------------------- scattered rows
+def scatter_onto(program: Program) -> Rewritten:
+    """W <- W - c S with S scattered and used once becomes: the rows of S, times -c, added to W.
+
+    Those rows alone are touched where the sum is made in place.  Such statements go to the end, so that everything else
+    reads the state before it changes."""
+    if not any(isinstance(s, Scatter) for s in program.statements):
+        return program, []
+    program, _ = drop_dead(program)  # what was inlined reads nothing any more
+    table = program.table()
+    made = {s.out: s for s in program.statements}
+    uses = Counter(n for s in program.statements for n in reads(s))
+    read_outside = {*program.outputs, *(source for _, source in program.updates)}
+    gone: set[str] = set()
+    added: list[Statement] = []
+    buffers: list[Buffer] = []
+    changes: list[str] = []
+    for target, source in program.updates:
+        s = made.get(source)
+        if not isinstance(s, Map) or uses[source] or s.reducer is not None or s.body.dtype != table[source].dtype:
+            continue
+        parts = _added(s, table, target)
+        rows = [made.get(s.operands[k]) for k in parts or ()]
+        if not parts or not all(isinstance(r, Scatter) and r.onto is None and uses[r.out] == 1 and r.out not in read_outside for r in rows):
+            continue
+        onto = target
+        for number, (slot, body) in enumerate(parts.items(), start=1):
+            r = made[s.operands[slot]]
+            assert isinstance(r, Scatter)
+            x, out = r.x, source if number == len(parts) else f"{source}.{number}"
+            if len(body.code) > 1:
+                x = f"{r.out}.rows"
+                shape = table[r.x].shape
+                scaled = Map(x, tuple(r.x if k == slot else n for k, n in enumerate(s.operands)), s.index, shape, body)
+                buffers.append(Buffer(x, table[r.x].dtype, shape, origin=table[r.out].origin))
+                added.append(tidy(scaled))
+            if out != source:
+                buffers.append(replace(table[source], name=out))
+            added.append(Scatter(out, x, r.at, onto))
+            onto = out
+        gone |= {source, *(r.out for r in rows if r)}
+        changes.append(f"{', '.join(r.out for r in rows if r)} onto {target}")
+    maps = [s for s in added if isinstance(s, Map)]
+    statements = [*(s for s in program.statements if s.out not in gone), *maps, *(s for s in added if s not in maps)]
+    return inline_maps(_with(program, statements, tuple(buffers)))[0] if changes else program, changes
+
+
+def _added(s: Map, table: dict[str, Buffer], target: str) -> dict[int, Body] | None:
+    """If s is `target` plus multiples of other operands of its shape, read whole: those operands, with the body that
+    makes what is added out of each."""
+    code = s.body.code
+    axes = tuple(range(len(s.space)))
+    whole = {k for k, ix in enumerate(s.index) if len(ix) == len(axes) and all(w == a or s.space[a] == 1 for a, w in enumerate(ix))}
+    same: list[bool] = []
+    for i in code:
+        fixed = i.fn != "operand" or all(w is None for w in s.index[i.value])  # type: ignore[index]
+        same.append(i.fn != "index" and fixed and all(same[a] for a in i.args))
+    terms: list[tuple[int, ...] | None] = []
+    for i in code:
+        held = [terms[a] or () for a in i.args]
+        linear = all(same[a] or terms[a] is not None for a in i.args)
+        match i.fn:
+            case "operand":
+                terms.append((i.value,) if i.value in whole else None)  # type: ignore[arg-type]
+            case "add" | "sub" if linear and not any(same[a] for a in i.args):
+                terms.append((*held[0], *held[1]))
+            case "neg" if linear and not same[i.args[0]]:
+                terms.append(held[0])
+            case "mul" if linear and same[i.args[0]] != same[i.args[1]]:
+                terms.append((*held[0], *held[1]))
+            case "div" if linear and same[i.args[1]] and not same[i.args[0]]:
+                terms.append(held[0])
+            case _:
+                terms.append(None)
+    slots = terms[-1] or ()
+    if len(slots) < 2 or len(set(slots)) < len(slots) or [s.operands[k] for k in slots].count(target) != 1:
+        return None
+
+    def part(slot: int) -> Body:
+        """The body with every other term left out."""
+        b = Builder()
+        at: list[int] = []
+
+        def emit(position: int) -> int:
+            i = code[position]
+            if same[position] or i.fn == "operand":
+                return b.emit(i.fn, tuple(emit(a) for a in i.args), i.dtype, i.value)
+            mine = [slot in (terms[a] or ()) for a in i.args]
+            if i.fn in ("add", "sub"):
+                kept = emit(i.args[mine.index(True)])
+                return b.apply("neg", kept) if i.fn == "sub" and mine[1] else kept
+            return b.emit(i.fn, tuple(emit(a) for a in i.args), i.dtype, i.value)
+
+        at.append(emit(len(code) - 1))
+        return b.finish(at[0], s.body.dtype)
+
+    bodies = {slot: part(slot) for slot in slots}
+    base = next(k for k in slots if s.operands[k] == target)
+    return {k: body for k, body in bodies.items() if k != base} if len(bodies[base].code) == 1 else None
 
 
 def drop_dead(program: Program) -> Rewritten:
@@ -250,4 +412,4 @@ def drop_dead(program: Program) -> Rewritten:
     return replace(program, statements=tuple(kept), buffers=buffers), changes[::-1]
 
 
-PASSES = (settle_updates, products_to_maps, squeeze_to_maps, inline_maps, drop_dead)
+PASSES = (settle_updates, check_coordinates, products_to_maps, squeeze_to_maps, inline_maps, scatter_onto, drop_dead)

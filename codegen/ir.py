@@ -37,6 +37,7 @@ class Buffer:
     `const` buffers hold `value` (their contents never enter the generated source, so programs that differ only in
     constants share one kernel), `temp` buffers are written by a statement.
     `origin` is free text for comments: the user's name of the tensor and the line that made it.
+    An input that is `trusted` holds coordinates that its caller has checked: a gather by them is not checked again.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Buffer:
     role: Role = "temp"
     value: np.ndarray | None = None
     origin: str = ""
+    trusted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,15 +172,33 @@ class Scatter:
     """The transpose of a gather of rows: out[i, ...] = sum over r with at[r] == i of x[r, ...], added in the order of r.
 
     `at` is int32 or int64 of shape (rows,), x has shape (rows, ...) and out (extent, ...).  A coordinate outside of the
-    extent is an error that the launch raises as `IndexError` naming the statement's origin.
+    extent is an error that the launch raises as `IndexError` naming the statement's origin.  The sum starts from zeros,
+    or from `onto`, which has the shape of out.
     """
 
     out: str
     x: str
     at: str
+    onto: str | None = None
 
 
-Statement = Map | MatMul | Reshape | Slice | Place | Concat | Linalg | Random
+@dataclass(frozen=True, slots=True)
+class Within:
+    """out is x, int32 or int64, whose values all lie in [0, extent).
+
+    One that does not is an error that the launch raises as `IndexError` naming the statement's origin.  The compiler
+    writes these itself, once for each array of coordinates, so that gathers read unchecked.
+    """
+
+    out: str
+    x: str
+    extent: Size
+
+
+SAME = (Reshape, Within)
+"""Statements whose result is their operand's memory."""
+
+Statement = Map | MatMul | Reshape | Slice | Place | Concat | Linalg | Random | Scatter | Within
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,10 +305,10 @@ def reads(s: Statement) -> tuple[str, ...]:
             return s.operands
         case MatMul():
             return (s.a, s.b)
-        case Reshape() | Slice() | Place():
+        case Reshape() | Slice() | Place() | Within():
             return (s.x,)
         case Scatter():
-            return (s.x, s.at)
+            return (s.x, s.at) if s.onto is None else (s.x, s.at, s.onto)
         case Concat():
             return s.xs
         case Linalg():
@@ -400,7 +420,11 @@ def _verify_statement(s: Statement, table: dict[str, Buffer], check_sizes) -> No
             for n, index in zip(s.operands, s.index, strict=True):
                 need(len(index) == rank[n], f"index map of {n} has another rank")
                 for label, extent in zip(index, table[n].shape, strict=True):
-                    if label is None:
+                    if isinstance(label, At):
+                        need(0 <= label.slot < len(s.operands), f"{n} is read where an operand says that is not there")
+                        need(table[s.operands[label.slot]].dtype in ("int32", "int64"), f"{n} is read where no integer says")
+                        need(not coordinates(s.index[label.slot]), f"{n} is read where a gathered operand says")
+                    elif label is None:
                         need(extent == 1, f"{n} is read at 0 on an axis that is not 1")
                     else:
                         need(0 <= label < len(s.space) and s.space[label] == extent, f"{n} walks a label of another size")
@@ -423,6 +447,20 @@ def _verify_statement(s: Statement, table: dict[str, Buffer], check_sizes) -> No
             need(stream.role == "state" and stream.dtype == "int64" and stream.shape == (3,), "stream is int64[3] state")
         case Reshape():
             need(table[s.x].dtype == out.dtype, "reshape changes the dtype")
+        case Scatter():
+            x, at = table[s.x], table[s.at]
+            need(x.dtype == out.dtype != "bool" and at.dtype in ("int32", "int64"), "dtypes")
+            need(at.shape == x.shape[:1] and x.shape[1:] == out.shape[1:] and rank[s.x] == rank[s.out], "a coordinate for each row")
+            need(s.onto is None or (table[s.onto].dtype, table[s.onto].shape) == (out.dtype, out.shape), "onto another shape or dtype")
+        case Within():
+            need((table[s.x].dtype, table[s.x].shape) == (out.dtype, out.shape), "another shape or dtype")
+            need(out.dtype in ("int32", "int64"), "coordinates are integers")
+            check_sizes(s.out, (s.extent,))
+
+
+def coordinates(index: tuple[Walk, ...]) -> tuple[int, ...]:
+    """The slots that say where an operand is read."""
+    return tuple(walk.slot for walk in index if isinstance(walk, At))
 
 
 def _lines(p: Program) -> Iterator[str]:
@@ -442,7 +480,7 @@ def _lines(p: Program) -> Iterator[str]:
     for s in p.statements:
         match s:
             case Map():
-                args = [f"{n}[{', '.join('0' if i is None else f'i{i}' for i in ix)}]" for n, ix in zip(s.operands, s.index, strict=True)]
+                args = [_element(s, k) for k in range(len(s.operands))]
                 over = ", ".join(f"i{i}<{s.space[i]}" for i in range(len(table[s.out].shape), len(s.space)))
                 right = s.body.text(args) + (f" {s.reducer} over {over}" if s.reducer else "")
             case MatMul():
@@ -452,9 +490,15 @@ def _lines(p: Program) -> Iterator[str]:
             case Random():
                 right = f"random {s.fn}({', '.join(reads(s))})"
             case _:
-                extra = [f"{k}={getattr(s, k)}" for k in ("start", "step", "axis") if hasattr(s, k)]
+                extra = [f"{k}={getattr(s, k)}" for k in ("start", "step", "axis", "extent") if hasattr(s, k)]
                 right = f"{type(s).__name__.lower()}({', '.join([*reads(s), *extra])})"
         yield f"  {typed(s.out)} = {right}" + (f"  # {table[s.out].origin}" if table[s.out].origin else "")
     for target, source in p.updates:
         yield f"  {target} <- {source}"
     yield f"  return {', '.join(p.outputs)}"
+
+
+def _element(s: Map, slot: int) -> str:
+    """One element of an operand as text: x[i0, at[i1]]."""
+    walks = ("0" if w is None else _element(s, w.slot) if isinstance(w, At) else f"i{w}" for w in s.index[slot])
+    return f"{s.operands[slot]}[{', '.join(walks)}]"

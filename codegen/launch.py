@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .ir import Buffer, Linalg, Program
+from .ir import Buffer, Linalg, Program, Statement
 from .lower import Kernel
-from .memory import Arg, Memory, Result
-from .reference import failure
+from .memory import STATUS, Arg, Memory, Result
+from .reference import failure, outside
 from .sizes import extents, settle
 
 BARRIER = 16
@@ -29,7 +29,7 @@ class Launcher:
     program: Program
     kernel: Kernel
     memory: Memory
-    linalg: tuple[Linalg, ...]
+    failing: tuple[Statement, ...]
 
     def bind(self, entry: Callable[..., None], states: Sequence[np.ndarray]) -> Callable[..., tuple]:
         """A callable of the inputs that runs `entry` on one thread; see `Executable.bind`."""
@@ -61,7 +61,7 @@ class Launcher:
             plan.outputs = [(position[a.name], a.extent.count(sizes, nthreads), np.dtype(a.dtype)) for a in args if a.role == "output"]
             plan.results = [self._reader(r, position, extents(r.shape, sizes)) for r in rules]
             plan.early = [(k, extents(rules[k].shape, sizes)) for k in early]
-            plan.key = shapes
+            plan.key, plan.sizes = shapes, sizes
 
         def run(*given: np.ndarray) -> tuple:
             shapes = tuple([x.shape for x in given])
@@ -75,7 +75,7 @@ class Launcher:
             before = {k: self._source(rules[k], held, given).reshape(shape).copy()[()] for k, shape in plan.early}
             enter(*everything)
             if status is not None and status.any():
-                self._fail(status)
+                raise failed(status, self.failing, p.table(), plan.sizes)
             return tuple([before[k] if read is None else read(everything) for k, read in enumerate(plan.results)])
 
         if p.inputs:
@@ -121,11 +121,17 @@ class Launcher:
             return states[a.buffer].reshape(-1)
         return constant(a, self.kernel, table)
 
-    def _fail(self, status: np.ndarray) -> None:
-        s = self.linalg[int(np.flatnonzero(status)[0])]
-        status[:] = 0
-        b = self.program.table()[s.out]
-        raise FloatingPointError(failure(s.fn, b.origin or b.name))
+
+def failed(status: np.ndarray, failing: Sequence[Statement], table: Mapping[str, Buffer], sizes: Mapping[str, int]) -> Exception:
+    """The error of the first statement that failed; the statuses are cleared for the next launch."""
+    number = int(np.flatnonzero(status)[0]) // STATUS
+    position, value, extent = (int(v) for v in status[STATUS * number : STATUS * (number + 1)])
+    status[:] = 0
+    s = failing[number]
+    b = table[s.out]
+    if isinstance(s, Linalg):
+        return FloatingPointError(failure(s.fn, b.origin or b.name))
+    return IndexError(outside(position - 1, value, extent, extents(b.shape, sizes), b.origin or b.name))
 
 
 def constant(a: Arg, kernel: Kernel, table: Mapping[str, Buffer]) -> np.ndarray | None:
@@ -149,6 +155,7 @@ class _Plan:
     """What holds for one set of input shapes."""
 
     key: tuple | None = None
+    sizes: Mapping[str, int] = field(default_factory=dict)
     args: list = field(default_factory=list)
     outputs: list[tuple[int, int, np.dtype]] = field(default_factory=list)
     results: list[Callable[[list], object] | None] = field(default_factory=list)

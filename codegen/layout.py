@@ -12,7 +12,7 @@ from dataclasses import replace
 from math import prod
 from typing import Literal
 
-from .ir import Buffer, Map, Program, Reshape, reads
+from .ir import SAME, Buffer, Map, Program, coordinates, reads
 from .phases import Hints, estimate
 from .stages import Plan, Work
 
@@ -36,7 +36,7 @@ def lay_out(program: Program, plans: tuple[Plan, ...], hints: Hints, fixed: froz
     """The plans with their walks and blocks, and the names of the constants (or inputs in `fixed`) that are repacked."""
     table = program.table()
     kept = {*program.outputs, *(source for _, source in program.updates)}
-    kept |= {n for plan in plans for s in plan.stages if isinstance(s.call, Reshape) for n in reads(s.call)}
+    kept |= {n for plan in plans for s in plan.stages if isinstance(s.call, SAME) for n in reads(s.call)}
     packed = {b.name for b in program.buffers if (b.role == "const" or b.name in fixed) and b.name not in kept and _suits(b, hints)}
     readers: dict[str, set[int]] = {}
     for number, plan in enumerate(plans):
@@ -70,6 +70,8 @@ def _by_row(name: str, plan: Plan) -> bool:
         for slot, n in enumerate(reads(s)):
             if n == name and not (isinstance(s, Map) and w.rows and s.index[slot][0] == w.rows[0] and w.rows[0] not in s.index[slot][1:]):
                 return False
+            if n == name and isinstance(s, Map) and coordinates(s.index[slot]):
+                return False
     return all(s.call is None or name not in reads(s.call) for s in plan.stages)
 
 
@@ -84,6 +86,8 @@ def _walk(plan: Plan, table: dict[str, Buffer], packed: set[str], whole: set[str
     for w in works:
         s = w.statement
         if not isinstance(s, Map) or not all(isinstance(e, int) for e in w.loops) or s.reducer not in (None, "sum", "prod", "max", "min"):
+            return "rows"
+        if any(coordinates(ix) for ix in s.index):
             return "rows"
         if s.reducer and (table[s.out].dtype[0] != "f" or s.body.dtype != table[s.out].dtype):
             return "rows"

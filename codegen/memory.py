@@ -13,9 +13,12 @@ from math import prod
 from typing import Literal
 
 from .expressions import accumulator_dtype
-from .ir import Buffer, Linalg, Map, MatMul, Program, Random, Reshape, Size, reads
+from .ir import SAME, Buffer, Linalg, Map, MatMul, Program, Random, Scatter, Size, Statement, Within, reads
 from .sizes import extents
 from .stages import Plan, Position, Work, same_element
+
+STATUS = 3
+"""Numbers that a statement which may fail leaves: what happened (0: nothing) and, of a coordinate, its value and the extent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class Arguments:
         self.fixed = fixed
         self.made: list[Arg] = []
         self.pools: dict[str, list[str]] = {}
-        self.failing: list[Linalg] = []
+        self.failing: list[Statement] = []
         self.phases = 0
         self._free: dict[tuple[str, Extent], list[tuple[int, str]]] = {}
         self._shared: dict[tuple[str, int], str] = {}
@@ -139,7 +142,7 @@ class Arguments:
         """All of them in calling order."""
         found = [Arg(n, n[2:], "constants" if n[0] == "c" else "scalars", Extent((len(names),))) for n, names in self.pools.items()]
         if self.failing:
-            found.append(Arg("status", "int64", "status", Extent((len(self.failing),))))
+            found.append(Arg("status", "int64", "status", Extent((STATUS * len(self.failing),))))
         return tuple(sorted([*found, *self.made], key=lambda a: ORDER.index(a.role)))
 
 
@@ -172,7 +175,7 @@ class _Placer:
         self.notes: list[str] = []
         self.partials: dict[str, str] = {}
         self.exposed = {*program.outputs, *(source for _, source in program.updates)}
-        self.exposed |= {w for plan in plans for s in plan.stages if isinstance(s.call, Reshape) for w in reads(s.call)}
+        self.exposed |= {s.call.x for plan in plans for s in plan.stages if isinstance(s.call, SAME)}
 
     def run(self) -> Memory:
         for b in self.program.buffers:
@@ -212,19 +215,25 @@ class _Placer:
     def _in_place(self, target: str, source: str) -> bool:
         """Give the new value of a state the state's own array when nobody reads the old value any more."""
         position, writer = self.uses.made[source]
-        if writer is None or writer.folded or not isinstance(writer.statement, Map) or self.table[target].shape != self.table[source].shape:
+        if self.table[target].shape != self.table[source].shape:
+            return False
+        chain = self._scattered(target, source)
+        if chain:
+            position = self.uses.made[chain[0]][0]
+        elif writer is None or writer.folded or not isinstance(writer.statement, Map):
             return False
         order = [w.statement.out for w in self.plans[position[0]].works()]
-        last = max((p for p, plan in enumerate(self.plans) if failing((plan,))), default=-1)
-        if position[0] <= last:
+        fails = (self.uses.made[c.out][0] for c in failing(self.plans))
+        if position <= max(fails, default=(-1, 0, 0)):  # a status is looked at before the next stage begins
             return False
         for at, _, w, slot in self.uses.readers.get(target, ()):
-            if at[0] < position[0]:
-                if w is None and isinstance(self.plans[at[0]].stages[at[1]].call, Reshape):
+            if at[0] < position[0] or chain and (at < position or at == position and slot == 2):  # 2: what rows are added to
+                if w is None and isinstance(self.plans[at[0]].stages[at[1]].call, SAME):
                     return False
                 continue
-            if at[0] > position[0] or w is None or not isinstance(w.statement, Map):
+            if chain or at[0] > position[0] or w is None or not isinstance(w.statement, Map):
                 return False
+            assert writer is not None
             ix = w.statement.index[slot]
             by_row = not writer.rows or (ix[: len(writer.rows)] == w.rows if len(w.rows) == len(writer.rows) else False)
             before = (
@@ -232,22 +241,34 @@ class _Placer:
             )
             if not (by_row and before):
                 return False
-        self.homes[source] = self.homes[target]
+        for name in chain or (source,):
+            self.homes[name] = self.homes[target]
         self.notes.append(f"{target} is updated in place")
         return True
+
+    def _scattered(self, target: str, source: str) -> list[str]:
+        """The scatters that make `source` out of `target`, first to last, when nothing else sees what lies between."""
+        chain: list[str] = []
+        name = source
+        while isinstance(call := self.calls.get(name), Scatter) and call.onto is not None:
+            if chain and (name in self.exposed or len(self.uses.readers.get(name, ())) > 1):
+                return []
+            chain.insert(0, name)
+            name = call.onto
+        return chain if name == target else []
 
     def _root(self, name: str) -> str:
         """The buffer whose memory a chain of reshapes shows."""
         while True:
             call = self.calls.get(name)
-            if not isinstance(call, Reshape):
+            if not isinstance(call, SAME):
                 return name
             name = call.x
 
     def _temp(self, number: int, plan: Plan, name: str, promoted: set[str]) -> None:
         b = self.table[name]
         call = self.calls.get(name)
-        if isinstance(call, Reshape):
+        if isinstance(call, SAME):
             self.homes[name] = self.homes[call.x]
             return
         position, work = self.uses.made[name]
@@ -283,7 +304,7 @@ class _Placer:
         for at, *_ in self.uses.readers.get(name, ()):
             last = max(last, at[0])
         for out, call in self.calls.items():
-            if isinstance(call, Reshape) and call.x == name:
+            if isinstance(call, SAME) and call.x == name:
                 last = max(last, self._last(out))
         return last
 
@@ -331,7 +352,7 @@ def _sees_local(position: Position, work: Work, plan: Plan, reader: tuple[Positi
     return at == position and same_element(work, w, slot)
 
 
-def failing(plans: tuple[Plan, ...]) -> list[Linalg]:
+def failing(plans: tuple[Plan, ...]) -> list[Statement]:
     """The statements that can fail at run time, in order: their numbers are those of their status."""
-    calls = [s.call for plan in plans for s in plan.stages]
-    return [c for c in calls if isinstance(c, Linalg) and c.fn in ("inverse", "solve", "cholesky")]
+    calls = [s.call for plan in plans for s in plan.stages if s.call is not None]
+    return [c for c in calls if isinstance(c, Within) or isinstance(c, Linalg) and c.fn in ("inverse", "solve", "cholesky")]

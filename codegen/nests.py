@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from . import calls, folds, moves
 from .addresses import Names, Shape, flat_index, product, scaled
 from .expressions import LIMITS, accumulation, carried, cast, emit, identity, literal
-from .ir import Map, Program
+from .ir import At, Map, Program, Scatter, Walk
 from .loops import Accumulate, Comment, For, If, Let, Node, Return, Store
-from .memory import Memory
+from .memory import STATUS, Memory
 from .scalar import Instr
-from .stages import Group, Plan, Work
+from .stages import Group, Plan, Stage, Work
 
 
 @dataclass
@@ -42,7 +42,12 @@ class Nest:
     post: list[list[Node]]
     counts: Counter[str]
     loads: dict[str, str] = field(default_factory=dict)
+    levels: dict[str, int] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
+
+    def level(self, name: str) -> int:
+        """Inside how many of the loops a loop variable or a loaded coordinate changes."""
+        return self.levels.get(name, self.vars.index(name) + 1 if name in self.vars[: self.depth] else 0)
 
     def nodes(self) -> list[Node]:
         body = self.pre[self.depth]
@@ -66,6 +71,7 @@ class PhaseWriter:
         self.tails: list[Node] = []
         self.slices: dict[tuple[str, str], str] = {}
         self.scalars: dict[str, str] = {}
+        self.fixed: dict[str, str] = {}
         self.locals: dict[str, str] = {}
         self.combines: list[list[Node]] = []
         self.reads: set[str] = set()
@@ -77,7 +83,7 @@ class PhaseWriter:
     # ------------------------------------------------------------ regions
     def regions(self, number: int) -> list[Region]:
         phase = self.plan.phase
-        title = [
+        title: list[Node] = [
             Comment(
                 f"phase {number}: {phase.kind}" + (f" over {' * '.join(map(str, phase.rows))}" if phase.rows else "") + f": {phase.reason}"
             )
@@ -87,26 +93,11 @@ class PhaseWriter:
             self.number = k
             total = product(phase.rows, self.names)
             self.top.append(Let(self.blocks, f"({total} + {self.size - 1}) // {self.size}"))
+        if not self.rows:
+            return self._serial(title)
         body: list[Node] = []
         for stage in self.plan.stages:
-            if stage.call is not None:
-                body += [self._comment(stage.call), *calls.write(self, stage.call)]
-                continue
-            if self.rows:
-                self.locals = {}
-                self.global_row = ""
-            comments = [self._comment(w.statement) for g in stage.groups for w in g.works]
-            nests = [node for g in stage.groups for node in self._group(g)]
-            if self.global_row:
-                nests.insert(0, Let(self.global_row, f"{self.first} + {self.row}"))
-            body += [*comments, For(self.row, self.width, tuple(nests))] if self.rows and not self.columns else [*comments, *nests]
-        if not self.rows:
-            out = [Region(False, [*title, *self.top, *body], self.reads, self.writes)]
-            checked = [self.statuses.index(s.call.out) for s in self.plan.stages if s.call is not None and s.call.out in self.statuses]
-            if checked:
-                stop: list[Node] = [If(f"status[{k}] != 0", (Return(),)) for k in checked]
-                out.append(Region(True, stop, {"status"}, set()))
-            return out
+            body += self._stage(stage)
         limits = [Let(self.first, f"{self.number} * {self.size}"), Let(self.width, f"min({self.size}, {total} - {self.first})")]
         loop = For(self.number, f"tid, {self.blocks}, nthreads", (*limits, *self.heads, *body, *self.tails))
         out = [Region(True, [*title, *self.top, loop], self.reads, self.writes - self.final)]
@@ -115,6 +106,50 @@ class PhaseWriter:
             partials = {self.memory.partials[w.statement.out] for w in self.plan.works() if w.folded}
             out.append(Region(False, [Comment("combine the blocks, in order"), *nodes], partials, self.final))
         return out
+
+    def _stage(self, stage: Stage) -> list[Node]:
+        """One walk over the rows of a block (in a serial phase: straight-line work), or one call."""
+        if stage.call is not None:
+            return [self._comment(stage.call), *calls.write(self, stage.call)]
+        if self.rows:
+            self.locals, self.fixed = {}, {}
+            self.global_row = ""
+        comments = [self._comment(w.statement) for g in stage.groups for w in g.works]
+        nests = [node for g in stage.groups for node in self._group(g)]
+        if self.global_row:
+            nests.insert(0, Let(self.global_row, f"{self.first} + {self.row}"))
+        return [*comments, For(self.row, self.width, tuple(nests))] if self.rows and not self.columns else [*comments, *nests]
+
+    def _serial(self, nodes: list[Node]) -> list[Region]:
+        """One thread's work; statuses are looked at before anything follows them, and large scatters are the whole team's."""
+        out: list[Region] = []
+        checked: list[str] = []
+
+        def cut(team: bool = False) -> None:
+            nonlocal nodes
+            if nodes:
+                out.append(Region(team, nodes, self.reads, self.writes))
+            if checked:
+                out.append(Region(True, [If(f"{self.status(n)} != 0", (Return(),)) for n in checked], {"status"}, set()))
+                checked.clear()
+            nodes, self.reads, self.writes = [], set(), set()
+
+        for stage in self.plan.stages:
+            fails = stage.call is not None and stage.call.out in self.statuses
+            team = isinstance(stage.call, Scatter) and calls.shared(self, stage.call)
+            if team or checked and not fails:
+                cut()
+            nodes += self._stage(stage)
+            if fails:
+                checked.append(stage.call.out)  # type: ignore[union-attr]
+            if team:
+                cut(team=True)
+        cut()
+        return out
+
+    def status(self, name: str, entry: int = 0) -> str:
+        """An entry of what a statement that may fail says of itself."""
+        return f"status[{STATUS * self.statuses.index(name) + entry}]"
 
     def _comment(self, s) -> Comment:
         origin = self.table[s.out].origin
@@ -208,7 +243,7 @@ class PhaseWriter:
             self.top.append(Let(self.scalars[text], text))
         return self.scalars[text]
 
-    def element(self, name: str, index: tuple[int | None, ...], w: Work, nest: Nest, write: bool = False) -> tuple[str, int]:
+    def element(self, name: str, index: tuple[Walk, ...], w: Work, nest: Nest, write: bool = False) -> tuple[str, int]:
         """`array[index]` of a buffer whose axes walk these labels, and the level at which it stands."""
         home, shape = self.memory.homes[name], self.table[name].shape
         (self.writes if write else self.reads).add(home.arg)
@@ -216,19 +251,21 @@ class PhaseWriter:
         if w.folded and write:
             lead = 0
         coordinates: list[str] = []
-        for axis, label in enumerate(index):
-            coordinates.append("0" if axis < lead or label is None or shape[axis] == 1 else self.label(w, label, nest))
+        for axis, walk in enumerate(index):
+            if axis < lead or walk is None or shape[axis] == 1:
+                coordinates.append("0")
+            else:
+                coordinates.append(self.coordinate(w, walk.slot, nest) if isinstance(walk, At) else self.label(w, walk, nest))
         inner = flat_index(shape, coordinates, self.names)
         stride = product(shape[lead:], self.names)
-        levels = {v: k + 1 for k, v in enumerate(nest.vars[: nest.depth])}
-        used = [levels[v] for v in coordinates if v in levels]
-        level = nest.depth if lead and self.columns else max(used, default=0)
+        used = max((nest.level(v) for v in coordinates), default=0)
+        level = nest.depth if lead and self.columns else used
         if self.columns and home.packed:
             scaled_up = inner.times(home.packed)
             array = (
                 self.block_slice(home.arg, stride) if home.kind == "array" else self.thread_slice(home.arg, scaled(str(self.size), stride))
             )
-            return self._row_of_column(array, scaled_up.text, nest, max(used, default=0))
+            return self._row_of_column(array, scaled_up.text, nest, used)
         if home.kind == "row":
             return self._sliced(self.thread_slice(home.arg, stride), inner, nest, level)
         if home.kind == "tile":
@@ -253,17 +290,33 @@ class PhaseWriter:
             array = nest.loads[text]
         return f"{array}[{self.row}]", nest.depth
 
+    def coordinate(self, w: Work, slot: int, nest: Nest) -> str:
+        """The value of an operand that says where another is read, as a name: loaded once where it does not change."""
+        text, level = self._operand(w, slot, nest)
+        name = text if text.isidentifier() else self._named(text, "v", level, nest)
+        nest.levels[name] = level
+        return name
+
     def _sliced(self, array: str, index: Shape, nest: Nest, level: int) -> tuple[str, int]:
-        """An element; a symbolic stride gets a slice of its own, or Numba's test for negative indices keeps the loop scalar."""
-        if not index.symbolic or level == 0 or level != nest.depth or not index.unit(nest.vars[-1]):
+        """An element; with a symbolic stride or a coordinate that was loaded, the rest of a row gets a slice of its own, or
+        Numba's test for negative indices keeps the loop scalar."""
+        loaded = [nest.level(v) for v, _ in index.terms if v in nest.levels]
+        last = nest.vars[-1] if 0 < level == nest.depth and index.unit(nest.vars[-1]) else ""
+        if not loaded and not (last and index.symbolic):
             return f"{array}[{index.text}]", level
-        rest = index.without(nest.vars[-1])
-        at = max((k + 1 for k, v in enumerate(nest.vars[:-1]) if rest.uses(v)), default=0)
-        text = f"{array}[{rest.text}:]"
-        if text not in nest.loads:
-            nest.loads[text] = self.names.fresh("x")
-            nest.pre[at].append(Let(nest.loads[text], text))
-        return f"{nest.loads[text]}[{nest.vars[-1]}]", level
+        inner, outer = index.split(lambda v: v == last if last else v.isdigit() or nest.level(v) > max(loaded))
+        at = max((nest.level(v) for v, _ in outer.terms), default=0)
+        if not inner.terms or at and at == nest.depth:  # the coordinate changes with every element
+            return f"{array}[{index.text}]", level
+        return f"{self._named(f'{array}[{outer.text}:]', 'x', at, nest)}[{inner.text}]", level
+
+    def _named(self, text: str, letter: str, level: int, nest: Nest) -> str:
+        """A name for a text, given where it can be read; what does not change within a row is read once for all its nests."""
+        held = nest.loads if level else self.fixed
+        if text not in held:
+            held[text] = self.names.fresh(letter)
+            nest.pre[level].append(Let(held[text], text))
+        return held[text]
 
     def block_slice(self, array: str, stride: str) -> str:
         """The rows of the block as a slice that starts at 0."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .ir import Buffer, Concat, Linalg, Map, MatMul, Place, Program, Random, Reshape, Size, Slice, Statement, reads
+from .ir import Buffer, Concat, Linalg, Map, MatMul, Place, Program, Random, Reshape, Size, Slice, Statement, Walk, reads
 
 SERIAL = 2048
 """Points of an iteration space up to which one thread does it: 2 us of work, against 0.1 for a barrier and the imbalance."""
@@ -94,7 +94,8 @@ def row_forms(s: Statement, table: dict[str, Buffer], hints: Hints) -> Iterator[
             if out.shape:
                 yield RowForm(s.space[0], 0, False, tuple(_walks(ix, 0) for ix in s.index))
             small = all(isinstance(e, int) for e in out.shape) and estimate(out.shape, hints) <= PARTIAL
-            spans = any(len(set(ix)) == len(s.space) for ix in s.index)  # then partial results are few beside the operand
+            walks = [{a for a in ix if isinstance(a, int)} for ix in s.index]
+            spans = any(len(walked) == len(s.space) for walked in walks)  # then partial results are few beside the operand
             if s.reducer in BLOCKWISE and (small or spans):
                 for label in range(len(out.shape), len(s.space)):
                     yield RowForm(s.space[label], label, True, tuple(_walks(ix, label) for ix in s.index))
@@ -113,7 +114,7 @@ def row_forms(s: Statement, table: dict[str, Buffer], hints: Hints) -> Iterator[
             return
 
 
-def _walks(index: tuple[int | None, ...], label: int) -> bool:
+def _walks(index: tuple[Walk, ...], label: int) -> bool:
     return bool(index) and index[0] == label and index.count(label) == 1
 
 

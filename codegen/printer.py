@@ -22,6 +22,7 @@ MODULES = {
     "dense": ("inverse", "solve", "cholesky", "determinant", "logdet"),
     "philox": ("uniform", "normal", "truncated_normal", "shuffle_permutation"),
     "team": ("barrier_wait", "add_reassoc", "step_done"),
+    "rows": ("outside", "zero_rows", "copy_rows", "add_rows"),
     "integer": ("truncdiv", "floordiv", "floormod", "int_power"),
 }
 """Which runtime module has which function (without its dtype's suffix)."""

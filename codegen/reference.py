@@ -14,7 +14,26 @@ from typing import Any
 
 import numpy as np
 
-from .ir import Concat, Linalg, Map, MatMul, Place, Program, Random, Reshape, Size, Slice, Statement, reads, verify
+from .ir import (
+    At,
+    Concat,
+    Linalg,
+    Map,
+    MatMul,
+    Place,
+    Program,
+    Random,
+    Reshape,
+    Scatter,
+    Size,
+    Slice,
+    Statement,
+    Walk,
+    Within,
+    coordinates,
+    reads,
+    verify,
+)
 from .runtime import philox_numpy as philox
 from .scalar import FUNCTIONS, Body
 from .sizes import extents, settle
@@ -95,17 +114,45 @@ def interpret(program: Program) -> Interpreted:
 # ---------------------------------------------------------------- one rule per statement
 def _map(s: Map, values: Values, sizes: Mapping[str, int], shape: tuple[int, ...], dtype: np.dtype, where: str) -> Array:
     space = extents(s.space, sizes)
-    spread = [_spread(np.asarray(values[n]), ix, len(space)) for n, ix in zip(s.operands, s.index, strict=True)]
+    arrays = [np.asarray(values[n]) for n in s.operands]
+    spread = [
+        _gather(s, k, arrays, space, where) if coordinates(ix) else _spread(arrays[k], ix, len(space)) for k, ix in enumerate(s.index)
+    ]
     full = np.broadcast_to(evaluate(s.body, spread, space, sizes), space)
     if s.reducer is None:
         return full.astype(dtype)
     return reduce(s.reducer, full, tuple(range(len(shape), len(space))), dtype)
 
 
-def _spread(x: Array, index: tuple[int | None, ...], rank: int) -> Array:
+def _gather(s: Map, slot: int, arrays: Sequence[Array], space: tuple[int, ...], where: str) -> Array:
+    """Operand `slot` at its labels and coordinates, with one axis per label."""
+    at: list[Array] = []
+    for walk, extent in zip(s.index[slot], arrays[slot].shape, strict=True):
+        if isinstance(walk, At):
+            check_within(arrays[walk.slot], extent, where)
+            at.append(_spread(arrays[walk.slot], s.index[walk.slot], len(space)))
+        else:
+            at.append(np.arange(1 if walk is None else space[walk]).reshape([-1 if a == walk else 1 for a in range(len(space))]))
+    return arrays[slot][tuple(at)]
+
+
+def check_within(x: Array, extent: int, where: str) -> None:
+    """IndexError unless every value of x lies in [0, extent)."""
+    wrong = np.flatnonzero((x < 0) | (x >= extent))
+    if wrong.size:
+        raise IndexError(outside(int(wrong[0]), int(x.flat[wrong[0]]), extent, x.shape, where))
+
+
+def outside(position: int, value: int, extent: int, shape: tuple[int, ...], where: str) -> str:
+    """What a coordinate outside of its axis says; `position` is flat."""
+    at = ", ".join(str(int(k)) for k in np.unravel_index(position, shape)) if shape else ""
+    return f"{where}: indices{f'[{at}]' if at else ''} = {value} is not in [0, {extent})"
+
+
+def _spread(x: Array, index: tuple[Walk, ...], rank: int) -> Array:
     """A view with one axis per label: those of x at their labels, extent 1 elsewhere."""
     x = x[tuple(0 if label is None else slice(None) for label in index)]
-    labels = [label for label in index if label is not None]
+    labels = [label for label in index if isinstance(label, int)]
     for label in sorted(set(labels)):
         while labels.count(label) > 1:  # the same label twice walks the diagonal
             first = labels.index(label)
@@ -196,6 +243,19 @@ def _place(s: Place, values: Values, sizes, shape, dtype, where) -> Array:
     return out
 
 
+def _scatter(s: Scatter, values: Values, sizes, shape, dtype, where) -> Array:
+    at = np.asarray(values[s.at])
+    check_within(at, shape[0], where)
+    out = np.zeros(shape, dtype) if s.onto is None else np.array(values[s.onto])
+    np.add.at(out, at, values[s.x])
+    return out
+
+
+def _within(s: Within, values: Values, sizes, shape, dtype, where) -> Array:
+    check_within(np.asarray(values[s.x]), extents((s.extent,), sizes)[0], where)
+    return values[s.x]
+
+
 def _concat(s: Concat, values: Values, sizes, shape, dtype, where) -> Array:
     return np.concatenate([values[n] for n in s.xs], axis=s.axis)
 
@@ -247,4 +307,6 @@ RULES: dict[type[Statement], Callable[..., Array]] = {
     Concat: _concat,
     Linalg: _linalg,
     Random: _random,
+    Scatter: _scatter,
+    Within: _within,
 }

@@ -18,11 +18,10 @@ from . import report
 from .cpu import Built, Target, build, decide, with_single_blas
 from .fuse import copying
 from .ir import Loop, Map
-from .launch import BARRIER, check_array, constant, pack
+from .launch import BARRIER, check_array, constant, failed, pack
 from .lower import Kernel, lower_loop
 from .memory import Arguments
 from .phases import Hints
-from .reference import failure
 from .sizes import extents, settle
 
 CONTROL = 16
@@ -124,7 +123,8 @@ class Bound:
         `inputs` in the order of `loop.inputs`, stepped ones with their leading axis; `history`: for each recorded output
         a C-contiguous array with one more leading axis, whose row s // every is written at step s; `lengths`: for each
         size in `loop.lengths` int64[steps].  Raises ValueError for shapes that do not fit.  `advance` raises
-        FloatingPointError when a `Linalg` statement fails; the states are then those from before that step.
+        FloatingPointError when a `Linalg` statement fails, IndexError for a coordinate out of range; the states are then
+        those from before that step.
         """
         from .runtime.team import run_team
 
@@ -157,16 +157,11 @@ class Bound:
             control[:3] = NEVER, first, deadline
             enter(*head, control, first, last, every, *tail)
             if status is not None and status.any():
-                self._fail(status)
+                buffers = {name: b for made in self.made.reports for name, b in made.fused.table().items()}
+                raise failed(status, self.made.arguments.failing, buffers, sizes)
             return int(control[1])
 
         return advance
-
-    def _fail(self, status: np.ndarray) -> None:
-        s = self.made.arguments.failing[int(np.flatnonzero(status)[0])]
-        status[:] = 0
-        b = self.made.loop.table()[s.out]
-        raise FloatingPointError(failure(s.fn, b.origin or b.name))
 
 
 def _history(loop: Loop, number: int, history: Sequence[np.ndarray], sizes: Mapping[str, int]) -> np.ndarray:

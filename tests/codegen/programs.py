@@ -6,8 +6,25 @@ from collections.abc import Callable
 
 import numpy as np
 
-from symgraph.codegen.ir import Buffer, Check, Concat, Linalg, Map, MatMul, Place, Program, Random, Reshape, Size, SizeExpr, SizeOf, Slice
-from symgraph.codegen.scalar import Body, Builder
+from symgraph.codegen.ir import (
+    At,
+    Buffer,
+    Check,
+    Concat,
+    Linalg,
+    Map,
+    MatMul,
+    Place,
+    Program,
+    Random,
+    Reshape,
+    Scatter,
+    Size,
+    SizeExpr,
+    SizeOf,
+    Slice,
+)
+from symgraph.codegen.scalar import Body, Builder, Instr
 
 Shape = tuple[Size, ...]
 
@@ -115,6 +132,22 @@ class Writer:
     def reshape(self, x: str, *shape: Size) -> str:
         name = self._add("r", self.dtype(x), shape)
         self.statements.append(Reshape(name, x))
+        return name
+
+    def gather(self, x: str, at: str, axis: int = 0) -> str:
+        """Axis `axis` of x read where the elements of `at` say."""
+        sx, sa = self.shape(x), self.shape(at)
+        last = axis + len(sa)
+        space = (*sx[:axis], *sa, *sx[axis + 1 :])
+        name = self._add("g", self.dtype(x), space)
+        index = ((*range(axis), At(1), *range(last, len(space))), tuple(range(axis, last)))
+        self.statements.append(Map(name, (x, at), index, space, Body((Instr("operand", (), self.dtype(x), 0),))))
+        return name
+
+    def scatter(self, x: str, at: str, extent: Size) -> str:
+        """Rows of x summed at the rows that `at` says, of `extent`."""
+        name = self._add("z", self.dtype(x), (extent, *self.shape(x)[1:]))
+        self.statements.append(Scatter(name, x, at))
         return name
 
     def slice(self, x: str, shape: Shape, start: Shape, step: tuple[int, ...] | None = None) -> str:

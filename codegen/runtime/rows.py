@@ -1,0 +1,62 @@
+"""Coordinates and rows: is every coordinate inside, and rows added where coordinates say.
+
+Law of this file: arrays are flat and hold rows of `width` elements.  A thread of a team owns blocks of OWNED rows of the
+result and writes those alone, in the order of the coordinates, so a result has the same bits for every number of
+threads; every thread looks at every coordinate, which is little beside adding a row.
+"""
+
+from __future__ import annotations
+
+import numba
+
+OWNED = 64
+"""Rows in a block that one thread owns: no two threads share a cache line, and popular rows spread over the team."""
+
+_jit = numba.njit(error_model="numpy", fastmath=False, no_cfunc_wrapper=True)
+
+
+@_jit
+def outside(x, n, extent, status):
+    """status[:3] = (1 + the first position at which x does not lie in [0, extent), that value, extent), or 0 in front."""
+    y = x[:n]
+    wrong = 0
+    for k in range(n):
+        wrong |= (y[k] < 0) | (y[k] >= extent)
+    status[0] = 0
+    if wrong:
+        for k in range(n):
+            if y[k] < 0 or y[k] >= extent:
+                status[0], status[1], status[2] = k + 1, y[k], extent
+                return
+
+
+@_jit
+def zero_rows(out, extent, width, tid, nthreads):
+    """The owned ones of `extent` rows become zeros."""
+    for first in range(tid * OWNED, extent, nthreads * OWNED):
+        y = out[first * width :]
+        for j in range(min(OWNED, extent - first) * width):
+            y[j] = 0
+
+
+@_jit
+def copy_rows(x, out, extent, width, tid, nthreads):
+    """The owned ones of `extent` rows become those of x."""
+    for first in range(tid * OWNED, extent, nthreads * OWNED):
+        y, z = out[first * width :], x[first * width :]
+        for j in range(min(OWNED, extent - first) * width):
+            y[j] = z[j]
+
+
+@_jit
+def add_rows(x, at, out, rows, width, tid, nthreads):
+    """Row r of x is added to row at[r] of out, if that is owned."""
+    for r in range(rows):
+        i = int(at[r])
+        if nthreads == 1 or (i // OWNED) % nthreads == tid:
+            y, z = out[i * width :], x[r * width :]
+            for j in range(width):
+                y[j] += z[j]
+
+
+PLAIN = {f.__name__: getattr(f, "py_func", f) for f in (outside, zero_rows, copy_rows, add_rows)}
