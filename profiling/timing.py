@@ -23,12 +23,14 @@ import numpy as np
 class Side:
     """One competitor: `run()` does the work once and returns what it computed (arrays, or nested lists of them).
 
-    Where the work changes state instead, `answer()` reads what is to be compared after the first run.
+    Where the work changes state instead, `answer()` reads what is to be compared after the first run, and `reset()`
+    puts the state back before every run, outside of the clock.
     """
 
     name: str
     run: Callable[[], object]
     answer: Callable[[], object] | None = None
+    reset: Callable[[], object] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,19 +54,24 @@ class DifferentAnswers(AssertionError):
     """Two sides did not compute the same thing, so their times mean nothing."""
 
 
-def compare(sides: Sequence[Side], *, rounds: int = 9, least: float = 0.02, rtol: float = 1e-5, atol: float = 1e-7) -> list[Timing]:
+def compare(
+    sides: Sequence[Side], *, rounds: int = 9, least: float = 0.02, rtol: float = 1e-5, atol: float = 1e-7, pause: float = 0.0
+) -> list[Timing]:
     """Time every side against the first.
 
-    A sample calls `run` as often as is needed for `least` seconds.  Raises `DifferentAnswers` when a side's answer is
-    further than `rtol`, `atol` from the first one's; a side that returns None is not compared.
+    A sample calls `run` as often as is needed for `least` seconds, and begins `pause` seconds after the one before it:
+    libraries whose idle threads spin for a while would otherwise take cores from the next side.  Raises
+    `DifferentAnswers` when a side's answer is further than `rtol`, `atol` from the first one's; a side that returns
+    None is not compared.
     """
     check_answers([(side.name, _answer(side)) for side in sides], rtol=rtol, atol=atol)
-    repeats = [_repeats(side.run, least) for side in sides]
+    repeats = [_repeats(side, least) for side in sides]
     samples: list[list[float]] = [[] for _ in sides]
     for turn in range(rounds):
         for place in range(len(sides)):
             k = (place + turn) % len(sides)
-            samples[k].append(sample(sides[k].run, repeats[k]))
+            time.sleep(pause)
+            samples[k].append(sample(sides[k].run, repeats[k], sides[k].reset))
     return timings([side.name for side in sides], samples)
 
 
@@ -90,6 +97,8 @@ def check_answers(answers: Sequence[tuple[str, object]], *, rtol: float, atol: f
 
 
 def _answer(side: Side) -> object:
+    if side.reset:
+        side.reset()
     returned = side.run()
     return side.answer() if side.answer else returned
 
@@ -100,25 +109,35 @@ def _leaves(answer: object) -> list[np.ndarray]:
     return [np.asarray(answer)]
 
 
-def _repeats(run: Callable[[], object], least: float) -> int:
+def _repeats(side: Side, least: float) -> int:
     count = 1
-    while (spent := sample(run, count) * count) < least:
+    while (spent := sample(side.run, count, side.reset) * count) < least:
         count = max(count + 1, min(count * 10, int(count * 1.2 * least / max(spent, 1e-9))))
     return count
 
 
-def sample(run: Callable[[], object], count: int) -> float:
-    """Seconds per call over `count` calls, without the garbage collector."""
+def sample(run: Callable[[], object], count: int, reset: Callable[[], object] | None = None) -> float:
+    """Seconds per call over `count` calls, without the garbage collector; `reset` goes before each, uncounted."""
     enabled = gc.isenabled()
     gc.disable()
     try:
-        start = time.perf_counter()
+        if reset is None:
+            return _clocked(run, count) / count
+        spent = 0.0
         for _ in range(count):
-            run()
-        return (time.perf_counter() - start) / count
+            reset()
+            spent += _clocked(run, 1)
+        return spent / count
     finally:
         if enabled:
             gc.enable()
+
+
+def _clocked(run: Callable[[], object], count: int) -> float:
+    start = time.perf_counter()
+    for _ in range(count):
+        run()
+    return time.perf_counter() - start
 
 
 def seconds(value: float) -> str:

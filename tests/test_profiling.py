@@ -1,4 +1,4 @@
-"""The measuring itself: no time without an equal answer, and ratios against the first side."""
+"""The measuring itself: no time without an equal answer, ratios against the first side, and every training loop at a tiny size."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import time
 import numpy as np
 import pytest
 
+import symgraph
+from profiling import growth, page
+from profiling.loops import suite
 from profiling.timing import DifferentAnswers, Side, compare, seconds, table, timings
 
 
@@ -41,3 +44,83 @@ def test_every_workload_says_what_it_is() -> None:
     main = pytest.importorskip("profiling.__main__")
     for name, workload in main.WORKLOADS.items():
         assert main.purpose(workload), name
+
+
+def test_state_is_reset_before_every_run_outside_the_clock() -> None:
+    state = np.zeros(1)
+    runs = []
+
+    def run() -> None:
+        runs.append(float(state[0]))
+        state[0] += 1
+
+    def reset() -> None:
+        time.sleep(0.02)
+        state[0] = 0
+
+    (found,) = compare([Side("one", run, lambda: state.copy(), reset)], rounds=3, least=0.0)
+    assert set(runs) == {0.0}
+    assert found.median < 0.01
+
+
+# ---------------------------------------------------------------- training loops
+SLOW = {"PyTensor"}  # it compiles for up to half a minute per loop
+
+
+@pytest.mark.parametrize("name", suite.WORKLOADS)
+def test_everybody_trains_to_the_same_parameters(name: str) -> None:
+    """Tiny sizes; the race itself raises when two sides differ, and steps must have changed something."""
+    workload = suite.WORKLOADS[name]
+    problem = workload.problem(**workload.tiny)
+    sides = [side for side in suite.names(workload) if side not in SLOW]
+    if name == "factors" and not hasattr(symgraph, "gather"):
+        sides.remove(suite.OURS)
+    figures = suite.race(workload, problem, sides, rounds=1, least=0.0, pause=0.0)
+    assert [row["side"] for row in figures["sides"]] == sides
+    parameters = problem.fresh()
+    workload.numpy(problem, parameters)
+    assert all(np.isfinite(p).all() and not np.array_equal(p, first) for p, first in zip(parameters, problem.start, strict=True))
+
+
+def test_targets_name_sides() -> None:
+    for workload in suite.WORKLOADS.values():
+        sides = {suite.OURS, suite.BEST, *suite.PEERS, *workload.more}
+        assert {x for target in workload.targets for x in (target.ours, target.against)} <= sides
+
+
+LOOPS = [
+    {
+        "workload": "linear",
+        "steps": 10,
+        "sides": [
+            {"side": "symgraph", "median": 0.5, "ratio": 1.0, "bandwidth": 2e9, "import": 0.3, "cold": 1.5, "warm": 0.6, "peak": 2**28},
+            {"side": "JAX", "median": 0.25, "ratio": 0.5, "bandwidth": 4e9},
+        ],
+        "targets": [{"ours": "symgraph", "against": "JAX", "factor": 2, "measured": 0.5}],
+    },
+    {"workload": "mlp", "failed": "they disagree"},
+]
+GROWN = [{"name": "rows", "sizes": [1, 10], "seconds": [1.0, 10.0], "slope": 1.0, "last": 1.0}]
+
+
+def test_the_table_says_where_we_lose() -> None:
+    header, ours, jax, failed = suite.text(LOOPS).splitlines()
+    assert header.split() == ["workload", "side", "loop", "step", "ratio", "targets", "GB/s", "import", "cold", "warm", "peak"]
+    assert "1.5 s (<= 2 met)" in ours and "600 ms (<= 0.4 missed)" in ours
+    assert "0.50 (we lose)" in jax and ">= 2 missed (0.5)" in jax
+    assert "they disagree" in failed
+
+
+def test_exponents() -> None:
+    assert growth.exponent([1, 2, 4], [3.0, 12.0, 48.0]) == pytest.approx(2)
+    assert growth.exponent([1], [3.0]) is None
+
+
+def test_the_page_takes_the_tables() -> None:
+    text = page.PAGE.read_text(encoding="utf-8")
+    results = {"machine": "a machine", "workloads": {"loops": LOOPS, "growth": GROWN}}
+    once = page.filled(text, results)
+    assert "| JAX | 250 ms |" in once and "a machine" in once and "1: 1 s, 10: 10 s" in once
+    assert page.filled(once, results) == once
+    with pytest.raises(ValueError, match="no lines <!-- machine -->"):
+        page.filled("", results)

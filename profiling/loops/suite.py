@@ -1,0 +1,172 @@
+"""The race of all sides in all workloads, and the table of it.
+
+Law of this file: each workload runs in a process of its own (`alone.py`), in which all its sides take turns; before any
+clock their final parameters are held against each other.  Between two sides lie 50 ms, in which idle BLAS threads stop
+spinning.  A figure is the whole loop's median; a ratio is how many times our time it is, median over rounds.  Starting
+costs (`full`) are asked of a process for each side: twice, so that the second one finds what the first one cached.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..timing import Timing, compare, seconds
+from . import autoencoder, factors, huber, linear, logistic, mlp, options
+from .problem import BEST, OURS, Problem, Target, Workload
+from .sides import IMPORTS, SIDES, cores
+
+ROOT = Path(__file__).resolve().parents[2]
+PEERS = tuple(name for name in IMPORTS if name != OURS)
+WORKLOADS: dict[str, Workload] = {
+    w.name: w
+    for w in (
+        linear.FULL,
+        linear.BATCHES,
+        logistic.LOGISTIC,
+        mlp.LARGE,
+        mlp.DIGITS,
+        options.OPTIONS,
+        factors.FACTORS,
+        autoencoder.AUTOENCODER,
+        huber.HUBER,
+    )
+}
+LIMITS = {"cold": 2.0, "warm": 0.4}
+"""Seconds that our first loop may take beyond a later one, without and with a filled cache."""
+
+
+# ---------------------------------------------------------------- running
+def installed(side: str) -> bool:
+    return importlib.util.find_spec(IMPORTS[SIDES[side][0]][0]) is not None
+
+
+def names(workload: Workload) -> list[str]:
+    """The sides of a workload that can run here; ours first, ratios are to it."""
+    return [side for side in (OURS, *workload.more, *PEERS) if installed(side)]
+
+
+def absent() -> list[str]:
+    return [library for library in PEERS if not installed(library)]
+
+
+def race(
+    workload: Workload, problem: Problem, among: Sequence[str], *, rounds: int = 9, least: float = 0.1, pause: float = 0.05
+) -> dict[str, Any]:
+    """Times of these sides, as plain data; raises `DifferentAnswers` where the parameters that two sides end with differ."""
+    sides = [SIDES[name][1](workload, problem) for name in among]
+    timings = compare(sides, rounds=rounds, least=least, rtol=workload.rtol, atol=workload.atol, pause=pause)
+    reads = workload.reads(problem) * problem.steps if workload.reads else None
+    rows = [{"side": t.name, "seconds": t.seconds, "median": t.median, "ratio": t.ratio} for t in timings]
+    for row, t in zip(rows, timings):
+        row["bandwidth"] = reads and reads / t.median
+    return {
+        "workload": workload.name,
+        "purpose": workload.purpose,
+        "steps": problem.steps,
+        "tolerance": [workload.rtol, workload.atol],
+        "threads": cores(),
+        "sides": rows,
+        "targets": [reached for target in workload.targets if (reached := _reached(target, timings))],
+    }
+
+
+def _reached(target: Target, timings: Sequence[Timing]) -> dict[str, Any] | None:
+    """How far a target was met: its factor, and the one that was measured; None where one of the two sides is absent."""
+    by_name = {t.name: t for t in timings}
+    mine = by_name.get(target.ours)
+    peers = [t for t in timings if t.name in PEERS]
+    theirs = min(peers, key=lambda t: t.median) if target.against == BEST and peers else by_name.get(target.against)
+    if mine is None or theirs is None:
+        return None
+    factor = statistics.median(b / a for a, b in zip(mine.seconds, theirs.seconds, strict=True))
+    return {"ours": target.ours, "against": theirs.name, "factor": target.factor, "measured": factor}
+
+
+def run(only: Iterable[str] = (), *, quick: bool = False, full: bool = False) -> list[dict[str, Any]]:
+    """All workloads, or those named, each in its own process.  `quick` takes tiny sizes, to see that everything runs."""
+    found = []
+    for name in only or WORKLOADS:
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        try:
+            figures = child(name, quick=quick)
+        except RuntimeError as error:
+            figures = {"workload": name, "purpose": WORKLOADS[name].purpose, "failed": str(error).splitlines()[-1]}
+        for row in figures.get("sides", []) if full else []:
+            if row["side"] in IMPORTS:
+                row |= _starting(name, row["side"], quick)
+        found.append(figures)
+    return found
+
+
+def child(*arguments: str, quick: bool, **environment: str) -> dict[str, Any]:
+    """The JSON that `alone.py` prints last when it is given these arguments; raises RuntimeError with what it says if it fails."""
+    command = [sys.executable, "-m", "profiling.loops.alone", *arguments, *(["--quick"] if quick else [])]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=3600)
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip() or f"exit code {done.returncode}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _starting(workload: str, side: str, quick: bool) -> dict[str, float]:
+    """Seconds to import and to start, cold and warm, and the memory it took; medians of three pairs of processes."""
+    pairs = []
+    for _ in range(1 if quick else 3):
+        with tempfile.TemporaryDirectory() as cache:
+            caches = {"SYMGRAPH_CACHE_DIR": cache, "NUMBA_CACHE_DIR": cache, "PYTENSOR_FLAGS": f"base_compiledir={cache}"}
+            pairs.append([child(workload, side, quick=quick, **caches) for _ in range(2)])
+    middle: Callable[[int, str], float] = lambda k, key: statistics.median(pair[k][key] for pair in pairs)  # noqa: E731
+    return {"import": middle(1, "import"), "cold": middle(0, "start"), "warm": middle(1, "start"), "peak": middle(1, "peak")}
+
+
+# ---------------------------------------------------------------- telling
+def cells(loops: Sequence[dict[str, Any]]) -> list[list[str]]:
+    """A header and a row for each side of each workload, from what `run` returns."""
+    sides = [row for loop in loops for row in loop.get("sides", [])]
+    rates, starts = any(row["bandwidth"] for row in sides), any("cold" in row for row in sides)
+    header = ["workload", "side", "loop", "step", "ratio", "targets"]
+    table = [header + ["GB/s"] * rates + ["import", "cold", "warm", "peak"] * starts]
+    for loop in loops:
+        if "failed" in loop:
+            table.append([loop["workload"], "failed", *[""] * (len(table[0]) - 3), loop["failed"]])
+        for k, row in enumerate(loop.get("sides", [])):
+            lost = " (we lose)" if row["ratio"] < 1 and row["side"] in PEERS else ""
+            line = [loop["workload"] if k == 0 else "", row["side"], seconds(row["median"]), seconds(row["median"] / loop["steps"])]
+            line += [f"{row['ratio']:.2f}{lost}", "; ".join(_verdict(t) for t in loop["targets"] if t["against"] == row["side"])]
+            line += [f"{row['bandwidth'] / 1e9:.1f}" if row["bandwidth"] else ""] * rates
+            table.append(line + (_start_cells(row) if "cold" in row else [""] * 4) * starts)
+    return table
+
+
+def _verdict(target: dict[str, Any]) -> str:
+    who = "" if target["ours"] == OURS else target["ours"].removeprefix(OURS + ", ") + ": "
+    return f"{who}>= {target['factor']:g} {'met' if target['measured'] >= target['factor'] else 'missed'} ({target['measured']:.3g})"
+
+
+def _start_cells(row: dict[str, Any]) -> list[str]:
+    def limited(key: str) -> str:
+        limit = f" (<= {LIMITS[key]:g} {'met' if row[key] <= LIMITS[key] else 'missed'})" if row["side"] == OURS else ""
+        return seconds(max(row[key], 0.0)) + limit
+
+    return [seconds(row["import"]), limited("cold"), limited("warm"), f"{row['peak'] / 2**20:.0f} MiB"]
+
+
+def text(loops: Sequence[dict[str, Any]]) -> str:
+    """The table, aligned."""
+    table = cells(loops)
+    widths = [max(len(line[k]) for line in table) for k in range(len(table[0]))]
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths)).rstrip() for line in table)
+
+
+def markdown(loops: Sequence[dict[str, Any]]) -> str:
+    """The table for a page."""
+    header, *rows = cells(loops)
+    return "\n".join("| " + " | ".join(line) + " |" for line in [header, ["---"] * len(header), *rows])
