@@ -20,6 +20,7 @@ _HOME = {
     "ProgramTooLong": "cpu",
     "compile": "cpu",
     "compile_loop": "steps",
+    "hoist_loop": "steps",
     "interpret": "reference",
     "worth_compiling": "cpu",
 }

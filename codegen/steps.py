@@ -17,6 +17,7 @@ import numpy as np
 from . import report
 from .cpu import Built, Target, build, decide, with_single_blas
 from .fuse import copying
+from .hoist import Hoisted, hoist
 from .ir import Loop, Map
 from .launch import BARRIER, check_array, constant, failed, pack
 from .lower import Kernel, lower_loop
@@ -27,6 +28,14 @@ from .sizes import extents, settle
 CONTROL = 16
 """Entries of the array through which host and kernel talk: the first step that is not run, steps done, deadline, and its clockwork."""
 NEVER = np.iinfo(np.int64).max
+
+
+def hoist_loop(loop: Loop, hints: Hints, algebra: bool) -> tuple[Loop, Hoisted]:
+    """The loop without what all its steps share, and what that is; `hints` has a number for every size.
+
+    With `algebra` sums may be taken in another order where that lets more be shared; see `hoist`."""
+    hoisted = hoist(loop.step, frozenset(loop.step.inputs) - set(loop.stepped), hints, algebra)
+    return replace(loop, step=hoisted.step), hoisted
 
 
 def compile_loop(loop: Loop, hints: Hints | None = None, *, target: Target = "cpu") -> LoopExecutable:

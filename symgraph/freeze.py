@@ -9,7 +9,7 @@ except where a shape does.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import sympy as sp
@@ -34,6 +34,16 @@ class Frozen:
     states: tuple[Node, ...]
     ambiguous: frozenset[sp.Symbol]
     """Sizes that were taken to equal another one: the program does not hold when one of them is 1."""
+
+
+@dataclass(frozen=True)
+class FrozenLoop:
+    """A loop and what its buffers stand for, in its calling order; `ambiguous` as in `Frozen`."""
+
+    loop: ir.Loop
+    feeds: tuple[Node, ...]
+    states: tuple[Node, ...]
+    ambiguous: frozenset[sp.Symbol]
 
 
 @dataclass
@@ -63,6 +73,54 @@ def needed_operations(roots: Sequence[Operation], fed: Mapping[Tensor, Node]) ->
 
 def freeze(request: Request, name: str = "step") -> Frozen:
     """The program that computes the request."""
+    work = _resolve(request, name)
+    emitter = _Emitter(work.names)
+    (program,) = emitter.run((work,), list(request.fed.values()))
+    return Frozen(program, tuple(emitter.feeds), tuple(emitter.states), emitter.ambiguous())
+
+
+def freeze_loop(step: Request, record: Request | None, every: bool, varying: Node | None = None) -> FrozenLoop:
+    """The loop that runs `step`, and before it `record`, which is fed the same.
+
+    The record becomes a program of its own, or outputs of the step where it draws nothing and is computed in (nearly) every
+    step (`every`) or costs the step nothing.  `varying` is the fed leaf, a vector of rows, that is another one for each step.
+    """
+    work = _resolve(step, "step")
+    records = [] if record is None else [_resolve(record, "record")]
+    for r in records:
+        if r.versions:
+            raise NotSteady("what is recorded writes variables")
+        beside = replace(work, results=r.results)
+        if not r.draws and (every or set(toposort(beside.roots)) <= set(toposort(work.roots)) | {n for n in r.results if not n.operands}):
+            work, records = beside, []
+    emitter = _Emitter({**{n: at for r in records for n, at in r.names.items()}, **work.names})
+    program, *more = emitter.run((work, *records), list(step.fed.values()))
+    stepped = () if varying is None else (emitter.of[varying],)
+    loop = ir.Loop("loop", program, more[0] if more else None, stepped)
+    states = dict(zip(emitter.state_names, emitter.states, strict=True))
+    return FrozenLoop(loop, tuple(emitter.feeds), tuple(states[name] for name in loop.states), emitter.ambiguous())
+
+
+class NotSteady(Exception):
+    """A loop that cannot be one program; says why."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A request as nodes: what is returned, what variables become, what is drawn, and which operation made what."""
+
+    name: str
+    names: dict[Node, tuple[Operation, int]]
+    results: Sequence[Node]
+    versions: Mapping[Node, Node]
+    draws: Sequence[Node]
+
+    @property
+    def roots(self) -> list[Node]:
+        return [*self.results, *self.versions.values(), *self.versions, *self.draws]
+
+
+def _resolve(request: Request, name: str) -> _Work:
     fed = dict(request.fed)
     wanted = [*request.tensors, *(t for _, t in request.updates)]
     ops = needed_operations([*request.operations, *(t.op for t in wanted if t not in fed)], fed)
@@ -95,7 +153,7 @@ def freeze(request: Request, name: str = "step") -> Frozen:
         results.append(n)
     for ref, t in request.updates:  # after the results: what is returned beside an update is from before it
         versions[ref.op.attrs["_node"]] = replay.node(t)
-    return _Emitter(names, name).run(results, versions, [d for d in draws if d.kind is Kind.RANDOM], list(fed.values()))
+    return _Work(name, names, results, versions, [d for d in draws if d.kind is Kind.RANDOM])
 
 
 def _reads(t: Tensor) -> bool:
@@ -113,10 +171,11 @@ class MissingSize(Exception):
 
 
 class _Emitter:
-    """Builds one Program."""
+    """Builds programs that share inputs, states, constants and sizes."""
 
-    def __init__(self, names: Mapping[Node, tuple[Operation, int]], name: str) -> None:
-        self.names, self.name = names, name
+    def __init__(self, names: Mapping[Node, tuple[Operation, int]]) -> None:
+        self.names = names
+        self.count = 0
         self.sizes = Sizes()
         self.buffers: list[ir.Buffer] = []
         self.statements: list[ir.Statement] = []
@@ -129,6 +188,8 @@ class _Emitter:
         self._late: list[tuple[int, Node]] = []
         self.feeds: list[Node] = []
         self.states: list[Node] = []
+        self.state_names: list[str] = []
+        self.streams: dict[Node, str] = {}
         self.lowered: dict[tuple, fn.Body] = {}
 
     def _in_order(self, nodes: Sequence[Node]) -> list[Node]:
@@ -149,8 +210,8 @@ class _Emitter:
         return list(done)
 
     # -- the whole
-    def run(self, results: Sequence[Node], versions: Mapping[Node, Node], draws: Sequence[Node], fed: Sequence[Node]) -> Frozen:
-        roots = [*results, *versions.values(), *versions, *draws]
+    def run(self, works: Sequence[_Work], fed: Sequence[Node]) -> list[ir.Program]:
+        roots = [n for work in works for n in work.roots]
         order = toposort(roots)
         if lacking := _lacking(order):  # d sum(X)/dX reads no X, but has its shape
             order = toposort([*roots, *(n for n in fed if lacking.intersection(n.shape))])
@@ -165,20 +226,26 @@ class _Emitter:
             self.buffers[at_] = ir.Buffer(b.name, b.dtype, tuple(self.size(d) for d in n.shape), "input", None, b.origin)
             self.shapes[b.name] = self.buffers[at_].shape
         self._free_symbols(order)
-        uses = {o for n in order for o in n.operands} | set(results) | set(versions.values())
         for n in order:
             if n.kind is Kind.VARIABLE:
                 self._state(n, n.shape, n.dtype.name)
+        return [self._program(work, order) for work in works]
+
+    def _program(self, work: _Work, order: Sequence[Node]) -> ir.Program:
+        """One program; what it has of its own is then forgotten."""
+        shared = set(self.of)
+        mine = set(toposort(work.roots))
+        uses = {o for n in mine for o in n.operands} | set(work.results) | set(work.versions.values())
         for n in order:
-            if n not in self.of and (n in uses or n.kind is Kind.RANDOM):
+            if n in mine and n not in self.of and (n in uses or n.kind is Kind.RANDOM):
                 self._emit(n)
-        outputs = tuple(self._buffer(n) for n in results)
-        updates = tuple((self.of[v], self._buffer(n)) for v, n in versions.items() if n is not v)
+        outputs = tuple(self._buffer(n) for n in work.results)
+        updates = tuple((self.of[v], self._buffer(n)) for v, n in work.versions.items() if n is not v)
         inputs = tuple(self.of[n] for n in self.feeds)
         states = tuple(b.name for b in self.buffers if b.role == "state")
         checks = (*(self._check(a, b, where) for (a, b), where in self.sizes.checks.items()), *(c for n in order for c in self._inside(n)))
         program = ir.Program(
-            self.name,
+            work.name,
             tuple(self._prune(outputs, updates)),
             tuple(self.statements),
             outputs,
@@ -189,8 +256,18 @@ class _Emitter:
             checks,
         )
         ir.verify(program)
-        ambiguous = frozenset(s for pair in self.sizes.checks for d in pair if isinstance(d, sp.Expr) for s in d.free_symbols)
-        return Frozen(program, tuple(self.feeds), tuple(self.states), ambiguous)
+        self.statements = []
+        self.buffers = [b for b in self.buffers if b.role != "temp"]
+        self.of = {n: name for n, name in self.of.items() if n in shared or n.kind is Kind.CONST}
+        return program
+
+    def ambiguous(self) -> frozenset[sp.Symbol]:
+        """Sizes that were taken to equal another one."""
+        return frozenset(s for pair in self.sizes.checks for d in pair if isinstance(d, sp.Expr) for s in d.free_symbols)
+
+    def _name(self) -> str:
+        self.count += 1
+        return f"b{self.count - 1}"
 
     def _prune(self, outputs: Sequence[str], updates: Sequence[tuple[str, str]]) -> list[ir.Buffer]:
         """Drop statements and constants that nothing reads (a transpose that every reader folded in)."""
@@ -310,16 +387,17 @@ class _Emitter:
         self.buffers.append(ir.Buffer(name, n.dtype.name, (), "input", None, self._origin(n)))
 
     def _state(self, n: Node, shape: Sequence[Extent], dtype: str) -> str:
-        name = f"b{len(self.buffers)}"
+        name = self._name()
         self.buffers.append(ir.Buffer(name, dtype, tuple(int(d) for d in shape), "state", None, self._origin(n)))  # type: ignore[arg-type]
         self.states.append(n)
+        self.state_names.append(name)
         self.shapes[name] = self.buffers[-1].shape
         if n.kind is Kind.VARIABLE:
             self.of[n] = name
         return name
 
     def _new(self, dtype: str, shape: Sequence[Extent], role: str, n: Node, value: np.ndarray | None = None, declare: bool = True) -> str:
-        name = f"b{len(self.buffers)}"
+        name = self._name()
         if declare:
             sizes = tuple(self.size(d) for d in shape)
             self.shapes[name] = sizes
@@ -425,8 +503,9 @@ class _Emitter:
 
     def _emit_random(self, n: Node) -> None:
         operands = [self._buffer(o) for o in n.operands]
-        stream = self._state(n, (3,), "int64")
-        out = self._out(n)
+        if n not in self.streams:
+            self.streams[n] = self._state(n, (3,), "int64")
+        stream, out = self.streams[n], self._out(n)
         if n.attrs[1] == "shuffle":
             self.statements.append(ir.Random("shuffle", out, stream, x=operands[0]))
         else:

@@ -18,7 +18,7 @@ from .freeze import Request, needed_operations
 from .graph import Attempt, Graph, Operation, Tensor, convert
 from .history import History
 from .loop import Loop, own_name
-from .minibatch import Minibatch
+from .minibatch import Minibatch, whole
 from .ops.core import graph_of, same_dtype
 from .ops.state import ref_of
 from .plan import Family, Plan, State, feed_array
@@ -64,7 +64,8 @@ class Function:
         """
         try:
             self._count(args)
-            return self._loop.run(args, steps, minibatch, every, progress, reassociate, convert)
+            steps = whole("steps", steps, 0)
+            return self._loop.run(self._loop.job(args, minibatch, every, reassociate, convert), steps, progress)
         except (OpError, TypeError, ValueError) as e:
             raise locate(e, "loop", user_site(), {}) from None
 

@@ -13,20 +13,23 @@ gives the same values and leaves the same state.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from . import dtypes
+from . import config, dtypes
 from .errors import shown
+from .freeze import NotSteady
 from .graph import Operation, Tensor
 from .history import History
 from .log import LOG
+from .loop_plan import BY_PRODUCT, FEW, LoopFamily, LoopPlan, Piece, spans
 from .minibatch import Minibatch, taking_part, whole
-from .plan import Family, feed_array
+from .plan import Family, State, feed_array
 from .watch import Watch
 
-PIECE = 1 << 20
+ROWS = 1 << 20
 """Rows of mini-batches that are drawn at a time: 8 MB."""
 
 
@@ -37,73 +40,119 @@ class Loop:
 
     def __init__(self, step: Family, record: Family | None, names: Mapping[Tensor, str]) -> None:
         self.step, self.record, self.names = step, record, names
+        self._families: dict[tuple, LoopFamily] = {}
 
-    def run(
-        self,
-        values: Sequence[Any],
-        steps: Any,
-        minibatch: Minibatch | None,
-        every: Any,
-        progress: bool | None,
-        reassociate: bool,
-        find: Callable[[Any], Tensor],
-    ) -> History:
+    def run(self, job: Job, steps: int, progress: bool | None) -> History:
         """The loop; see `Session.run_loop`."""
-        steps, every = whole("steps", steps, 0), whole("every", every, 1)
-        if minibatch is not None and not isinstance(minibatch, Minibatch):
-            raise TypeError(f"minibatch must be a sg.Minibatch, not {shown(minibatch)}")
-        fed = self.step.fed
-        arrays = [feed_array(t, v) for t, v in zip(fed, values, strict=True)]
-        part: tuple[int, ...] = ()
-        if minibatch is not None:
-            part, rows = taking_part(minibatch, fed, arrays, find)
-            minibatch.check(rows, steps)
-        records = _Records(list(self.names), -(-steps // every))
+        plan, why = self.plan(job, steps)
+        records = _Records(list(self.names), -(-steps // job.every))
         with Watch(steps, progress) as watch:
-            done = self._by_steps(arrays, steps, minibatch, part, every, records, watch)
+            done = (
+                self._by_steps(job, steps, records, watch) if plan is None else _compiled(plan, self.step.state, job, steps, records, watch)
+            )
             watch.close(done)
         if watch.stopped:
             LOG.info("the loop was interrupted after %d of %d steps", done, steps)
-        kept = dict(zip(self.names.values(), records.arrays(-(-done // every)), strict=True))
+        kept = dict(zip(self.names.values(), records.arrays(-(-done // job.every)), strict=True))
         aliases: dict[Any, str] = {key: name for t, name in self.names.items() for key in (t, t.name)}
-        return History(np.arange(0, done, every), done, watch.stopped, watch.seconds, kept, aliases, lambda: "step by step")
+        return History(np.arange(0, done, job.every), done, watch.stopped, watch.seconds, kept, aliases, lambda: explain(plan, why))
 
-    def _by_steps(
-        self,
-        arrays: Sequence[np.ndarray],
-        steps: int,
-        minibatch: Minibatch | None,
-        part: Sequence[int],
-        every: int,
-        records: _Records,
-        watch: Watch,
-    ) -> int:
+    def job(self, values: Sequence[Any], minibatch: Minibatch | None, every: Any, reassociate: bool, find: Callable[[Any], Tensor]) -> Job:
+        """What is fed, checked; `find` gives the tensor of one that a `Minibatch` names."""
+        every = whole("every", every, 1)
+        if minibatch is not None and not isinstance(minibatch, Minibatch):
+            raise TypeError(f"minibatch must be a sg.Minibatch, not {shown(minibatch)}")
+        arrays = [feed_array(t, v) for t, v in zip(self.step.fed, values, strict=True)]
+        part = () if minibatch is None else taking_part(minibatch, self.step.fed, arrays, find)
+        return Job(arrays, minibatch, part, every, bool(reassociate))
+
+    def plan(self, job: Job, steps: int) -> tuple[LoopPlan | None, str]:
+        """The compiled loop, or None and why there is none."""
+        if (backend := config.get("SYMGRAPH_BACKEND")) in ("python", "reference"):
+            return None, f"SYMGRAPH_BACKEND={backend}"
+        if config.get("SYMGRAPH_CHECK") >= 2:
+            return None, "SYMGRAPH_CHECK=2 compares every step with the interpreter"
+        sizes = job.minibatch.sizes(job.rows) if job.minibatch else {0}
+        kind = job.part, len(sizes) > 1, job.every < BY_PRODUCT, steps < FEW, job.reassociate
+        if kind not in self._families:
+            record = self.record.request if self.record else None
+            self._families[kind] = LoopFamily(self.step.request, record, self.step.fed, self.step.state, *kind)
+        try:
+            with self.step.state.lock:
+                return self._families[kind].find(job.arrays, max(sizes), sizes), ""
+        except NotSteady as e:
+            return None, str(e)
+
+    def _by_steps(self, job: Job, steps: int, records: _Records, watch: Watch) -> int:
         """The loop, step by step; returns how many steps were made."""
-        for s, feed in enumerate(_feeds(arrays, steps, minibatch, part)):
-            recorded = s % every == 0
+        for s, feed in enumerate(job.feeds(steps)):
+            recorded = s % job.every == 0
             if recorded and self.record is not None:
-                records.put(s // every, self.record.run(feed))
+                records.put(s // job.every, self.record.run(feed))
             out = self.step.run(feed)
             if recorded and self.record is None:
-                records.put(s // every, out)
+                records.put(s // job.every, out)
             if not watch(s + 1):
                 return s + 1
         return steps
 
 
-def _feeds(arrays: Sequence[np.ndarray], steps: int, minibatch: Minibatch | None, part: Sequence[int]) -> Iterator[Sequence[np.ndarray]]:
-    """What is fed in each step."""
-    if minibatch is None:
-        for _ in range(steps):
-            yield arrays
-        return
-    n = len(arrays[part[0]])
-    for _, table in minibatch.pieces(n, steps, max(1, PIECE // minibatch.longest(n))):
-        for rows, length in zip(*table, strict=True):
-            feed = list(arrays)
-            for k in part:
-                feed[k] = arrays[k][rows[:length]]
-            yield feed
+def _compiled(plan: LoopPlan, state: State, job: Job, steps: int, records: _Records, watch: Watch) -> int:
+    """The compiled loop, a piece at a time; returns how many steps were made."""
+    history = records.make(plan.records([*(x.shape for x in job.arrays), (job.longest,)]))
+    done = 0
+    for done in plan.run(state, job.arrays, job.every, job.pieces(steps), history):
+        if not watch(done):
+            break
+    return done
+
+
+def explain(plan: LoopPlan | None, why: str) -> str:
+    """How a loop runs, in words."""
+    return f"step by step: {why}" if plan is None else plan.explain()
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a loop is given: fed arrays, and which of them mini-batches are taken of."""
+
+    arrays: Sequence[np.ndarray]
+    minibatch: Minibatch | None
+    part: tuple[int, ...]
+    every: int
+    reassociate: bool
+
+    @property
+    def rows(self) -> int:
+        """Rows of the arrays that mini-batches are taken of."""
+        return len(self.arrays[self.part[0]])
+
+    @property
+    def longest(self) -> int:
+        """Rows of the largest batch."""
+        return self.minibatch.longest(self.rows) if self.minibatch else 0
+
+    def feeds(self, steps: int) -> Iterator[Sequence[np.ndarray]]:
+        """What is fed in each step."""
+        for piece in self.pieces(steps):
+            for s in range(piece.count):
+                if piece.rows is None or piece.lengths is None:
+                    yield self.arrays
+                    continue
+                rows = piece.rows[s + piece.skip, : piece.lengths[s + piece.skip]]
+                yield [x[rows] if k in self.part else x for k, x in enumerate(self.arrays)]
+
+    def pieces(self, steps: int) -> Iterator[Piece]:
+        """The loop in pieces: all of it, or what rows were drawn for."""
+        if self.minibatch is None:
+            yield Piece(0, steps)
+            return
+        self.minibatch.check(self.rows, steps)
+        ends = list(spans(steps, self.every, max(1, ROWS // self.longest)))
+        for first, end, (rows, lengths) in zip([0, *ends], ends, self.minibatch.pieces(self.rows, ends), strict=False):
+            if first % self.every:
+                rows, lengths = np.concatenate([rows[:1], rows]), np.concatenate([lengths[:1], lengths])
+            yield Piece(first, end - first, rows, lengths, int(first % self.every > 0))
 
 
 class _Records:
@@ -111,13 +160,17 @@ class _Records:
 
     def __init__(self, tensors: Sequence[Tensor], count: int) -> None:
         self.tensors, self.count = tensors, count
-        self._arrays: list[np.ndarray] | None = None
+        self.made: list[np.ndarray] | None = None
+
+    def make(self, kinds: Sequence[tuple[tuple[int, ...], Any]]) -> list[np.ndarray]:
+        """Arrays for records of these shapes and dtypes."""
+        self.made = [np.empty((self.count, *shape), dtype) for shape, dtype in kinds]
+        return self.made
 
     def put(self, k: int, values: Sequence[Any]) -> None:
         """Record k is these values."""
-        if self._arrays is None:
-            self._arrays = [np.empty((self.count, *np.shape(v)), v.dtype) for v in values]
-        for t, x, v in zip(self.tensors, self._arrays, values, strict=True):
+        made = self.made or self.make([(np.shape(v), v.dtype) for v in values])
+        for t, x, v in zip(self.tensors, made, values, strict=True):
             if np.shape(v) != x.shape[1:]:
                 what = f"{t.described()} has shape {np.shape(v)} in record {k}, and {x.shape[1:]} before"
                 raise ValueError(f"{what}\nrecord tensors whose shape does not change")
@@ -125,8 +178,8 @@ class _Records:
 
     def arrays(self, count: int) -> list[np.ndarray]:
         """The first `count` of them; when nothing was recorded, empty arrays of the shapes that are known."""
-        if self._arrays is not None:
-            return [x if count == self.count else x[:count].copy() for x in self._arrays]
+        if self.made is not None:
+            return [x if count == self.count else x[:count].copy() for x in self.made]
         return [np.empty((0, *[d if isinstance(d, int) else 0 for d in t.extents or ()]), t.dtype.as_numpy_dtype) for t in self.tensors]
 
 

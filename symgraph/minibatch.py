@@ -6,7 +6,7 @@ table of them is int64 [steps, longest batch], in which a shorter batch is fille
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,7 +67,7 @@ class Minibatch:
             self.check(n, steps)
         except ValueError as e:
             raise locate(e, "Minibatch.rows", user_site(), {}) from None
-        return [r[:k] for _, (rows, lengths) in self.pieces(n, steps, max(1, steps)) for r, k in zip(rows, lengths, strict=True)]
+        return [r[:k] for rows, lengths in self.pieces(n, (steps,)) for r, k in zip(rows, lengths, strict=True)]
 
     def check(self, n: int, steps: int) -> None:
         """ValueError unless these mini-batches can be had from n rows in so many steps."""
@@ -92,19 +92,20 @@ class Minibatch:
         """The numbers of rows that a step may see."""
         return set(next(self._epochs(n, np.random.default_rng(0)))[1].tolist())
 
-    def pieces(self, n: int, steps: int, size: int) -> Iterator[tuple[int, Table]]:
-        """(first step, table) of one piece of the loop after another, `size` steps each but for the last."""
+    def pieces(self, n: int, ends: Iterable[int]) -> Iterator[Table]:
+        """The table of one piece of a loop after another; `ends` are the steps at which they end."""
         source = self._epochs(n, _generator(self.seed))
         rows, lengths = np.empty((0, self.longest(n)), np.int64), np.empty(0, np.int64)
-        for first in range(0, steps, size):
-            count = min(size, steps - first)
+        first = 0
+        for end in ends:
+            count, first = end - first, end
             parts, have = [(rows, lengths)], len(lengths)
             while have < count:
                 parts.append(next(source))
                 have += len(parts[-1][1])
             if len(parts) > 1:
                 rows, lengths = (np.concatenate(part) for part in zip(*parts, strict=True))
-            yield first, (rows[:count], lengths[:count])
+            yield rows[:count], lengths[:count]
             rows, lengths = rows[count:], lengths[count:]
 
     def _epochs(self, n: int, generator: np.random.Generator) -> Iterator[Table]:
@@ -162,8 +163,8 @@ def whole(name: str, value: Any, least: int) -> int:
     return number
 
 
-def taking_part(minibatch: Minibatch, fed: Sequence[Tensor], arrays: Sequence[np.ndarray], find: Any) -> tuple[tuple[int, ...], int]:
-    """Which fed tensors mini-batches are taken of, by position, and how many rows their arrays have.
+def taking_part(minibatch: Minibatch, fed: Sequence[Tensor], arrays: Sequence[np.ndarray], find: Any) -> tuple[int, ...]:
+    """Which fed tensors mini-batches are taken of, by position; their arrays have the same number of rows.
 
     `find` gives the tensor of one that `Minibatch(tensors=...)` names."""
     if minibatch.tensors is None:
@@ -190,7 +191,7 @@ def taking_part(minibatch: Minibatch, fed: Sequence[Tensor], arrays: Sequence[np
         each = ", ".join(f"'{fed[k].name}' has {arrays[k].shape[0]}" for k in part)
         what = f"arrays of different numbers of rows share mini-batches: {each}"
         raise ValueError(f"{what}\nname the ones that are meant: Minibatch(tensors=[...])")
-    return tuple(part), rows.pop()
+    return tuple(part)
 
 
 def _open(t: Tensor, array: np.ndarray) -> bool:

@@ -53,6 +53,7 @@ def route(program: ir.Program) -> str:
 
 
 def _executable(program: ir.Program) -> Any:
+    """The program, ready to run the way that `route` says."""
     way = route(program)
     executable: Any = None
     if way != "reference":
@@ -62,12 +63,17 @@ def _executable(program: ir.Program) -> Any:
             pass
     judged = executable is not None and config.get("SYMGRAPH_CHECK") >= 2
     executable = executable or codegen.interpret(program)
+    tell_of(executable, program)
+    return codegen.Judged(executable) if judged else executable
+
+
+def tell_of(executable: Any, *programs: ir.Program) -> None:
+    """What SYMGRAPH_DEBUG asks to tell of a compile."""
     report = str(executable.report).splitlines()
     tell(1, report[0] + (f"; {report[-1].strip()}" if len(report) > 1 else ""))
     tell(2, "\n".join(report))
-    tell(3, str(program))
+    tell(3, "\n".join(map(str, programs)))
     tell(4, f"# {executable.path}\n{executable.source}")
-    return codegen.Judged(executable) if judged else executable
 
 
 class State:
@@ -125,31 +131,37 @@ class Plan:
     def __call__(self, state: State, arrays: Sequence[np.ndarray]) -> tuple:
         """The fetched arrays; variables that the program reads must be initialised."""
         if not self.ready:
-            for v in self.reads:
-                if v not in state.initialized:
-                    raise FailedPreconditionError(
-                        f"Attempting to use uninitialized value {v.attrs[0].name}\n"
-                        "run its initializer or tf.global_variables_initializer() first",
-                        next(op for op in self.operations() if op.attrs.get("_node") is v),
-                    )
+            need_initialized(self.reads, state, self.operations)
         try:
             out = self.run(*[arrays[k] for k in self.takes])
         except (FloatingPointError, ValueError) as e:
-            raise self._fault(e) from None
+            raise fault(e, self.operations()) from None
         if not self.ready:
             state.initialized.update(self.writes)
             self.ready = True
         return out
 
-    def _fault(self, error: Exception) -> InvalidArgumentError:
-        """What failed in the running program, in TF's words and with the operation that the program's words name."""
-        what = str(error)
-        op = next((op for op in self.operations() if origin(op) in what), None)
-        if op is None:
-            return InvalidArgumentError(what.replace("\n", "\n  "))
-        if isinstance(error, FloatingPointError):
-            what = _SINGULAR.get(op.type, "Input is not invertible.") + "\n" + what.rpartition(": ")[2]
-        return InvalidArgumentError(what.replace(f" in {origin(op)}", ""), op)
+
+def need_initialized(variables: Sequence[Node], state: State, operations: Callable[[], list[Operation]]) -> None:
+    """FailedPreconditionError unless all of them have a value."""
+    for v in variables:
+        if v not in state.initialized:
+            raise FailedPreconditionError(
+                f"Attempting to use uninitialized value {v.attrs[0].name}\n"
+                "run its initializer or tf.global_variables_initializer() first",
+                next(op for op in operations() if op.attrs.get("_node") is v),
+            )
+
+
+def fault(error: Exception, operations: Sequence[Operation]) -> InvalidArgumentError:
+    """What failed in the running program, in TF's words and with the operation that the program's words name."""
+    what = str(error)
+    op = next((op for op in operations if origin(op) in what), None)
+    if op is None:
+        return InvalidArgumentError(what.replace("\n", "\n  "))
+    if isinstance(error, FloatingPointError):
+        what = _SINGULAR.get(op.type, "Input is not invertible.") + "\n" + what.rpartition(": ")[2]
+    return InvalidArgumentError(what.replace(f" in {origin(op)}", ""), op)
 
 
 _SINGULAR = {
@@ -235,7 +247,7 @@ class Family:
                     fed[t] = self._leaf(k, arrays[k].shape, ones)
             self._check_fed(fed)
             try:
-                frozen = freeze(replace(self.request, fed=fed), self.name)
+                frozen = self._freeze(fed)
             except NeedsValue as e:
                 if not self._note_value(e.leaf, fed):
                     raise InvalidArgumentError(
@@ -277,7 +289,7 @@ class Family:
                 return True
         return False
 
-    def _note_ones(self, frozen: Frozen, fed: Mapping[Tensor, Node], arrays: Sequence[np.ndarray]) -> bool:
+    def _note_ones(self, frozen: Any, fed: Mapping[Tensor, Node], arrays: Sequence[np.ndarray]) -> bool:
         """Remember which extents must not be 1; True when one of these arrays has a 1 there."""
         again = False
         for k, t in enumerate(self.fed):
@@ -289,23 +301,26 @@ class Family:
                     again |= arrays[k].shape[axis] == 1
         return again
 
-    def _compile(self, frozen: Frozen, fed: Mapping[Tensor, Node]) -> Plan:
+    def _freeze(self, fed: dict[Tensor, Node]) -> Any:
+        return freeze(replace(self.request, fed=fed), self.name)
+
+    def _compile(self, frozen: Any, fed: Mapping[Tensor, Node]) -> Any:
         program = frozen.program
         executable = _executable(program)
         leaves = [fed[t] for t in self.fed]
         takes = tuple(leaves.index(n) for n in frozen.feeds)
         run = executable.bind([self.state.array(n) for n in frozen.states])
-        names = {b: n for b, n in zip(program.states, frozen.states, strict=True) if n.kind is Kind.VARIABLE}
-        read = {n for s in program.statements for n in ir.reads(s)} | set(program.outputs) | {s for _, s in program.updates}
-        return Plan(
-            frozen,
-            executable,
-            run,
-            takes,
-            tuple(n for b, n in names.items() if b in read),
-            tuple(names[b] for b, _ in program.updates),
-            lambda: self._operations(fed),
-        )
+        reads, writes = touched((program,), dict(zip(program.states, frozen.states, strict=True)))
+        return Plan(frozen, executable, run, takes, reads, writes, lambda: self._operations(fed))
+
+
+def touched(programs: Sequence[ir.Program], states: Mapping[str, Node]) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
+    """The variables that programs read, and those that they write."""
+    read: set[str] = set()
+    for p in programs:
+        read |= {n for s in p.statements for n in ir.reads(s)} | set(p.outputs) | {s for _, s in p.updates}
+    variables = {b: n for b, n in states.items() if n.kind is Kind.VARIABLE}
+    return tuple(n for b, n in variables.items() if b in read), tuple(variables[b] for p in programs for b, _ in p.updates)
 
 
 _TF_NAMES = {"float32": "float", "float64": "double"}

@@ -19,7 +19,7 @@ from .graph import Graph, Operation, Tensor, _state, get_default_graph, leave, t
 from .history import History
 from .host import on_host, read_by_host
 from .loop import Loop, recorded
-from .minibatch import Minibatch
+from .minibatch import Minibatch, whole
 from .plan import Family, State, feed_array
 
 
@@ -130,8 +130,9 @@ class Session:
         """
         try:
             feeds = {} if feed_dict is None else feed_dict
-            loop = self._loop(fetches, feeds, record)
-            return loop.run(list(feeds.values()), steps, minibatch, every, progress, reassociate, self._fed_tensor)
+            loop, steps = self._loop(fetches, feeds, record), whole("steps", steps, 0)
+            job = loop.job(list(feeds.values()), minibatch, every, reassociate, self._fed_tensor)
+            return loop.run(job, steps, progress)
         except (OpError, TypeError, ValueError, RuntimeError) as e:
             raise locate(e, "run_loop", user_site(), {}) from None
 

@@ -105,7 +105,7 @@ def cosine_decay(learning_rate: Any, global_step: Any, decay_steps: Any, alpha: 
     Source: Loshchilov and Hutter, "SGDR" (2017), without restarts."""
 
     def formula(scope: str, rate: Any, step: Any, steps: Any, least: Any) -> Tensor:
-        half = 0.5 * (1.0 + cos(pi * (minimum(step, steps) / steps)))
+        half = 0.5 * (cos(pi * (minimum(step, steps) / steps)) + 1.0)  # type: ignore[operator]
         return multiply(rate, (1.0 - least) * half + least, name=scope)
 
     numbers = {"learning_rate": learning_rate, "global_step": global_step, "decay_steps": decay_steps, "alpha": alpha}

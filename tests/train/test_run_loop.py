@@ -155,9 +155,9 @@ def test_a_generator_goes_on() -> None:
         assert minibatch.rows(4, 1)[0].tolist() == generator.permutation(4).tolist()
 
 
-def test_rows_come_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_come_in_pieces() -> None:
     minibatch = sg.Minibatch(5, seed=7)
-    found = [r[:k].tolist() for _, table in minibatch.pieces(23, 11, 3) for r, k in zip(*table, strict=True)]
+    found = [r[:k].tolist() for table in minibatch.pieces(23, (3, 4, 11)) for r, k in zip(*table, strict=True)]
     assert found == [rows.tolist() for rows in minibatch.rows(23, 11)]
 
 
