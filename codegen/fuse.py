@@ -7,6 +7,7 @@ verified and run by the interpreter on its own.  `PASSES` is the whole list, in 
     check_coordinates  arrays of coordinates are checked once, so that what reads by them needs no check
     products_to_maps   small products become Maps with a reduced label, so that they fuse like anything else
     squeeze_to_maps    reshapes that only add or drop axes of extent 1 become Maps that copy, and then vanish
+    unit_sums_to_maps  sums over axes of extent 1 are no sums
     inline_maps        an elementwise producer with one consumer becomes part of that consumer's body
     scatter_onto       a state plus scattered rows becomes the state with rows added to it; what that scales is inlined again
     drop_dead          statements that nothing needs
@@ -209,6 +210,24 @@ def squeeze_to_maps(program: Program) -> Rewritten:
     return _with(program, [rewrite(s) for s in program.statements]), changes
 
 
+def unit_sums_to_maps(program: Program) -> Rewritten:
+    """A sum, a product or an extreme over labels of extent 1 is the value itself."""
+    changes: list[str] = []
+    table = program.table()
+
+    def rewrite(s: Statement) -> Statement:
+        if not isinstance(s, Map) or s.reducer not in ("sum", "prod", "max", "min"):
+            return s
+        rank = len(table[s.out].shape)
+        if any(e != 1 for e in s.space[rank:]) or s.body.dtype != table[s.out].dtype or any(i.fn == "index" for i in s.body.code):
+            return s
+        changes.append(s.out)
+        index = tuple(tuple(None if isinstance(a, int) and a >= rank else a for a in ix) for ix in s.index)
+        return Map(s.out, s.operands, index, s.space[:rank], s.body)
+
+    return _with(program, [rewrite(s) for s in program.statements]), changes
+
+
 # ---------------------------------------------------------------- inlining
 def inline_maps(program: Program) -> Rewritten:
     """Single-use elementwise producers, and every plain copy, move into the bodies of the Maps that read them."""
@@ -262,9 +281,7 @@ def compose(consumer: Map, slots: dict[int, Map], table: dict[str, Buffer]) -> M
         return operands.setdefault((s.operands[slot], moved(s, slot, labels)), len(operands))
 
     def moved(s: Map, slot: int, labels: tuple[Walk, ...]) -> tuple[Walk, ...]:
-        return tuple(
-            At(numbered(s, w.slot, labels)) if isinstance(w, At) else None if w is None else labels[w] for w in s.index[slot]
-        )
+        return tuple(At(numbered(s, w.slot, labels)) if isinstance(w, At) else None if w is None else labels[w] for w in s.index[slot])
 
     def position(walk: Walk) -> int:
         """Where a label of the consumer stands, as a value."""
@@ -412,4 +429,4 @@ def drop_dead(program: Program) -> Rewritten:
     return replace(program, statements=tuple(kept), buffers=buffers), changes[::-1]
 
 
-PASSES = (settle_updates, check_coordinates, products_to_maps, squeeze_to_maps, inline_maps, scatter_onto, drop_dead)
+PASSES = (settle_updates, check_coordinates, products_to_maps, squeeze_to_maps, unit_sums_to_maps, inline_maps, scatter_onto, drop_dead)

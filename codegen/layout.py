@@ -17,7 +17,9 @@ from .phases import Hints, estimate
 from .stages import Plan, Work
 
 GEMM_BLOCK = 64
-"""Rows of a block when BLAS works on it: fewer repack the right factor too often, more leave a team idle on small batches."""
+"""Rows of a block, at most, when products work on it: fewer load the right factor too often, more leave a team idle."""
+GEMM_PART = 48
+"""Rows of a block that are aimed at where the number of rows is known: an even number of equal blocks."""
 ROW_BLOCK = 256
 FLAT_BLOCK = 4096
 FOLD_BLOCK = 512
@@ -53,7 +55,9 @@ def lay_out(program: Program, plans: tuple[Plan, ...], hints: Hints, fixed: froz
     walks = [w if any(k in readers[n] for n in packed) else "rows" for k, w in enumerate(walks)]
     sizes = [_block(plan, table, hints) for plan, w in zip(plans, walks, strict=True) if w != "rows"]
     block = min(sizes, default=0)
-    done = tuple(replace(plan, walk=w, block=block if w != "rows" else _plain_block(plan)) for plan, w in zip(plans, walks, strict=True))
+    done = tuple(
+        replace(plan, walk=w, block=block if w != "rows" else _plain_block(plan, hints)) for plan, w in zip(plans, walks, strict=True)
+    )
     return done, frozenset(packed)
 
 
@@ -117,8 +121,12 @@ def _rowwise(name: str, w: Work) -> bool:
     return isinstance(s, Map) and any(w.rows[0] in ix for n, ix in zip(s.operands, s.index, strict=True) if n == name)
 
 
-def _plain_block(plan: Plan) -> int:
+def _plain_block(plan: Plan, hints: Hints) -> int:
     """Rows in a block of any other phase: a literal of the source, the same for every number of threads."""
     if plan.phase.flat:
         return FOLD_BLOCK if any(w.folded for w in plan.works()) else FLAT_BLOCK
-    return GEMM_BLOCK if any(stage.call is not None for stage in plan.stages) else ROW_BLOCK
+    if all(stage.call is None for stage in plan.stages):
+        return ROW_BLOCK
+    rows = estimate(plan.phase.rows, hints)
+    parts = 2 * -(-rows // (2 * GEMM_PART))
+    return min(GEMM_BLOCK, -(-rows // parts))

@@ -223,6 +223,8 @@ class _Placer:
         elif writer is None or writer.folded or not isinstance(writer.statement, Map):
             return False
         order = [w.statement.out for w in self.plans[position[0]].works()]
+        reads_it = any(n == target and same_element(writer, writer, k) for k, n in enumerate(writer.statement.operands))
+        last_use = len(order) if reads_it else order.index(source)
         fails = (self.uses.made[c.out][0] for c in failing(self.plans))
         if position <= max(fails, default=(-1, 0, 0)):  # a status is looked at before the next stage begins
             return False
@@ -236,9 +238,8 @@ class _Placer:
             assert writer is not None
             ix = w.statement.index[slot]
             by_row = not writer.rows or (ix[: len(writer.rows)] == w.rows if len(w.rows) == len(writer.rows) else False)
-            before = (
-                at < position or at == position and order.index(w.statement.out) <= order.index(source) and same_element(writer, w, slot)
-            )
+            # in one nest an element is loaded under a name at its first use, which is then the writer's or comes before it
+            before = at < position or at == position and (order.index(w.statement.out) <= last_use) and same_element(writer, w, slot)
             if not (by_row and before):
                 return False
         for name in chain or (source,):

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
-from .ir import Buffer, Concat, Map, Place, Size, Slice, Statement, reads
+from .ir import Buffer, Concat, Map, MatMul, Place, Size, Slice, Statement, reads
 from .phases import Member, Phase
 
-UNROLL = 32
+UNROLL = 16
 """Results of a row reduction that live in registers: 9 columns over packed rows 11 us, through memory 100 (20640 rows)."""
 UNROLLED_WORK = 512
 """Flops that unrolling may write out: every line costs Numba 13 ms."""
@@ -99,6 +99,7 @@ def _fold(s: Statement, member: Member, phase: Phase, table: dict[str, Buffer], 
     shape = table[s.out].shape
     n = prod(e for e in shape if isinstance(e, int))
     short = all(isinstance(e, int) for e in shape) and n <= UNROLL and n * max(1, s.body.flops()) <= UNROLLED_WORK
+    short &= not any(isinstance(m.statement, MatMul) for m in phase.members)  # rows of tiles lie one after another
     return "unrolled" if short and not inner else "memory"
 
 

@@ -22,6 +22,7 @@ from .minibatch import Minibatch
 from .notebook import GraphPicture, show_graph
 from .ops import linalg as _linalg
 from .ops import math as _math
+from .ops import nn as _nn
 from .ops.array import (
     concat,
     constant,
@@ -143,4 +144,7 @@ linalg = _Namespace(
     trace=trace,
 )
 math = _Namespace(**_math._made, reduce_sum=reduce_sum, reduce_mean=reduce_mean, reduce_max=reduce_max, reduce_min=reduce_min)
-nn = _Namespace(**{n: _math._made[n] for n in ("relu", "sigmoid", "softplus", "tanh")})
+nn = _Namespace(
+    **{n: _math._made[n] for n in ("relu", "sigmoid", "softplus", "tanh")},
+    **{n: getattr(_nn, n) for n in _nn.__all__},
+)

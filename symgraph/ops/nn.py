@@ -1,0 +1,193 @@
+"""Softmax and the cross-entropies, as plain compositions of element-wise functions and reductions.
+
+Law of this file: nothing here has a gradient rule.  The greatest logit is subtracted before exp and taken as a constant,
+which changes neither value nor derivative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sympy as sp
+
+from .. import build, scalar
+from ..codegen import scalar as fn
+from ..dtypes import int64
+from ..graph import Tensor, builder, convert
+from ..node import Node
+from ..shapes import ShapeError, brackets
+from .core import FLOATS, INDICES, need, pair, recording
+from .math import stop_gradient
+
+x0, x1 = scalar.x(0), scalar.x(1)
+
+
+def _shifted(logits: Node, axis: int) -> Node:
+    """Logits less the greatest of their row."""
+    return build.elementwise(x0 - fn.stopped(x1), logits, build.reduce("max", logits, (axis,), keepdims=True))
+
+
+def _sum(n: Node, axis: int) -> Node:
+    return build.reduce("sum", n, (axis,), keepdims=True)
+
+
+@builder("Softmax")
+def _softmax(logits: Node, axis: int) -> Node:
+    a = build.axis_in(axis, logits.rank, "dimension")
+    e = build.elementwise(sp.exp(x0), _shifted(logits, a))
+    return build.elementwise(x0 / x1, e, _sum(e, a))
+
+
+@builder("LogSoftmax")
+def _log_softmax(logits: Node, axis: int) -> Node:
+    a = build.axis_in(axis, logits.rank, "dimension")
+    z = _shifted(logits, a)
+    return build.elementwise(x0 - sp.log(x1), z, _sum(build.elementwise(sp.exp(x0), z), a))
+
+
+def _activation(kind: str, what: str):
+    def function(logits: Any, axis: int | None = None, name: str | None = None, dim: int | None = None) -> Tensor:
+        with recording(kind, name or kind, logits=logits) as (graph, scope):
+            t = convert(logits, name="logits", graph=graph)
+            need(t, *FLOATS, parameter="logits")
+            if axis is not None and dim is not None:
+                raise ValueError("Cannot specify both 'axis' and 'dim'.")
+            return graph.add(
+                kind, (t,), {"axis": int(-1 if axis is None and dim is None else dim if axis is None else axis)}, scope
+            ).outputs[0]
+
+    function.__name__ = function.__qualname__ = "softmax" if kind == "Softmax" else "log_softmax"
+    function.__doc__ = f"{what} along `axis` (default the last): float32 or float64 in and out, of one shape."
+    return function
+
+
+softmax = _activation("Softmax", "exp(x) / sum(exp(x))")
+log_softmax = _activation("LogSoftmax", "x - log(sum(exp(x)))")
+
+
+def _cross_entropy(z: Node, at_label: Node, total: Node | None) -> Node:
+    """log(sum(exp(z))) less the logit at the label, by rows.
+
+    `total` is the sum of a row's labels: what it differs from 1 counts in the value, and as in TF not in the gradient."""
+    lse = build.elementwise(sp.log(x0), _sum(build.elementwise(sp.exp(x0), z), z.rank - 1))
+    lse = build.reduce("sum", lse, (z.rank - 1,))
+    loss = build.elementwise(x0 - x1, lse, at_label)
+    if total is None:
+        return loss
+    return build.elementwise(x0 + fn.stopped((x1 - 1) * scalar.x(2)), loss, total, lse)
+
+
+@builder("SoftmaxCrossEntropyWithLogits")
+def _softmax_cross_entropy(logits: Node, labels: Node) -> Node:
+    if logits.rank < 1 or len(logits.shape) != len(labels.shape):
+        raise ShapeError(f"logits and labels must have the same shape: {brackets(logits.shape)} vs. {brackets(labels.shape)}")
+    last = logits.rank - 1
+    z = _shifted(logits, last)
+    at_label = build.reduce("sum", build.elementwise(x0 * x1, z, labels), (last,))
+    return _cross_entropy(z, at_label, build.reduce("sum", labels, (last,)))
+
+
+@builder("SparseSoftmaxCrossEntropyWithLogits")
+def _sparse_softmax_cross_entropy(logits: Node, labels: Node) -> Node:
+    if logits.rank != labels.rank + 1:
+        raise ShapeError(
+            f"Rank mismatch: Rank of labels (received {labels.rank}) should equal rank of logits minus 1 (received {logits.rank})."
+        )
+    last = logits.rank - 1
+    z = _shifted(logits, last)
+    chosen = fn.select(fn.eq(scalar.i(last), x1), x0, 0)
+    rows = tuple(range(last))
+    picked = build.generic(chosen, (z, build.cast(labels, int64)), ((*rows, last), rows), z.shape, last, "sum", z.dtype)
+    return _cross_entropy(z, picked, None)
+
+
+@builder("SigmoidCrossEntropyWithLogits")
+def _sigmoid_cross_entropy(logits: Node, labels: Node) -> Node:
+    return build.elementwise(fn.softplus(x0) - x0 * x1, logits, labels)
+
+
+def _both(function: str, labels: Any, logits: Any, sentinel: Any) -> None:
+    if sentinel is not None:
+        raise ValueError(f"Only call `{function}` with named arguments (labels=..., logits=..., ...)")
+    if labels is None or logits is None:
+        raise ValueError("Both labels and logits must be provided.")
+
+
+def _dense(kind: str, function: str, default: str, labels: Any, logits: Any, sentinel: Any, name: str | None, stop: bool) -> Tensor:
+    _both(function, labels, logits, sentinel)
+    with recording(kind, name or default, logits=logits, labels=labels) as (graph, scope):
+        z, y = pair(logits, labels, kind, graph, ("logits", "labels"))
+        need(z, *FLOATS, parameter="features")
+        return graph.add(kind, (z, stop_gradient(y) if stop else y), {}, scope).outputs[0]
+
+
+def softmax_cross_entropy_with_logits(
+    _sentinel: Any = None, labels: Any = None, logits: Any = None, dim: int = -1, name: str | None = None
+) -> Tensor:
+    """-sum(labels * log_softmax(logits)) for each row: [..., classes] twice to [...]; no gradient into the labels.
+
+    Each row of labels should sum to 1; the gradient into the logits is softmax(logits) - labels."""
+    if dim not in (-1, None):
+        raise NotImplementedError("softmax_cross_entropy_with_logits takes classes on the last axis: transpose logits and labels")
+    return _dense(
+        "SoftmaxCrossEntropyWithLogits",
+        "softmax_cross_entropy_with_logits",
+        "softmax_cross_entropy_with_logits_sg",
+        labels,
+        logits,
+        _sentinel,
+        name,
+        True,
+    )
+
+
+def softmax_cross_entropy_with_logits_v2(
+    _sentinel: Any = None, labels: Any = None, logits: Any = None, axis: int | None = None, name: str | None = None, dim: int | None = None
+) -> Tensor:
+    """As `softmax_cross_entropy_with_logits`, with a gradient into the labels too."""
+    if {axis, dim} - {-1, None}:
+        raise NotImplementedError("softmax_cross_entropy_with_logits_v2 takes classes on the last axis: transpose logits and labels")
+    return _dense(
+        "SoftmaxCrossEntropyWithLogits",
+        "softmax_cross_entropy_with_logits",
+        "softmax_cross_entropy_with_logits",
+        labels,
+        logits,
+        _sentinel,
+        name,
+        False,
+    )
+
+
+def sparse_softmax_cross_entropy_with_logits(
+    _sentinel: Any = None, labels: Any = None, logits: Any = None, name: str | None = None
+) -> Tensor:
+    """-log_softmax(logits) at the label of each row: int32 or int64 [...] and floats [..., classes] to [...].
+
+    A label outside of [0, classes) picks nothing."""
+    kind = "SparseSoftmaxCrossEntropyWithLogits"
+    _both("sparse_softmax_cross_entropy_with_logits", labels, logits, _sentinel)
+    with recording(kind, name or kind, logits=logits, labels=labels) as (graph, scope):
+        z = convert(logits, name="logits", graph=graph)
+        y = convert(labels, name="labels", graph=graph)
+        need(z, *FLOATS, parameter="features")
+        need(y, *INDICES, parameter="labels")
+        return graph.add(kind, (z, y), {}, scope).outputs[0]
+
+
+def sigmoid_cross_entropy_with_logits(_sentinel: Any = None, labels: Any = None, logits: Any = None, name: str | None = None) -> Tensor:
+    """max(x, 0) - x z + log(1 + exp(-|x|)) for logits x and labels z of one shape, element by element."""
+    return _dense(
+        "SigmoidCrossEntropyWithLogits", "sigmoid_cross_entropy_with_logits", "logistic_loss", labels, logits, _sentinel, name, False
+    )
+
+
+__all__: Sequence[str] = (
+    "log_softmax",
+    "sigmoid_cross_entropy_with_logits",
+    "softmax",
+    "softmax_cross_entropy_with_logits",
+    "softmax_cross_entropy_with_logits_v2",
+    "sparse_softmax_cross_entropy_with_logits",
+)
