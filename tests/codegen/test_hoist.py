@@ -73,7 +73,7 @@ def near(program: Program, h: Hoisted, states=(), inputs=(), rtol: float = 1e-5)
     for a, b in zip((*old[0], old[1]), (*new[0], new[1]), strict=True):
         for x, y in zip(a, b, strict=True):
             assert x.dtype == y.dtype and x.shape == y.shape
-            np.testing.assert_allclose(x, y, rtol=rtol, atol=rtol * np.abs(x).max(initial=0))
+            np.testing.assert_allclose(x, y, rtol=rtol, atol=rtol * np.abs(x).max(initial=1))
 
 
 def made_once(h: Hoisted) -> list[tuple]:
