@@ -15,7 +15,7 @@ from math import prod
 import numpy as np
 
 from .fuse import drop_dead, product_as_map
-from .ir import At, Buffer, Linalg, Map, MatMul, Program, Random, Size, Statement, reads
+from .ir import Buffer, Linalg, Map, MatMul, Program, Random, Size, Statement, coordinates, reads
 from .scalar import FUNCTIONS, Instr
 from .sizes import count, extents
 
@@ -73,7 +73,7 @@ def instr_ns(i: Instr) -> float:
 def labels(s: Map) -> list[frozenset[int]]:
     """The labels that each instruction of the body depends on."""
     walked = [frozenset(w for w in index if isinstance(w, int)) for index in s.index]
-    at = [w.union(*(walked[a.slot] for a in index if isinstance(a, At))) for w, index in zip(walked, s.index, strict=True)]
+    at = [w.union(*(walked[k] for k in coordinates(index))) for w, index in zip(walked, s.index, strict=True)]
     found: list[frozenset[int]] = []
     for i in s.body.code:
         own = at[i.value] if i.fn == "operand" else frozenset([i.value]) if i.fn == "index" else frozenset()
@@ -99,7 +99,7 @@ def work(s: Statement, table: Mapping[str, Buffer], sizes: Mapping[str, int]) ->
             flops = sum(n * FUNCTIONS[i.fn].cost for i, n in zip(s.body.code, repeated, strict=True) if i.fn in FUNCTIONS)
             ns = sum(n * instr_ns(i) for i, n in zip(s.body.code, repeated, strict=True))
             n = count(s.space, sizes)
-            ns += GATHER * n * sum(isinstance(w, At) for index in s.index for w in index)
+            ns += GATHER * n * sum(len(coordinates(index)) for index in s.index)
             if s.reducer:
                 flops += n
                 ns += 0.0 if s.body.code[-1].fn == "mul" else n * SIMPLE * double  # a product is summed in one instruction

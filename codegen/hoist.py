@@ -15,7 +15,7 @@ from functools import partial
 
 from .costs import Cost, cost, instr_ns, labels, leaves, moved, storage, times, traffic, work
 from .fuse import drop_dead, squeeze_to_maps
-from .ir import At, Buffer, Map, Program, SizeOf, Statement, reads
+from .ir import Buffer, Map, Program, SizeOf, Statement, coordinates, reads
 from .linear import reassociate
 from .parts import cut, firm_sizes, fixed_values, fresh, named, part_buffer, steady, with_parts
 
@@ -46,14 +46,18 @@ class Hoisted:
     gain: Gain
 
 
-def hoist(step: Program, constant: frozenset[str], sizes: Mapping[str, int], algebra: bool) -> Hoisted:
+def hoist(
+    step: Program, constant: frozenset[str], sizes: Mapping[str, int], algebra: bool, changing: frozenset[str] = frozenset()
+) -> Hoisted:
     """The step without what all steps share.
 
-    `constant` names the inputs that hold the same values in all steps; constants, and states that nothing updates, are
-    known to.  `sizes` has a number for every size.  With `algebra` products of constant matrices are formed first where
+    `constant` names the inputs that hold the same values in all steps.  Constants are known to, and so are states, but
+    for those that the step itself updates and those in `changing`: a record program needs the ones that the step beside it
+    updates there.  `sizes` has a number for every size.  With `algebra` products of constant matrices are formed first where
     that saves work, which rounds differently: A'(A x - y) becomes (A'A) x - A'y.
     """
     plain = squeeze_to_maps(step)[0]
+    constant |= frozenset(step.states) - changing
     lifted = partial(_lift, plain, constant, sizes)
     form, notes = reassociate(plain, constant, sizes, lambda p: cost(lifted(p)[1], sizes))
     once, after = lifted(form if algebra else plain)
@@ -195,7 +199,7 @@ def _priced(program: Program, fixed: frozenset[str], firm: frozenset[str], sizes
             used = {a for i, flag in zip(s.body.code, flags, strict=True) if not flag for a in i.args} | {last}
             prices.roots[s.out] = sorted(k for k in used if flags[k])
             bare = [s.body.code[k].value for k in prices.roots[s.out] if s.body.code[k].fn == "operand"]
-            anyway.update(tidy_reads(s, bare))
+            anyway.update(_arrays(s, bare))
     for b in program.buffers:
         if b.role != "temp" and b.name in fixed:
             prices.ns[b.name] = 0.0 if b.name in anyway else traffic(storage(b, sizes), beside)
@@ -214,10 +218,9 @@ def _priced(program: Program, fixed: frozenset[str], firm: frozenset[str], sizes
     return prices
 
 
-def tidy_reads(s: Map, slots: list[int]) -> set[str]:
+def _arrays(s: Map, slots: list[int]) -> set[str]:
     """What reading these operands reads, with the coordinates."""
-    at = [w.slot for k in slots for w in s.index[k] if isinstance(w, At)]
-    return {s.operands[k] for k in (*slots, *at)}
+    return {s.operands[k] for slot in slots for k in (slot, *coordinates(s.index[slot]))}
 
 
 def _body_price(
@@ -239,7 +242,7 @@ def _body_price(
     for k, i in enumerate(s.body.code):
         price = 0.0
         if flags[k] and i.fn == "operand":
-            price = sum(prices.ns[n] / readers[n] for n in tidy_reads(s, [i.value]))
+            price = sum(prices.ns[n] / readers[n] for n in _arrays(s, [i.value]))
         elif flags[k] and i.args:
             price = instr_ns(i) * times(depends[k], s.space, sizes) + sum(ns[a] / uses[a] for a in set(i.args))
             shape = tuple(s.space[x] for x in depends[k])
@@ -270,7 +273,7 @@ def _chosen(program: Program, fixed: frozenset[str], prices: _Prices) -> tuple[s
             if k in prices.parts[s.out]:
                 parts.setdefault(s.out, set()).add(k)
             elif i.fn == "operand":
-                wanted.extend(tidy_reads(s, [i.value]))
+                wanted.extend(_arrays(s, [i.value]))
             else:
                 stack.extend(i.args)
 

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from .costs import labels
-from .ir import At, Buffer, Map, Program, Random, Size, SizeOf, Statement, Walk, reads
-from .scalar import Body, Builder
+from .fuse import tidy
+from .ir import Buffer, Map, Program, Random, Size, SizeOf, Statement, coordinates, reads
+from .scalar import Builder
 
 
 def firm_sizes(program: Program, constant: frozenset[str]) -> frozenset[str]:
-    """Sizes of states, of constant inputs, and what is computed from those."""
+    """Sizes of states, of constant inputs, and what is computed from those; no step changes the shape of a state."""
     table = program.table()
     firm: set[str] = set()
     for name, rule in program.sizes:
@@ -36,14 +37,14 @@ def named(s: Statement, table: Mapping[str, Buffer]) -> set[str]:
 
 
 def fixed_values(program: Program, constant: frozenset[str], firm: frozenset[str]) -> frozenset[str]:
-    """Constants, constant inputs, states that no step changes, and every temp made of these alone without a draw."""
+    """Constants, constant inputs and states that the step leaves alone, and every temp made of these alone without a draw."""
     table = program.table()
     changing = {target for target, _ in program.updates}
     changing.update(s.stream for s in program.statements if isinstance(s, Random))
     fixed = {
         b.name
         for b in program.buffers
-        if (b.role == "const" or b.name in constant and b.role == "input" or b.role == "state" and b.name not in changing)
+        if (b.role == "const" or b.name in constant and b.role != "temp" and b.name not in changing)
         and all(isinstance(e, int) or e in firm for e in b.shape)
     }
     for s in program.statements:
@@ -55,7 +56,7 @@ def fixed_values(program: Program, constant: frozenset[str], firm: frozenset[str
 def steady(s: Map, fixed: frozenset[str] | set[str], firm: frozenset[str]) -> list[bool]:
     """For each instruction of the body: is its value the same in every step?"""
     operand = [
-        n in fixed and all(s.operands[w.slot] in fixed for w in index if isinstance(w, At))
+        n in fixed and all(s.operands[k] in fixed for k in coordinates(index))
         for n, index in zip(s.operands, s.index, strict=True)
     ]
     found: list[bool] = []
@@ -63,18 +64,6 @@ def steady(s: Map, fixed: frozenset[str] | set[str], firm: frozenset[str]) -> li
         own = operand[i.value] if i.fn == "operand" else i.fn != "size" or i.value in firm
         found.append(own and all(found[a] for a in i.args) and all(isinstance(e := s.space[x], int) or e in firm for x in depends))
     return found
-
-
-def tidy(s: Map) -> Map:
-    """The same Map without operands that nothing reads, and with equal ones once."""
-    keys: dict[tuple[str, tuple[Walk, ...]], int] = {}
-
-    def place(slot: int) -> int:
-        index = tuple(At(place(w.slot)) if isinstance(w, At) else w for w in s.index[slot])
-        return keys.setdefault((s.operands[slot], index), len(keys))
-
-    code = tuple(replace(i, value=place(i.value)) if i.fn == "operand" else i for i in s.body.code)
-    return replace(s, operands=tuple(n for n, _ in keys), index=tuple(ix for _, ix in keys), body=Body(code))
 
 
 def cut(s: Map, position: int, name: str, inverted: bool = False) -> Map:

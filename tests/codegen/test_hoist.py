@@ -229,6 +229,27 @@ def test_states_that_change_are_not_constant() -> None:
     assert hoisted(w.done()).once is None
 
 
+def test_states_that_a_neighbour_updates_are_not_constant() -> None:
+    w = Writer()
+    p = w.done(w.reduce("sum", w.apply("exp", w.state("n")), (0,)))
+    assert hoist(p, frozenset(), {"n": LARGE}, False).once
+    assert hoist(p, frozenset(), {"n": LARGE}, False, changing=frozenset(p.states)).once is None
+
+
+@pytest.mark.parametrize("algebra", [False, True])
+def test_gathered_rows_move_when_rows_and_table_are_constant(algebra: bool) -> None:
+    w = Writer()
+    table, rows, s = w.input(50, 4), w.input("n", dtype="int64"), w.state(4)
+    read = w.map(lambda b, x, s: b.apply("mul", b.apply("exp", x), s), w.gather(table, rows), s)
+    w.update(s, w.apply("tanh", w.reduce("sum", read, (0,))))
+    p = w.done()
+    assert hoisted(p, algebra, varying=(rows,)).once is None
+    assert hoisted(p, algebra, varying=(table,)).once is None
+    h = hoisted(p, algebra)
+    assert made_once(h) == ([(4,)] if algebra else [("n", 4)])
+    near(p, h, [normal(4)], [normal(50, 4), rng.integers(0, 50, 30)])
+
+
 def test_draws_never_move() -> None:
     w = Writer()
     stream, a, b, s = w.state(3, dtype="int64"), w.const(0.0), w.const(1.0), w.state()
