@@ -1,4 +1,4 @@
-"""Statements that are calls of the runtime: products by BLAS, linear algebra, random draws.
+"""Statements that are calls of the runtime: products, linear algebra, random draws.
 
 Law of this file: a call takes flat slices that start where its data starts.  In a rows phase a product works on the
 rows of one block; everything else is done once.
@@ -13,6 +13,7 @@ from .expressions import SHORT
 from .ir import Linalg, MatMul, Random, Reshape, Scatter, Within
 from .loops import Call, For, Node, Store
 from .phases import SERIAL, estimate
+from .products import tiles_suit
 
 if TYPE_CHECKING:
     from .nests import PhaseWriter
@@ -38,13 +39,14 @@ def write(p: PhaseWriter, s) -> list[Node]:
 def _gemm(p: PhaseWriter, s: MatMul) -> list[Node]:
     a, b, out = (p.table[n] for n in (s.a, s.b, s.out))
     rank, real = len(out.shape), SHORT[out.dtype]
-    p.helpers.add(f"gemm_{real}")
-    m, n = p.names.size(out.shape[-2]), p.names.size(out.shape[-1])
-    k = p.names.size(a.shape[-2] if s.ta else a.shape[-1])
+    length = a.shape[-2] if s.ta else a.shape[-1]
+    helper = f"{'tile' if tiles_suit(out.shape[-1], length, s.ta, s.tb, out.dtype) else 'gemm'}_{real}"
+    p.helpers.add(helper)
+    m, n, k = p.names.size(out.shape[-2]), p.names.size(out.shape[-1]), p.names.size(length)
     lda, ldb = p.names.size(a.shape[-1]), p.names.size(b.shape[-1])
 
     def call(x: str, y: str, z: str, rows: str) -> Call:
-        return Call(f"gemm_{real}({s.ta}, {s.tb}, {rows}, {n}, {k}, {real}(1.0), {x}, {lda}, {y}, {ldb}, {real}(0.0), {z}, {n})")
+        return Call(f"{helper}({s.ta}, {s.tb}, {rows}, {n}, {k}, {real}(1.0), {x}, {lda}, {y}, {ldb}, {real}(0.0), {z}, {n})")
 
     if rank == 2:
         if not p.rows:

@@ -4,7 +4,8 @@ Law of this file: `call(*inputs, *states)` stands beside `kernel`, does in the u
 Python (sizes, checks, scratch, results), and is compiled only when somebody asks for it.  The saved file holds the
 kernel's own text, the runtime functions it uses (cut out of the runtime's modules), and constants of up to
 LITERAL elements as text; larger constants are further arguments of the saved `call`, in the order its comment gives.
-It runs on one thread, and multiplies matrices with the BLAS it finds or else with loops.
+It runs on one thread, and multiplies matrices with the BLAS it finds or else with loops: `runtime.tiles` takes the
+same arguments, and is machine code of this process.
 """
 
 from __future__ import annotations
@@ -167,10 +168,9 @@ def dispatcher(made: Executable) -> Any:
 # ---------------------------------------------------------------- a file of its own
 def standalone(made: Executable) -> str:
     """A module with `kernel` and `call` that imports only NumPy and Numba."""
-    helpers = {
-        h for line in made.source.splitlines() if line.startswith("from symgraph") for h in line.partition(" import ")[2].split(", ")
-    }
-    body = [line for line in made.source.splitlines() if not line.startswith(("from symgraph", "import "))]
+    source = re.sub(r"\btile_(f32|f64)\b", r"gemm_\1", made.source)
+    helpers = {h for line in source.splitlines() if line.startswith("from symgraph") for h in line.partition(" import ")[2].split(", ")}
+    body = [line for line in source.splitlines() if not line.startswith(("from symgraph", "import "))]
     held = _held(made)
     large = tuple(name for name, x in held.items() if x.size > LITERAL)
     lines = [f"# {escape(made.program.name)}: generated source and what it needs; it imports only NumPy and Numba.", "#"]

@@ -19,6 +19,7 @@ FLAGS = 'nogil=True, error_model="numpy", boundscheck=False, fastmath={"contract
 MODULES = {
     "vecmath": ("exp", "log", "log1p", "expm1", "sin", "cos", "tanh", "sigmoid", "softplus", "erf"),
     "blas": ("gemm",),
+    "tiles": ("tile",),
     "dense": ("inverse", "solve", "cholesky", "determinant", "logdet"),
     "philox": ("uniform", "normal", "truncated_normal", "shuffle_permutation"),
     "team": ("barrier_wait", "add_reassoc", "step_done"),
@@ -65,10 +66,10 @@ def imports(helpers: set[str]) -> list[str]:
 
 def runtime(helpers: set[str] | frozenset[str]) -> None:
     """Import what a kernel calls, so that its foreign functions are known before it is compiled or loaded."""
-    for m in sorted({module_of(h) for h in helpers}):
-        module = importlib.import_module(f"{__package__}.runtime.{m}")
+    for h in sorted(helpers):
+        module = importlib.import_module(f"{__package__}.runtime.{module_of(h)}")
         if hasattr(module, "ensure"):
-            module.ensure()
+            module.ensure(h)
 
 
 def _arguments(kernel: Kernel) -> Iterator[str]:

@@ -3,6 +3,7 @@
     vecmath   elementary functions that LLVM vectorises
     team      the barrier of a team of threads, sums that may be re-associated, entering a kernel from several threads
     blas      matrix products with alpha and beta
+    tiles     the same for small and middling sizes (microkernels: its code)
     dense     inverse, solve, cholesky, determinants
     philox    TensorFlow's random streams (philox_numpy: the same without Numba)
     integer   division, remainder and powers where Python, Numba and NumPy differ

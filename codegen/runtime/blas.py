@@ -107,8 +107,8 @@ def gemm_plain(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
     z[...] = product if beta == 0 else product + real(beta) * z
 
 
-def ensure() -> str:
-    """The source of the products: 'numpy', 'scipy' or '' (loops).  Importing this module has resolved it already."""
+def ensure(*names: str) -> str:
+    """The source of all products: 'numpy', 'scipy' or '' (loops).  Importing this module has resolved it already."""
     return symbols.ensure()
 
 

@@ -218,6 +218,6 @@ else:
     globals().update(PLAIN)
 
 
-def ensure() -> str:
+def ensure(*names: str) -> str:
     """Where the products come from: 'numpy', 'scipy' or '' (loops).  Importing this module has resolved it already."""
     return blas.ensure()

@@ -1,0 +1,42 @@
+"""Which code multiplies matrices: our tiles of registers, or BLAS.
+
+Law of this file: the choice depends on the columns and the contracted length only, never on the number of rows, so
+splitting a product by rows never changes how an element is computed.
+"""
+
+from __future__ import annotations
+
+from .ir import Size
+
+VECTOR = 64
+"""Bytes of the vectors that the figures were measured with; narrower ones waste less of the last."""
+FILLED = 7 / 8
+BUSY = 16384
+LARGE = 1024
+
+
+def tiles_suit(n: Size, k: Size, ta: bool, tb: bool, dtype: str) -> bool:
+    """Is op(A) op(B) with n columns and k contracted better done by `runtime.tiles` than by `runtime.blas`?
+
+    A size that is not an int is not known; only what holds for every value of it is then used.  Time of OpenBLAS over
+    ours for m = 32 to 64 (one thread, AVX-512; ours: 95 to 115 GFLOP/s in float32 where vectors are full):
+
+    vectors of C's rows at least 7/8 full         0.90 to 1.05 where OpenBLAS has code for small products (m n k up to
+                                                  10^6), else 1.1 to 1.4 (25 x 300 x 784: 1.33, 784 x 300 x 50: 1.14)
+    half empty (n = 17, 20, 50)                   0.6 to 0.9 there, else 1.1 to 1.3 from n = 40 on
+    B transposed, two full vectors of columns or more 1.2 to 1.9 (25 x 300 x 100: 1.72): OpenBLAS repacks it
+    both transposed                               0.7 to 0.95 there, else 1.2 to 1.9
+    n and k past 1000                             0.85 to 1.05; with few rows (64) up to 1.3
+    n = 1                                         0.2 to 0.6: a matrix-vector product
+    """
+    if not isinstance(n, int) or n < 2:
+        return False
+    lanes = VECTOR // (8 if dtype == "float64" else 4)
+    vectors = -(-n // lanes)
+    if min(n, k if isinstance(k, int) else n) > LARGE:
+        return False
+    if vectors > 2 and isinstance(k, int) and n * k >= BUSY:
+        return True
+    if tb:
+        return not ta and n >= 2 * lanes
+    return n >= FILLED * vectors * lanes
