@@ -19,6 +19,7 @@ SECTIONS = {
     "graph_and_session": "Graphs and sessions",
     "linear_regression": "Linear regression",
     "placeholders": "Placeholders",
+    "training_loop": "Training loops",
     "saving": "Saving and restoring",
     "training_curves": "Training curves",
     "name_scopes": "Name scopes",

@@ -24,7 +24,7 @@ from .freeze import NotSteady
 from .graph import Operation, Tensor
 from .history import History
 from .log import LOG
-from .loop_plan import BY_PRODUCT, FEW, LoopFamily, LoopPlan, Piece, spans
+from .loop_plan import BY_PRODUCT, FEW, CompiledLoop, LoopFamily, Piece, spans
 from .minibatch import Minibatch, taking_part, whole
 from .plan import Family, State, feed_array
 from .watch import Watch
@@ -66,7 +66,7 @@ class Loop:
         part = () if minibatch is None else taking_part(minibatch, self.step.fed, arrays, find)
         return Job(arrays, minibatch, part, every, bool(reassociate))
 
-    def plan(self, job: Job, steps: int) -> tuple[LoopPlan | None, str]:
+    def plan(self, job: Job, steps: int) -> tuple[CompiledLoop | None, str]:
         """The compiled loop, or None and why there is none."""
         if (backend := config.get("SYMGRAPH_BACKEND")) in ("python", "reference"):
             return None, f"SYMGRAPH_BACKEND={backend}"
@@ -97,7 +97,7 @@ class Loop:
         return steps
 
 
-def _compiled(plan: LoopPlan, state: State, job: Job, steps: int, records: _Records, watch: Watch) -> int:
+def _compiled(plan: CompiledLoop, state: State, job: Job, steps: int, records: _Records, watch: Watch) -> int:
     """The compiled loop, a piece at a time; returns how many steps were made."""
     history = records.make(plan.records([*(x.shape for x in job.arrays), (job.longest,)]))
     done = 0
@@ -107,7 +107,7 @@ def _compiled(plan: LoopPlan, state: State, job: Job, steps: int, records: _Reco
     return done
 
 
-def explain(plan: LoopPlan | None, why: str) -> str:
+def explain(plan: CompiledLoop | None, why: str) -> str:
     """How a loop runs, in words."""
     return f"step by step: {why}" if plan is None else plan.explain()
 

@@ -20,7 +20,7 @@ from .codegen.sizes import extents, settle
 from .freeze import FrozenLoop, NotSteady, Request, freeze_loop
 from .graph import Operation, Tensor
 from .node import Kind, Node
-from .plan import Family, State, fault, need_initialized, route, tell_of, touched
+from .plan import Family, State, executable_of, fault, need_initialized, route, tell_of, touched
 from .shapes import symbol
 from .watch import LOOK
 
@@ -30,18 +30,19 @@ FEW = 1000
 """Steps below which a program that the interpreter serves exactly is not compiled for a loop."""
 
 Shapes = Sequence[tuple[int, ...]]
+Once = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
+"""What all steps share, by name, computed from the inputs by name."""
 
 
 @dataclass(frozen=True)
-class LoopPlan:
+class CompiledLoop:
     """A compiled loop on the state of a session; `takes` are the positions of its inputs among the fed arrays, and after
     them the rows that mini-batches see."""
 
     frozen: FrozenLoop
     executable: Any
     bound: Any
-    once: Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
-    """What all steps share, by name, computed from the inputs by name."""
+    once: Once
     notes: tuple[str, ...]
     takes: Mapping[str, int]
     reads: tuple[Node, ...]
@@ -84,6 +85,16 @@ class LoopPlan:
                     yield piece.first + done - piece.skip
             except (FloatingPointError, ValueError, IndexError) as e:
                 raise fault(e, self.operations()) from None
+
+    @property
+    def source(self) -> str:
+        """The generated Python source of the whole loop."""
+        return self.executable.source
+
+    @property
+    def path(self) -> Any:
+        """Its file in the cache; None when it lives in memory only."""
+        return self.executable.path
 
     def explain(self) -> str:
         """What the compiler did with the loop."""
@@ -139,7 +150,7 @@ class LoopFamily(Family):
         self._inputs: dict[Node, int] = {}
         self._rows: Node | None = None
 
-    def find(self, arrays: Sequence[np.ndarray], longest: int, sizes: set[int]) -> LoopPlan:
+    def find(self, arrays: Sequence[np.ndarray], longest: int, sizes: set[int]) -> CompiledLoop:
         """The loop for these fed arrays and batches of so many rows; NotSteady where there is none."""
         batches = self._cut(arrays, longest)
         self._shapes = [*(x.shape for x in arrays), (longest,)]
@@ -188,7 +199,7 @@ class LoopFamily(Family):
         record = None if self.record is None else replace(self.record, fed=fed)
         return freeze_loop(replace(self.steps, fed=fed), record, self.often, rows)
 
-    def _compile(self, frozen: FrozenLoop, fed: Mapping[Tensor, Node]) -> LoopPlan:
+    def _compile(self, frozen: FrozenLoop, fed: Mapping[Tensor, Node]) -> CompiledLoop:
         loop = frozen.loop
         if not loop.step.statements and not loop.step.updates:
             raise NotSteady("there is nothing to compute")
@@ -210,18 +221,18 @@ class LoopFamily(Family):
         programs = (*shared.programs, *((hoisted.once,) if hoisted.once else ()))
         reads, writes = touched(programs, states)
         once = self._once(hoisted.once, states)
-        return LoopPlan(frozen, executable, bound, once, hoisted.notes, takes, reads, writes, lambda: self._operations(fed))
+        return CompiledLoop(frozen, executable, bound, once, hoisted.notes, takes, reads, writes, lambda: self._operations(fed))
 
-    def _once(
-        self, program: ir.Program | None, states: Mapping[str, Node]
-    ) -> Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]:
-        """What is computed before a loop: it runs once, so it is interpreted."""
+    def _once(self, program: ir.Program | None, states: Mapping[str, Node]) -> Once:
         if program is None:
             return lambda given: {}
-        run = codegen.interpret(program).bind([self.state.array(states[name]) for name in program.states])
-        return lambda given: {
-            n: np.asarray(x, order="C") for n, x in zip(program.outputs, run(*[given[n] for n in program.inputs]), strict=True)
-        }
+        run = executable_of(program).bind([self.state.array(states[name]) for name in program.states])
+
+        def once(given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+            made = run(*[given[n] for n in program.inputs])
+            return {n: np.asarray(x, order="C") for n, x in zip(program.outputs, made, strict=True)}
+
+        return once
 
 
 def _sizes(program: ir.Program, takes: Mapping[str, int], shapes: Shapes) -> dict[str, int]:

@@ -52,7 +52,7 @@ def route(program: ir.Program) -> str:
     return "numba"
 
 
-def _executable(program: ir.Program) -> Any:
+def executable_of(program: ir.Program) -> Any:
     """The program, ready to run the way that `route` says."""
     way = route(program)
     executable: Any = None
@@ -306,7 +306,7 @@ class Family:
 
     def _compile(self, frozen: Any, fed: Mapping[Tensor, Node]) -> Any:
         program = frozen.program
-        executable = _executable(program)
+        executable = executable_of(program)
         leaves = [fed[t] for t in self.fed]
         takes = tuple(leaves.index(n) for n in frozen.feeds)
         run = executable.bind([self.state.array(n) for n in frozen.states])

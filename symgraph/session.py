@@ -19,6 +19,7 @@ from .graph import Graph, Operation, Tensor, _state, get_default_graph, leave, t
 from .history import History
 from .host import on_host, read_by_host
 from .loop import Loop, recorded
+from .loop_plan import FEW, CompiledLoop
 from .minibatch import Minibatch, whole
 from .plan import Family, State, feed_array
 
@@ -135,6 +136,28 @@ class Session:
             return loop.run(job, steps, progress)
         except (OpError, TypeError, ValueError, RuntimeError) as e:
             raise locate(e, "run_loop", user_site(), {}) from None
+
+    def compiled_loop(
+        self,
+        fetches: Any,
+        feed_dict: Mapping | None = None,
+        minibatch: Minibatch | None = None,
+        record: Any = None,
+        every: int = 1,
+        reassociate: bool = False,
+    ) -> CompiledLoop:
+        """What a long `run_loop` of these arguments compiles to, to look at: `.source`, `.path`, `.explain()`.
+
+        ValueError, saying why, for a loop that runs step by step."""
+        try:
+            feeds = {} if feed_dict is None else feed_dict
+            loop = self._loop(fetches, feeds, record)
+            made, why = loop.plan(loop.job(list(feeds.values()), minibatch, every, reassociate, self._fed_tensor), FEW)
+            if made is None:
+                raise ValueError(f"this loop runs step by step: {why}")
+            return made
+        except (OpError, TypeError, ValueError, RuntimeError) as e:
+            raise locate(e, "compiled_loop", user_site(), {}) from None
 
     def _loop(self, fetches: Any, feed_dict: Mapping, record: Any) -> Loop:
         """The loop of these fetches and records under feeds of these tensors."""

@@ -21,10 +21,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
-SECTIONS = ["graph_and_session", "placeholders", "saving", "training_curves", "name_scopes", "modularity"]
+SECTIONS = ["graph_and_session", "placeholders", "training_loop", "saving", "training_curves", "name_scopes", "modularity"]
 SAYS = {
     "graph_and_session": ["area 42 rim 26", "Attempting to use uninitialized value width", "-> 2.0", "True False"],
     "placeholders": ["[10. 13. 17.]", "Cannot feed value of shape (1, 3)", "2/m · Xᵀ(Xθ − y)", "epoch 9"],
+    "training_loop": ["the same errors: True", "the same theta: True", "close to the same errors: True", "computed once"],
     "saving": ["model.ckpt-250", "same theta: True at step 300", "the same as without a stop: True"],
     "training_curves": ["epoch 9", "tensorboard --logdir tf_logs"],
     "name_scopes": ["layer_1/rate_1", "'loss/sub', 'loss/mse'", "train/GradientDescent", "Placeholder float32(?, 3)"],

@@ -118,6 +118,70 @@ def test_fetched_tensors_have_their_effects() -> None:
         assert sess.run(v) == 5.0
 
 
+# ---------------------------------------------------------------- what is compiled
+def test_what_is_shared_is_computed_once() -> None:
+    same(linear(), 30, 10, tolerance=1e-4, reassociate=True)
+    model = linear()
+    with started() as sess:
+        assert "computed once" in sess.run_loop(model.step, 30, model.feeds, reassociate=True).explain()
+        assert "with reassociate=True: sums of products formed once" in sess.run_loop(model.step, 30, model.feeds).explain()
+
+
+def test_a_rare_record_is_a_program_of_its_own() -> None:
+    model = linear()
+    with started() as sess:
+        reports = [sess.run_loop(model.step, 10, model.feeds, record=model.record["mse"], every=n).explain() for n in (1, 100)]
+    assert ["record:" in report for report in reports] == [False, True]
+
+
+def test_a_by_product_needs_no_program() -> None:
+    """The error that the gradient is made of costs the step nothing, however rare it is recorded."""
+    X = sg.constant(np.ones((5, 3), np.float32))
+    theta = sg.Variable(np.zeros((3, 1), np.float32), name="theta")
+    error = sg.matmul(X, theta) - 1.0
+    step = sg.train.GradientDescentOptimizer(0.1).minimize(sg.reduce_mean(sg.square(error)))
+    with started() as sess:
+        assert "record:" not in sess.run_loop(step, 10, record=[error, theta], every=100).explain()
+
+
+def test_a_second_call_compiles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = linear()
+    with started() as sess:
+        sess.run_loop(model.step, 10, model.feeds)
+        monkeypatch.setattr(sg.codegen, "compile_loop", None, raising=False)
+        sess.run_loop(model.step, 20, model.feeds)
+
+
+def test_why_a_loop_runs_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    v = sg.Variable(0.0)
+    with started() as sess:
+        assert sess.run_loop(sg.no_op(), 3).explain() == "step by step: there is nothing to compute"
+        history = sess.run_loop(sg.no_op(), 3, record=sg.assign_add(v, 1.0))
+        assert history.explain() == "step by step: what is recorded writes variables"
+        assert next(iter(history.values())).tolist() == [1.0, 2.0, 3.0]
+        monkeypatch.setenv("SYMGRAPH_CHECK", "2")
+        assert "SYMGRAPH_CHECK=2" in sess.run_loop(sg.assign_add(v, 1.0), 3).explain()
+
+
+def test_a_compiled_loop_can_be_looked_at() -> None:
+    model = linear()
+    with started() as sess:
+        made = sess.compiled_loop(model.step, model.feeds)
+        assert "def kernel(" in made.source and "phase 0" in made.explain()
+        assert made.path is None or made.path.exists()
+        with pytest.raises(ValueError, match="step by step: there is nothing to compute\n  compiled_loop at test_run_loop.py"):
+            sess.compiled_loop(sg.no_op())
+
+
+def test_a_fault_names_the_operation() -> None:
+    A = sg.Variable(np.eye(2, dtype=np.float32), name="A")
+    inverse = sg.matrix_inverse(A, name="inverse")
+    step = sg.assign(A, sg.where(sg.reduce_sum(inverse) > 3.9, sg.zeros_like(A), inverse * 0.5))
+    with started() as sess, pytest.raises(sg.errors.InvalidArgumentError, match="not invertible") as e:
+        sess.run_loop(step, 10)
+    assert "'inverse' made" in str(e.value) and "run_loop at test_run_loop.py" in str(e.value)
+
+
 # ---------------------------------------------------------------- functions
 @WAYS
 def test_a_function_keeps_its_outputs(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
