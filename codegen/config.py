@@ -84,6 +84,7 @@ OPTIONS = (
         ("a number of bytes such as 1000000, 64M or 2 GiB", _size),
         "how much may be kept there; 0 keeps nothing, and nothing is read",
     ),
+    Option("SYMGRAPH_THREADS", "0", _whole(0, 1024), "how many threads programs may use at once; 0 chooses (see codegen/threads.py)"),
 )
 _TABLE = {option.name: option for option in OPTIONS}
 

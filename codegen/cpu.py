@@ -27,6 +27,7 @@ from .memory import Arguments, place
 from .phases import Hints, schedule
 from .plain import namespace
 from .printer import module_of, print_source, runtime
+from .runtime.pool import run_team
 from .runtime.symbols import thread_control
 from .stages import arrange
 
@@ -145,8 +146,6 @@ class Executable:
 
     def bind_team(self, states: Sequence[np.ndarray], nthreads: int) -> Callable[..., tuple]:
         """The same, run by a team of threads: the results are bit-equal."""
-        from .runtime.team import run_team
-
         return self.launcher.launch(with_single_blas(run_team, self.launcher.kernel), (nthreads, self.entry), states, nthreads)
 
     @cached_property

@@ -23,6 +23,7 @@ from .launch import BARRIER, check_array, constant, failed, pack
 from .lower import Kernel, lower_loop
 from .memory import Arguments
 from .phases import Hints
+from .runtime.pool import run_team
 from .sizes import extents, settle
 
 CONTROL = 16
@@ -127,7 +128,7 @@ class Bound:
         nthreads: int = 1,
     ) -> Callable[..., int]:
         """Lay everything out for a run; the result is `advance(first, last, deadline=0)`, which runs those steps and
-        returns the number of steps done, less than `last` when time.monotonic_ns() passed the deadline.
+        returns the number of steps done, less than `last` when time.perf_counter_ns() passed the deadline.
 
         `inputs` in the order of `loop.inputs`, stepped ones with their leading axis; `history`: for each recorded output
         a C-contiguous array with one more leading axis, whose row s // every is written at step s; `lengths`: for each
@@ -135,8 +136,6 @@ class Bound:
         FloatingPointError when a `Linalg` statement fails, IndexError for a coordinate out of range; the states are then
         those from before that step.
         """
-        from .runtime.team import run_team
-
         loop, kernel = self.made.loop, self.made.kernel
         given = dict(zip(loop.inputs, inputs, strict=True))
         lengths = {name: np.ascontiguousarray(x, np.int64) for name, x in (lengths or {}).items()}

@@ -1,7 +1,8 @@
 """What generated kernels call: Numba functions compiled once and shared.
 
     vecmath   elementary functions that LLVM vectorises
-    team      the barrier of a team of threads, sums that may be re-associated, entering a kernel from several threads
+    team      the barrier of a team of threads, the control of loops, sums that may be re-associated
+    pool      the threads of teams: entering a kernel from several of them
     blas      matrix products with alpha and beta
     tiles     the same for small and middling sizes (microkernels: its code)
     dense     inverse, solve, cholesky, determinants

@@ -1,12 +1,24 @@
-"""A team of threads inside one kernel: the barrier they meet at, and sums that LLVM may reorder.
+"""A team of threads inside one kernel: the barrier they meet at, the control of loops, sums that LLVM may reorder.
 
-Law of this file: a kernel is entered once by each of n Python threads as kernel(tid, n, barrier, ...), compiled with
-nogil=True, and its threads meet only at `barrier_wait`.  The barrier is an int64 counter that only grows: each thread
+Law of this file: a kernel is entered once by each of n Python threads (pool.py) as kernel(tid, n, barrier, ...), compiled
+with nogil=True, and its threads meet only at `barrier_wait`.  The barrier is an int64 counter that only grows: each thread
 takes a ticket and waits until all tickets of its round are taken, so it needs no reset and no memory of its own; start
 it as zeros (BARRIER_SIZE entries, so that nothing else shares its cache line).
 
 Waiting spins (the others are usually within a microsecond), then yields the core, then sleeps: on a machine with more
 threads than cores a spinning thread would hold up the very one it waits for.  Two idle cores: 80 ns a round.
+
+A loop of steps takes an int64 array `control` (CONTROL_SIZE zeros, with the first step that is not run at STOP):
+
+    for s in range(first, last):
+        if s >= control[STOP]: return
+        ...                                     at least one barrier
+        if tid == 0: step_done(control, s)
+        barrier_wait(barrier, nthreads)         the last of the step
+
+The threads leave after the same step.  Only thread 0 writes STOP, inside step s and only s + 1: a thread that is late and
+looks at it before its own step s goes on either way, and all look again after the barrier that follows the write.
+The host sets STOP before the kernel starts; while it runs it may read DONE and set DEADLINE (1 ends the loop soon).
 """
 
 from __future__ import annotations
@@ -26,7 +38,14 @@ from numba.extending import intrinsic
 
 from . import symbols
 
-BARRIER_SIZE = 16
+CONTROL_SIZE = 16
+STOP, DONE, DEADLINE = 0, 1, 2
+"""Entries of `control`: the first step that is not run, steps done, and when to stop (`clock_ns`; 0: never)."""
+_LEFT, _EVERY, _LOOKED = 3, 4, 5
+"""What step_done keeps for itself: steps until it looks at the clock, how many these were at first, when it last looked."""
+LOOK_NS, LOOK_STEPS = 20_000, 64
+"""Time between two looks that step_done aims at (a look costs 25 ns), and steps that it lets pass at most: a step may get slower."""
+
 SPINS, YIELDS, NAP_US = 4000, 200, 50
 """Looks at the counter before the first yield (about 2 us each thousand), yields before the first nap, length of a nap."""
 
@@ -43,30 +62,54 @@ def _register_waiting() -> None:
         symbols.register(name, symbols.address_of(getattr(library, function)))
 
 
+def _register_clock() -> None:
+    """read_clock(int64*, NULL) is the interpreter's own time.perf_counter_ns(), which needs no lock of its own.
+
+    From 3.13 on a public function of one argument; before, one of two; both callers' conventions ignore an argument too many.
+    """
+    found = getattr(ctypes.pythonapi, "PyTime_PerfCounterRaw", None) or ctypes.pythonapi._PyTime_GetPerfCounterWithInfo
+    symbols.register("read_clock", symbols.address_of(found))
+
+
 _register_waiting()
+_register_clock()
 _NAP = np.int32(1 if os.name == "nt" else NAP_US)
 
 
-@intrinsic
-def _take_ticket(typing, counter):
-    """The counter's value before it grew by one."""
-
-    def build(context, builder, signature, args):
-        data = context.make_array(counter)(context, builder, args[0]).data
-        return builder.atomic_rmw("add", data, ir.IntType(64)(1), "acq_rel")
-
-    return types.int64(counter), build
+def _place(context, builder, signature, args):
+    """The address of array[index], the first two arguments."""
+    return builder.gep(context.make_array(signature.args[0])(context, builder, args[0]).data, [args[1]])
 
 
 @intrinsic
-def _look(typing, counter):
-    """The counter's value as the other threads have left it."""
+def _take_ticket(typing, array, index):
+    """array[index] before it grew by one."""
 
     def build(context, builder, signature, args):
-        data = context.make_array(counter)(context, builder, args[0]).data
-        return builder.load_atomic(data, "acquire", 8)
+        return builder.atomic_rmw("add", _place(context, builder, signature, args), ir.IntType(64)(1), "acq_rel")
 
-    return types.int64(counter), build
+    return types.int64(array, types.intp), build
+
+
+@intrinsic
+def _load(typing, array, index):
+    """array[index] as the other threads have left it."""
+
+    def build(context, builder, signature, args):
+        return builder.load_atomic(_place(context, builder, signature, args), "acquire", 8)
+
+    return types.int64(array, types.intp), build
+
+
+@intrinsic
+def _store(typing, array, index, value):
+    """array[index] = value, at once and for all threads to see."""
+
+    def build(context, builder, signature, args):
+        builder.store_atomic(args[2], _place(context, builder, signature, args), "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.int64), build
 
 
 def _foreign(name: str, *kinds: ir.Type) -> Callable:
@@ -87,14 +130,27 @@ def _nap(typing, length):
     return types.int32(types.int32), _foreign("nap", ir.IntType(32))
 
 
-@numba.njit(error_model="numpy")
+@intrinsic
+def clock_ns(typing):
+    """Nanoseconds, as time.perf_counter_ns() counts them."""
+
+    def build(context, builder, signature, args):
+        slot = cgutils.alloca_once(builder, ir.IntType(64))
+        null = ir.Constant(ir.IntType(8).as_pointer(), None)
+        _foreign("read_clock", slot.type, null.type)(context, builder, signature, [slot, null])
+        return builder.load(slot)
+
+    return types.int64(), build
+
+
+@numba.njit(error_model="numpy", fastmath=False)
 def barrier_wait(barrier, nthreads):
     """Return when all `nthreads` threads have called this for the same round.  barrier: int64[::1] zeros at first."""
     if nthreads == 1:
         return
-    goal = (_take_ticket(barrier) // nthreads + 1) * nthreads
+    goal = (_take_ticket(barrier, 0) // nthreads + 1) * nthreads
     waited = 0
-    while _look(barrier) < goal:
+    while _load(barrier, 0) < goal:
         waited += 1
         if waited > SPINS + YIELDS:
             _nap(_NAP)
@@ -104,11 +160,28 @@ def barrier_wait(barrier, nthreads):
 
 @numba.njit(error_model="numpy", fastmath=False)
 def step_done(control, s):
-    control[1] = s + 1
+    """Thread 0 has done step s: say so, and now and then compare the clock with the deadline."""
+    _store(control, DONE, s + 1)
+    deadline = _load(control, DEADLINE)
+    if deadline == 0:
+        return
+    control[_LEFT] -= 1
+    if control[_LEFT] > 0:
+        return
+    now = clock_ns()
+    if now >= deadline:
+        _store(control, STOP, s + 1)
+    spent = max(now - control[_LOOKED], 1)
+    control[_EVERY] = min(max(control[_EVERY] * LOOK_NS // spent, 1), LOOK_STEPS)
+    control[_LEFT] = control[_EVERY]
+    control[_LOOKED] = now
 
 
-def step_done_plain(control, s):
-    control[1] = s + 1
+def step_done_plain(control: np.ndarray, s: int) -> None:
+    """The same for loops that run as plain Python, which are slow enough for a look at each step."""
+    control[DONE] = s + 1
+    if 0 < control[DEADLINE] <= time.perf_counter_ns():
+        control[STOP] = s + 1
 
 
 _lock = threading.Lock()
@@ -148,35 +221,6 @@ def add_reassoc(typing, a, b):
 def add_plain(a, b):
     """The same sum as plain Python."""
     return a + b
-
-
-def run_team(n: int, kernel: Callable, *args: object) -> None:
-    """Enter kernel(tid, n, barrier, *args) from n threads at once and wait for all; the caller is thread 0.
-
-    Raises the first error of any thread, after all have ended.  (A compiled kernel must be nogil, or n must be 1.)
-    """
-    barrier = np.zeros(BARRIER_SIZE, np.int64)
-    errors: list[BaseException] = []
-    running = set(range(n))
-
-    def enter(tid: int) -> None:
-        try:
-            kernel(tid, n, barrier, *args)
-        except BaseException as e:  # noqa: BLE001  handed to the caller below
-            errors.append(e)
-        running.discard(tid)
-        while errors and running:  # the others may be waiting for one that is gone: it goes on taking tickets
-            barrier[0] += 1
-            time.sleep(0.001)
-
-    threads = [threading.Thread(target=enter, args=(tid,)) for tid in range(1, n)]
-    for t in threads:
-        t.start()
-    enter(0)
-    for t in threads:
-        t.join()
-    if errors:
-        raise errors[0]
 
 
 PLAIN = {"barrier_wait": barrier_plain, "add_reassoc": add_plain, "step_done": step_done_plain}

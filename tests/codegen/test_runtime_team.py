@@ -4,13 +4,16 @@ import os
 import re
 import subprocess
 import sys
+import threading
+import time
 
 import numba
 import numpy as np
 import pytest
 
 from symgraph.codegen.runtime import team, twins
-from symgraph.codegen.runtime.team import add_reassoc, barrier_wait, run_team
+from symgraph.codegen.runtime.pool import run_team
+from symgraph.codegen.runtime.team import CONTROL_SIZE, DEADLINE, DONE, STOP, add_reassoc, barrier_wait, clock_ns, step_done
 
 
 def relay(tid, n, barrier, rounds, seen, out):
@@ -40,6 +43,85 @@ def test_nobody_passes_the_barrier_early(compiled_relay, n):
     out = np.zeros(n, np.int64)
     run_team(n, compiled_relay, rounds, seen, out)
     assert out.tolist() == [want] * n
+
+
+def loop(tid, nthreads, barrier, control, first, last, work, rows):
+    """A loop of steps with one barrier each; rows[tid] becomes (steps done, what was computed)."""
+    for s in range(first, last):
+        if s >= control[0]:
+            return
+        for _ in range(work):
+            rows[tid, 1] = rows[tid, 1] * 0.999 + 1.0
+        rows[tid, 0] += 1
+        if tid == 0:
+            step_done(control, s)
+        barrier_wait(barrier, nthreads)
+
+
+@pytest.fixture(scope="module")
+def compiled_loop():
+    signature = "void(int64, int64, int64[::1], int64[::1], int64, int64, int64, float64[:, ::1])"
+    return numba.njit(signature, nogil=True, error_model="numpy", fastmath=False)(loop)
+
+
+def a_control(stop, seconds=0.0):
+    control = np.zeros(CONTROL_SIZE, np.int64)
+    control[STOP] = stop
+    control[DEADLINE] = time.perf_counter_ns() + int(seconds * 1e9) if seconds else 0
+    return control
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_a_loop_ends_at_its_last_step_or_where_it_is_told(compiled_loop, n):
+    for first, last, stop in ((0, 40, 40), (5, 40, 40), (0, 40, 17), (20, 40, 17), (7, 7, 7)):
+        control, rows = a_control(stop), np.zeros((n, 2))
+        run_team(n, compiled_loop, control, first, last, 1, rows)
+        steps = max(0, min(last, stop) - first)
+        assert rows[:, 0].tolist() == [steps] * n
+        assert control[DONE] == (first + steps if steps else 0)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("work", [0, 10, 30_000])
+def test_at_a_deadline_all_leave_after_the_same_step_and_can_go_on(compiled_loop, n, work):
+    control, rows = a_control(2**62, 0.03), np.zeros((n, 2))
+    run_team(n, compiled_loop, control, 0, 2**62, work, rows)
+    assert time.perf_counter_ns() >= control[DEADLINE]
+    done = int(control[DONE])
+    assert 0 < done == control[STOP]
+    assert rows[:, 0].tolist() == [done] * n
+    control[STOP], control[DEADLINE] = done + 5, 0
+    run_team(n, compiled_loop, control, done, 2**62, work, rows)
+    assert rows[:, 0].tolist() == [done + 5] * n
+
+
+def test_a_deadline_can_be_set_while_the_loop_runs(compiled_loop):
+    """Progress is to be seen, too."""
+    control, rows = a_control(2**62, 1e6), np.zeros((2, 2))
+    loops = threading.Thread(target=run_team, args=(2, compiled_loop, control, 0, 2**62, 10, rows))
+    loops.start()
+    while control[DONE] < 1000:
+        time.sleep(0.001)
+    control[DEADLINE] = 1
+    loops.join(120)
+    assert rows[:, 0].tolist() == [control[DONE]] * 2
+
+
+def test_a_loop_as_plain_python(monkeypatch):
+    for name in ("barrier_wait", "step_done"):
+        monkeypatch.setitem(globals(), name, twins.python_namespace()[name])
+    control, rows = a_control(2**62, 0.02), np.zeros((2, 2))
+    run_team(2, loop, control, 0, 2**62, 1, rows)
+    assert rows[:, 0].tolist() == [control[DONE]] * 2
+
+
+def test_the_clock_is_the_interpreters():
+    read = numba.njit("int64()", nogil=True)(lambda: clock_ns())
+    seen = [time.perf_counter_ns(), read(), time.perf_counter_ns(), read()]
+    assert seen == sorted(seen)
+    if sys.platform == "linux":
+        seen = [time.monotonic_ns(), read(), time.monotonic_ns()]
+        assert seen == sorted(seen)
 
 
 def test_barrier_as_plain_python(monkeypatch):
@@ -101,11 +183,13 @@ import numpy as np
 from numba import njit
 from symgraph.codegen.runtime.blas import gemm_f32
 from symgraph.codegen.runtime.philox import uniform_f32
-from symgraph.codegen.runtime.team import add_reassoc, barrier_wait
+from symgraph.codegen.runtime.team import add_reassoc, barrier_wait, step_done
 from symgraph.codegen.runtime.vecmath import exp_f32
 
-@njit("void(int64, int64, int64[::1], int64[::1], float32[:, ::1], float32[:, ::1])", nogil=True, cache=True, error_model="numpy")
-def kernel(tid, n, barrier, stream, x, y):
+TYPES = "void(int64, int64, int64[::1], int64[::1], int64[::1], float32[:, ::1], float32[:, ::1])"
+
+@njit(TYPES, nogil=True, cache=True, error_model="numpy")
+def kernel(tid, n, barrier, control, stream, x, y):
     uniform_f32(x.reshape(-1), stream, np.float32(0), np.float32(1))
     gemm_f32(False, True, 4, 4, 4, np.float32(1), x, 4, x, 4, np.float32(0), y, 4)
     s = np.float32(0)
@@ -114,12 +198,15 @@ def kernel(tid, n, barrier, stream, x, y):
             y[i, j] = exp_f32(y[i, j])
             s = add_reassoc(s, y[i, j])
     y[0, 0] = s
+    step_done(control, 6)
     barrier_wait(barrier, n)
 
 if __name__ == "__main__":
     x, y = np.zeros((4, 4), np.float32), np.zeros((4, 4), np.float32)
+    control = np.array([9, 0, 1] + 13 * [0])
     with np.errstate(all="ignore"):
-        kernel(0, 1, np.zeros(16, np.int64), np.array([0, 42, 3]), x, y)
+        kernel(0, 1, np.zeros(16, np.int64), control, np.array([0, 42, 3]), x, y)
+    assert control[:2].tolist() == [7, 7]
     print(float(y[0, 0]), float(x[0, 0]), sum(kernel.stats.cache_hits.values()) if hasattr(kernel, "stats") else "plain")
 """
 

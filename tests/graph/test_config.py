@@ -26,6 +26,8 @@ from symgraph import config
         ("SYMGRAPH_CACHE_SIZE", "2 GiB", 2 << 30),
         ("SYMGRAPH_CACHE_DIR", "/tmp/x", Path("/tmp/x")),
         ("SYMGRAPH_CACHE_DIR", "", None),
+        ("SYMGRAPH_THREADS", "", 0),
+        ("SYMGRAPH_THREADS", "3", 3),
     ],
 )
 def test_values_have_their_types(monkeypatch: pytest.MonkeyPatch, name: str, text: str, value: object) -> None:
@@ -48,6 +50,8 @@ def test_values_have_their_types(monkeypatch: pytest.MonkeyPatch, name: str, tex
         ("SYMGRAPH_CACHE_SIZE", "inf"),
         ("SYMGRAPH_CACHE_SIZE", "nan"),
         ("SYMGRAPH_CACHE_DIR", "~nobody-of-this-name/x"),
+        ("SYMGRAPH_THREADS", "two"),
+        ("SYMGRAPH_THREADS", "-1"),
     ],
 )
 def test_a_bad_value_names_variable_value_and_choices(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
