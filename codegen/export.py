@@ -182,7 +182,7 @@ def standalone(made: Executable) -> str:
     lines.append("# updates the states in place, and may itself be compiled with numba.njit.")
     lines += [f"# constant argument {n}: {held[n].dtype}[{held[n].size}], flat, as the kernel wants it" for n in large]
     imported, text = cut_out(helpers)
-    lines += ["", *_import_lines(imported), "", text, "", THAW, ""]
+    lines += ["", "from __future__ import annotations", "", *_import_lines(imported), "", text, "", THAW, ""]
     lines += [
         f"K_{n} = np.array({_literal(x)}, np.{x.dtype if x.dtype != bool else 'bool_'}).reshape({x.shape})"
         for n, x in held.items()
@@ -244,7 +244,7 @@ def cut_out(helpers: set[str]) -> tuple[Imports, str]:
             if needed not in seen:
                 seen.add(needed)
                 todo.append(needed)
-    for module in ("symbols", "vecmath", "integer", "philox_numpy", "philox", "blas", "dense", "rows", "team"):
+    for module in ("symbols", "traced", "vecmath", "integer", "philox_numpy", "philox", "blas", "dense", "rows", "team"):
         if module in pieces:
             order.append(f"# ---- {module}")
             order += [text for _, text in sorted(pieces[module].items())]

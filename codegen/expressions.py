@@ -19,8 +19,9 @@ from .scalar import Body, Instr
 
 SHORT = {"float32": "f32", "float64": "f64", "int8": "i8", "int16": "i16", "int32": "i32", "int64": "i64", "uint8": "u8", "bool": "bool_"}
 """Names of the dtypes in generated source, bound at its top: f32 = np.float32."""
-VECMATH = frozenset(("exp", "log", "log1p", "expm1", "sin", "cos", "tanh", "sigmoid", "softplus", "erf"))
-ATOM, UNARY, POWER, PRODUCT, SUM, COMPARE = 9, 8, 7, 6, 5, 3
+VECMATH = {name: name for name in ("exp", "log", "log1p", "expm1", "sin", "cos", "tanh", "sigmoid", "softplus", "erf")} | {"power": "pow"}
+"""Functions of floats that `runtime/vecmath.py` has, and their names there."""
+ATOM, UNARY, PRODUCT, SUM, COMPARE = 9, 8, 6, 5, 3
 LONG = 90
 """Characters past which an expression is split by naming a part."""
 
@@ -87,7 +88,6 @@ RULES: dict[str, tuple[Callable[..., str], int, bool]] = {
     "div": (_infix("/", PRODUCT), PRODUCT, False),
     "neg": (_call("-{0}"), UNARY, False),
     "sqrt": (_call("np.sqrt({0})"), ATOM, False),
-    "power": (_call("{0} ** {1}"), POWER, False),
     "safe_log": (_call("({0} if {0} > {z} else {o})"), ATOM, True),
     **{n: (_call(f"np.{f}({{0}})"), ATOM, False) for n, f in (("tan", "tan"), ("asin", "arcsin"), ("acos", "arccos"), ("atan", "arctan"))},
     **{n: (_call(f"np.{f}({{0}})"), ATOM, False) for n, f in (("sinh", "sinh"), ("cosh", "cosh"), ("floor_", "floor"), ("ceil_", "ceil"))},
@@ -153,11 +153,11 @@ def _text(i: Instr, args: list[Text], dtypes: list[str], leaf: Callable[[Instr],
         text = cast(args[0][0], source, i.dtype)
         return text, COMPARE if i.dtype == "bool" != source else ATOM
     dtype = dtypes[-1] if dtypes else i.dtype
-    if i.fn in VECMATH:
-        return _vecmath(i.fn, args[0][0], dtype, helpers), ATOM
     if i.fn == "power" and dtype[0] != "f":
         helpers.add("int_power")
         return f"int_power({args[0][0]}, {args[1][0]})", ATOM
+    if i.fn in VECMATH:
+        return _vecmath(i.fn, ", ".join(a[0] for a in args), dtype, helpers), ATOM
     rule, level, _ = RULES[i.fn]
     text = rule(dtype, *args)
     if i.fn == "safe_log":
@@ -169,10 +169,10 @@ def _text(i: Instr, args: list[Text], dtypes: list[str], leaf: Callable[[Instr],
     return text, level
 
 
-def _vecmath(fn: str, argument: str, dtype: str, helpers: set[str]) -> str:
-    name = f"{fn}_{SHORT[dtype]}"
+def _vecmath(fn: str, arguments: str, dtype: str, helpers: set[str]) -> str:
+    name = f"{VECMATH[fn]}_{SHORT[dtype]}"
     helpers.add(name)
-    return f"{name}({argument})"
+    return f"{name}({arguments})"
 
 
 def combine(reducer: str, dtype: str, old: str, new: str) -> str:

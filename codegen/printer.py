@@ -10,14 +10,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 
-from .expressions import SHORT, combine
+from .expressions import SHORT, VECMATH, combine
 from .loops import Accumulate, Barrier, Call, Comment, For, If, Let, Node, Return, Store
 from .lower import Kernel
 
 FLAGS = 'nogil=True, error_model="numpy", boundscheck=False, fastmath={"contract"}, cache=True'
 """Contraction to fused multiply-add is the only liberty taken everywhere; sums that may be reordered say so themselves."""
 MODULES = {
-    "vecmath": ("exp", "log", "log1p", "expm1", "sin", "cos", "tanh", "sigmoid", "softplus", "erf"),
+    "vecmath": tuple(VECMATH.values()),
     "blas": ("gemm",),
     "tiles": ("tile",),
     "dense": ("inverse", "solve", "cholesky", "determinant", "logdet"),

@@ -1,6 +1,7 @@
 """What generated kernels call: Numba functions compiled once and shared.
 
     vecmath   elementary functions that LLVM vectorises
+    traced    how they are written: straight-line Python, traced into LLVM code
     team      the barrier of a team of threads, the control of loops, sums that may be re-associated
     pool      the threads of teams: entering a kernel from several of them
     blas      matrix products with alpha and beta
