@@ -19,6 +19,7 @@ from . import config, report, whitelist
 from .cache import load
 from .export import dispatcher, standalone
 from .fuse import PassNote, fuse
+from .gate import Gate
 from .ir import Program, verify
 from .launch import Launcher
 from .layout import lay_out
@@ -26,9 +27,7 @@ from .lower import Kernel, Part, lower
 from .memory import Arguments, place
 from .phases import Hints, schedule
 from .plain import namespace
-from .printer import module_of, print_source, runtime
-from .runtime.pool import run_team
-from .runtime.symbols import thread_control
+from .printer import print_source, runtime
 from .stages import arrange
 
 MAX_STATEMENTS = 600
@@ -58,7 +57,7 @@ def compile(program: Program, *, target: Target = "cpu") -> Executable:  # noqa:
     part, notes = decide(program, arguments, {})
     kernel = lower(part, arguments, {})
     made = build(kernel, target)
-    launcher = Launcher(part.program, kernel, part.memory, tuple(arguments.failing))
+    launcher = Launcher(part.program, kernel, part.memory, tuple(arguments.failing), Gate([part], kernel.barriers, wakes=True))
     done = report.Made(program, part.program, notes, part.plans, part.memory, kernel, made.cache, time.perf_counter() - start)
     return Executable(program, made.source, made.path, launcher, made.entry, done)
 
@@ -142,11 +141,11 @@ class Executable:
         arrays, and NumPy scalars for rank 0.  Raises ValueError for shapes that do not fit, FloatingPointError when a
         `Linalg` statement fails, IndexError for a coordinate out of range (the states are then as they were).
         """
-        return self.launcher.bind(with_single_blas(self.entry, self.launcher.kernel), states)
+        return self.launcher.bind(self.entry, states)
 
     def bind_team(self, states: Sequence[np.ndarray], nthreads: int) -> Callable[..., tuple]:
         """The same, run by a team of threads: the results are bit-equal."""
-        return self.launcher.launch(with_single_blas(run_team, self.launcher.kernel), (nthreads, self.entry), states, nthreads)
+        return self.launcher.bind(self.entry, states, nthreads)
 
     @cached_property
     def kernel(self) -> Any:
@@ -157,22 +156,3 @@ class Executable:
         """Write the kernel as a file that needs only NumPy and Numba; see `export`."""
         Path(path).write_text(standalone(self), encoding="utf-8")
         return Path(path)
-
-
-def with_single_blas(enter: Callable[..., None], kernel: Kernel) -> Callable[..., None]:
-    """`enter` with BLAS on one thread, where it is called at all: a 784-300-10 net took 1.8 ms a step with two, 0.65 with one."""
-    if not any(module_of(h) in ("blas", "dense") for h in kernel.helpers):
-        return enter
-    set_threads, get_threads = thread_control()
-
-    def run(*args: object) -> None:
-        before = get_threads()
-        if before == 1:
-            return enter(*args)
-        set_threads(1)
-        try:
-            return enter(*args)
-        finally:
-            set_threads(before)
-
-    return run

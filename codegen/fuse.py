@@ -459,4 +459,14 @@ def drop_dead(program: Program) -> Rewritten:
     return replace(program, statements=tuple(kept), buffers=buffers), changes[::-1]
 
 
-PASSES = (settle_updates, check_coordinates, products_to_maps, squeeze_to_maps, unit_sums_to_maps, inline_maps, divide_once, scatter_onto, drop_dead)
+PASSES = (
+    settle_updates,
+    check_coordinates,
+    products_to_maps,
+    squeeze_to_maps,
+    unit_sums_to_maps,
+    inline_maps,
+    divide_once,
+    scatter_onto,
+    drop_dead,
+)

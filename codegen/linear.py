@@ -22,6 +22,8 @@ FALL = 0.9
 """The step's cost must fall at least to this share of what it was: other rounding has to buy something."""
 MAX_TERMS = 24
 MAX_DEPTH = 40
+
+
 # ---------------------------------------------------------------- which
 def reassociate(
     step: Program, constant: frozenset[str], sizes: Mapping[str, int], price: Callable[[Program], Cost]

@@ -55,10 +55,7 @@ def fixed_values(program: Program, constant: frozenset[str], firm: frozenset[str
 
 def steady(s: Map, fixed: frozenset[str] | set[str], firm: frozenset[str]) -> list[bool]:
     """For each instruction of the body: is its value the same in every step?"""
-    operand = [
-        n in fixed and all(s.operands[k] in fixed for k in coordinates(index))
-        for n, index in zip(s.operands, s.index, strict=True)
-    ]
+    operand = [n in fixed and all(s.operands[k] in fixed for k in coordinates(index)) for n, index in zip(s.operands, s.index, strict=True)]
     found: list[bool] = []
     for i, depends in zip(s.body.code, labels(s), strict=True):
         own = operand[i.value] if i.fn == "operand" else i.fn != "size" or i.value in firm

@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from . import report
-from .cpu import Built, Target, build, decide, with_single_blas
+from .cpu import Built, Target, build, decide
 from .fuse import copying
+from .gate import Gate
 from .hoist import Hoisted, hoist
 from .ir import Loop, Map
-from .launch import BARRIER, check_array, constant, failed, pack
+from .launch import BARRIER, check_array, constant, failed, pack, with_single_blas
 from .lower import Kernel, lower_loop
 from .memory import Arguments
 from .phases import Hints
-from .runtime.pool import run_team
+from .runtime.pool import borrow, run_team
 from .sizes import extents, settle
 
 CONTROL = 16
@@ -56,7 +58,8 @@ def compile_loop(loop: Loop, hints: Hints | None = None, *, target: Target = "cp
         report.Made(part.program, part.program, notes, part.plans, part.memory, kernel, built.cache, time.perf_counter() - start)
         for part, notes in filter(None, (record, step))
     )
-    return LoopExecutable(loop, kernel, built, made, arguments)
+    gate = Gate([step[0]], kernel.barriers, wakes=False)
+    return LoopExecutable(loop, kernel, built, made, arguments, gate)
 
 
 def _with_own_outputs(loop: Loop) -> Loop:
@@ -86,6 +89,7 @@ class LoopExecutable:
     built: Built
     reports: tuple[report.Made, ...]
     arguments: Arguments
+    gate: Gate
 
     @property
     def source(self) -> str:
@@ -125,14 +129,14 @@ class Bound:
         every: int = 1,
         history: Sequence[np.ndarray] = (),
         lengths: Mapping[str, np.ndarray] | None = None,
-        nthreads: int = 1,
+        nthreads: int | None = None,
     ) -> Callable[..., int]:
         """Lay everything out for a run; the result is `advance(first, last, deadline=0)`, which runs those steps and
         returns the number of steps done, less than `last` when time.perf_counter_ns() passed the deadline.
 
         `inputs` in the order of `loop.inputs`, stepped ones with their leading axis; `history`: for each recorded output
         a C-contiguous array with one more leading axis, whose row s // every is written at step s; `lengths`: for each
-        size in `loop.lengths` int64[steps].  Raises ValueError for shapes that do not fit.  `advance` raises
+        size in `loop.lengths` int64[steps]; `nthreads`: exactly so many threads, or None for as many as pay.  Raises ValueError for shapes that do not fit.  `advance` raises
         FloatingPointError when a `Linalg` statement fails, IndexError for a coordinate out of range; the states are then
         those from before that step.
         """
@@ -143,12 +147,13 @@ class Bound:
         sizes: dict[str, int] = {}
         for p in loop.programs:
             sizes |= settle(p, {n: shapes[n] for n in (*p.inputs, *p.states)})
+        most = nthreads or self.made.gate(sizes)
         arrays: list[np.ndarray] = []
         for a in kernel.args:
             if a.name in self.fixed:
                 arrays.append(self.fixed[a.name])
             elif a.role == "scratch":
-                arrays.append(np.empty(a.extent.count(sizes, nthreads), a.dtype))
+                arrays.append(np.empty(a.extent.count(sizes, most), a.dtype))
             elif a.role == "history":
                 arrays.append(_history(loop, int(a.buffer), history, sizes))
             else:
@@ -158,12 +163,15 @@ class Bound:
         tail = [*arrays, *(sizes[name] for name, _ in kernel.sizes), *slices, *(lengths[name] for name, _ in kernel.lengths)]
         status = next((x for a, x in zip(kernel.args, arrays, strict=True) if a.role == "status"), None)
         entry = self.made.built.entry
-        head = (0, 1, np.zeros(BARRIER, np.int64)) if nthreads == 1 else (nthreads, entry)
-        enter = with_single_blas(entry if nthreads == 1 else run_team, kernel)
+        head, alone, team = (0, 1, np.zeros(BARRIER, np.int64)), with_single_blas(entry, kernel), with_single_blas(run_team, kernel)
 
         def advance(first: int, last: int, deadline: int = 0) -> int:
             control[:3] = NEVER, first, deadline
-            enter(*head, control, first, last, every, *tail)
+            if most == 1:
+                alone(*head, control, first, last, every, *tail)
+            else:
+                with nullcontext(nthreads) if nthreads else borrow(most) as n:
+                    team(n, entry, control, first, last, every, *tail)
             if status is not None and status.any():
                 buffers = {name: b for made in self.made.reports for name, b in made.fused.table().items()}
                 raise failed(status, self.made.arguments.failing, buffers, sizes)
