@@ -39,11 +39,8 @@ class Launcher:
     def bind(self, entry: Callable[..., None], states: Sequence[np.ndarray], nthreads: int | None = None) -> Callable[..., tuple]:
         """A callable of the inputs; see `Executable.bind`.  `nthreads`: exactly so many, or None for as many as pay."""
         p, args, rules, first = self.program, self.kernel.args, self.memory.results, 3
-        head, alone, team = (
-            (0, 1, np.zeros(BARRIER, np.int64)),
-            with_single_blas(entry, self.kernel),
-            with_single_blas(run_team, self.kernel),
-        )
+        head = (0, 1, np.zeros(BARRIER, np.int64))
+        alone, team = (with_single_blas(f, self.kernel) for f in (entry, run_team))
         held = dict(zip(p.states, states, strict=True))
         for name, x in held.items():
             check_array(p, name, x)

@@ -136,7 +136,8 @@ class Bound:
 
         `inputs` in the order of `loop.inputs`, stepped ones with their leading axis; `history`: for each recorded output
         a C-contiguous array with one more leading axis, whose row s // every is written at step s; `lengths`: for each
-        size in `loop.lengths` int64[steps]; `nthreads`: exactly so many threads, or None for as many as pay.  Raises ValueError for shapes that do not fit.  `advance` raises
+        size in `loop.lengths` int64[steps]; `nthreads`: exactly so many threads, or None for as many as pay.  Raises
+        ValueError for shapes that do not fit.  `advance` raises
         FloatingPointError when a `Linalg` statement fails, IndexError for a coordinate out of range; the states are then
         those from before that step.
         """
