@@ -135,11 +135,17 @@ def _random(p: PhaseWriter, s: Random) -> list[Node]:
         j, q = p.names.fresh("j"), p.names.fresh("j")
         copy = Store(p.whole(s.out, True), f"{scaled(j, inner)} + {q}", f"{p.whole(s.x)}[{scaled(f'{perm}[{j}]', inner)} + {q}]")
         ordered = For(j, n, (Store(perm, j, j),))
-        return [ordered, Call(f"shuffle_permutation({perm}, {stream})"), For(j, n, (For(q, inner, (copy,)),))]
+        return [ordered, Call(f"shuffle_permutation({_only(perm, n)}, {stream})"), For(j, n, (For(q, inner, (copy,)),))]
     name = f"uniform_{out.dtype}" if s.fn == "uniform_int" else f"{s.fn}_{SHORT[out.dtype]}"
     p.helpers.add(name)
     assert s.a is not None and s.b is not None
-    return [Call(f"{name}({p.whole(s.out, True)}, {stream}, {p.scalar(s.a)}, {p.scalar(s.b)})")]
+    drawn = _only(p.whole(s.out, True), product(out.shape, p.names))
+    return [Call(f"{name}({drawn}, {stream}, {p.scalar(s.a)}, {p.scalar(s.b)})")]
+
+
+def _only(array: str, count: str) -> str:
+    """An array that is drawn into, where in a loop it may hold more than this step has."""
+    return array if count.isdigit() else f"{array}[:{count}]"
 
 
 def _within(p: PhaseWriter, s: Within) -> list[Node]:

@@ -96,9 +96,15 @@ def freeze_loop(step: Request, record: Request | None, every: bool, varying: Nod
     emitter = _Emitter({**{n: at for r in records for n, at in r.names.items()}, **work.names})
     program, *more = emitter.run((work, *records), list(step.fed.values()))
     stepped = () if varying is None else (emitter.of[varying],)
+    program, *more = (_trusting(p, stepped) for p in (program, *more))
     loop = ir.Loop("loop", program, more[0] if more else None, stepped)
     states = dict(zip(emitter.state_names, emitter.states, strict=True))
     return FrozenLoop(loop, tuple(emitter.feeds), tuple(states[name] for name in loop.states), emitter.ambiguous())
+
+
+def _trusting(program: ir.Program, inputs: Sequence[str]) -> ir.Program:
+    """The program whose `inputs` are coordinates that were checked when they were drawn."""
+    return replace(program, buffers=tuple(replace(b, trusted=True) if b.name in inputs else b for b in program.buffers))
 
 
 class NotSteady(Exception):
