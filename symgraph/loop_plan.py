@@ -74,14 +74,11 @@ class CompiledLoop:
                     lengths = dict.fromkeys(loop.lengths, piece.lengths)
                     records = history if piece.skip else [x[piece.first // every :] for x in history]
                     enter = self.bound.start(inputs, every, records, lengths)
-                done, last, pace = piece.skip, piece.skip + piece.count, 1
+                done, last = piece.skip, piece.skip + piece.count
                 while done < last:
-                    begun = time.monotonic_ns()
                     with state.lock:
-                        done = enter(done, min(last, done + pace), begun + int(LOOK * 1e9))
+                        done = enter(done, last, time.perf_counter_ns() + int(LOOK * 1e9))
                         state.initialized.update(self.writes)
-                    if time.monotonic_ns() - begun < LOOK * 5e8:
-                        pace *= 2
                     yield piece.first + done - piece.skip
             except (FloatingPointError, ValueError, IndexError) as e:
                 raise fault(e, self.operations()) from None
