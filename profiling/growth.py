@@ -23,7 +23,7 @@ import symgraph
 
 from .loops.linear import numpy as numpy_linear
 from .loops.problem import Descent, Problem, layers, pick
-from .loops.sides import cores, set_threads
+from .loops.sides import cores
 from .timing import sample, seconds
 
 sg: Any = symgraph  # some of its names come from tables, which type checkers do not follow
@@ -126,11 +126,11 @@ def _compile_here(count: int) -> float:
 
 
 def _with_threads(count: int, problem: Problem, long: float) -> float:
-    set_threads(sg, count)
+    sg.set_threads(count)
     try:
         return per_step(Loop(problem).run, long)
     finally:
-        set_threads(sg, cores())
+        sg.set_threads(cores())
 
 
 def run(quick: bool) -> list[dict[str, Any]]:

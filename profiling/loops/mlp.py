@@ -32,10 +32,7 @@ def graph(tf, parameters, data):
     for k in range(0, len(parameters) - 2, 2):
         hidden = tf.nn.relu(tf.matmul(hidden, parameters[k]) + parameters[k + 1])
     logits = tf.matmul(hidden, parameters[-2]) + parameters[-1]
-    if hasattr(tf.nn, "softmax_cross_entropy_with_logits"):
-        return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=labels, logits=logits))
-    shifted = logits - tf.stop_gradient(tf.reduce_max(logits, axis=1, keepdims=True))
-    return tf.reduce_mean(tf.log(tf.reduce_sum(tf.exp(shifted), axis=1)) - tf.reduce_sum(labels * shifted, axis=1))
+    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=labels, logits=logits))
 
 
 def jax(jax, parameters, data):

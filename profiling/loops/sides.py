@@ -32,11 +32,6 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def set_threads(sg: Any, count: int) -> None:
-    if hasattr(sg, "set_threads"):
-        sg.set_threads(count)
-
-
 def load(*names: str) -> Any:
     """The first of these modules; the others are imported as well."""
     for name in names:
@@ -136,7 +131,7 @@ def ours_per_step(workload: Workload, problem: Problem) -> Side:
 
 def ours(workload: Workload, problem: Problem, *, reassociate: bool = False) -> Side:
     sg = import_symgraph()
-    set_threads(sg, cores())
+    sg.set_threads(cores())
     batches = None if problem.rows is None else sg.Minibatch(indices=problem.rows)
 
     def loop(sess: Any, step: Any, inputs: list) -> None:
