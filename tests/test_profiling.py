@@ -67,6 +67,7 @@ def test_state_is_reset_before_every_run_outside_the_clock() -> None:
 SLOW = {"PyTensor"}  # it compiles for up to half a minute per loop
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", suite.WORKLOADS)
 def test_everybody_trains_to_the_same_parameters(name: str) -> None:
     """Tiny sizes; the race itself raises when two sides differ, and steps must have changed something."""
@@ -88,12 +89,13 @@ def test_targets_name_sides() -> None:
         assert {x for target in workload.targets for x in (target.ours, target.against)} <= sides
 
 
+STARTS = {"import": 0.3, "build": 0.1, "cold": 1.5, "warm": 0.6, "peak": 2**28}
 LOOPS = [
     {
         "workload": "linear",
         "steps": 10,
         "sides": [
-            {"side": "symgraph", "median": 0.5, "ratio": 1.0, "bandwidth": 2e9, "import": 0.3, "cold": 1.5, "warm": 0.6, "peak": 2**28},
+            {"side": "symgraph", "median": 0.5, "ratio": 1.0, "bandwidth": 2e9} | STARTS,
             {"side": "JAX", "median": 0.25, "ratio": 0.5, "bandwidth": 4e9},
         ],
         "targets": [{"ours": "symgraph", "against": "JAX", "factor": 2, "measured": 0.5}],
@@ -105,7 +107,7 @@ GROWN = [{"name": "rows", "sizes": [1, 10], "seconds": [1.0, 10.0], "slope": 1.0
 
 def test_the_table_says_where_we_lose() -> None:
     header, ours, jax, failed = suite.text(LOOPS).splitlines()
-    assert header.split() == ["workload", "side", "loop", "step", "ratio", "targets", "GB/s", "import", "cold", "warm", "peak"]
+    assert header.split() == ["workload", "side", "loop", "step", "ratio", "targets", "GB/s", "import", "build", "cold", "warm", "peak"]
     assert "1.5 s (<= 2 met)" in ours and "600 ms (<= 0.4 missed)" in ours
     assert "0.50 (we lose)" in jax and ">= 2 missed (0.5)" in jax
     assert "they disagree" in failed

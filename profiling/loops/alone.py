@@ -1,9 +1,10 @@
 """One workload, or one side of it, in a process of its own: `python -m profiling.loops.alone WORKLOAD [SIDE] [--quick]`.
 
 Law of this file: the last line that it prints is JSON.  Without a side it is the race of all of them.  With one it is what that
-side costs to start: `import`, seconds for NumPy and the library; `start`, seconds by which the first loop is longer than
-the fastest of three later ones, in which it compiles; `peak`, bytes of memory at the highest.  Memory is the kernel's count for
-this program (VmHWM): `ru_maxrss` would begin with what the process that started it had.
+side costs to start: `import`, seconds for NumPy and the library; `build`, seconds until the loop could begin (graph, gradients,
+first parameters); `start`, seconds by which the first loop is longer than the fastest of three later ones, in which it
+compiles; `peak`, bytes of memory at the highest.  Memory is the kernel's count for this program (VmHWM): `ru_maxrss` would
+begin with what the process that started it had.
 """
 # ruff: noqa: E402
 
@@ -30,10 +31,13 @@ def starting(workload: Workload, name: str, problem: Problem) -> dict[str, float
     library, maker = SIDES[name]
     start = time.perf_counter()
     IMPORTS[library][1]()
-    imported = NUMPY + time.perf_counter() - start
+    imported = time.perf_counter()
     side = maker(workload, problem)
+    if side.reset:
+        side.reset()
+    built = time.perf_counter()
     first, *later = [sample(side.run, 1, side.reset) for _ in range(4)]
-    return {"import": imported, "start": first - min(later), "peak": peak()}
+    return {"import": NUMPY + imported - start, "build": built - imported, "start": first - min(later), "peak": peak()}
 
 
 def peak() -> int:

@@ -1,9 +1,13 @@
 """The race of all sides in all workloads, and the table of it.
 
 Law of this file: each workload runs in a process of its own (`alone.py`), in which all its sides take turns; before any
-clock their final parameters are held against each other.  Between two sides lie 50 ms, in which idle BLAS threads stop
-spinning.  A figure is the whole loop's median; a ratio is how many times our time it is, median over rounds.  Starting
-costs (`full`) are asked of a process for each side: twice, so that the second one finds what the first one cached.
+clock their final parameters are held against each other.  A figure is the whole loop's median; a ratio is how many times
+our time it is, median over rounds.  Starting costs (`full`) are asked of a process for each side: twice, so that the
+second one finds what the first one cached.
+
+Libraries that lie in one process disturb each other only while their idle threads spin.  Processor time burnt by a sleeping
+process after five steps of the large net: NumPy's OpenBLAS 25 to 60 ms, within the first 100 ms; PyTorch 4 ms as it comes
+and none as `sides.py` sets it; TensorFlow, JAX and we none.  So 100 ms lie between two sides.
 """
 
 from __future__ import annotations
@@ -59,7 +63,7 @@ def absent() -> list[str]:
 
 
 def race(
-    workload: Workload, problem: Problem, among: Sequence[str], *, rounds: int = 9, least: float = 0.1, pause: float = 0.05
+    workload: Workload, problem: Problem, among: Sequence[str], *, rounds: int = 9, least: float = 0.1, pause: float = 0.1
 ) -> dict[str, Any]:
     """Times of these sides, as plain data; raises `DifferentAnswers` where the parameters that two sides end with differ."""
     sides = [SIDES[name][1](workload, problem) for name in among]
@@ -117,14 +121,15 @@ def child(*arguments: str, quick: bool, **environment: str) -> dict[str, Any]:
 
 
 def _starting(workload: str, side: str, quick: bool) -> dict[str, float]:
-    """Seconds to import and to start, cold and warm, and the memory it took; medians of three pairs of processes."""
+    """Seconds to import, to build and to start, cold and warm, and the memory it took; medians of three pairs of processes."""
     pairs = []
     for _ in range(1 if quick else 3):
         with tempfile.TemporaryDirectory() as cache:
             caches = {"SYMGRAPH_CACHE_DIR": cache, "NUMBA_CACHE_DIR": cache, "PYTENSOR_FLAGS": f"base_compiledir={cache}"}
             pairs.append([child(workload, side, quick=quick, **caches) for _ in range(2)])
     middle: Callable[[int, str], float] = lambda k, key: statistics.median(pair[k][key] for pair in pairs)  # noqa: E731
-    return {"import": middle(1, "import"), "cold": middle(0, "start"), "warm": middle(1, "start"), "peak": middle(1, "peak")}
+    steady = {key: middle(1, key) for key in ("import", "build", "peak")}
+    return steady | {"cold": middle(0, "start"), "warm": middle(1, "start")}
 
 
 # ---------------------------------------------------------------- telling
@@ -133,7 +138,7 @@ def cells(loops: Sequence[dict[str, Any]]) -> list[list[str]]:
     sides = [row for loop in loops for row in loop.get("sides", [])]
     rates, starts = any(row["bandwidth"] for row in sides), any("cold" in row for row in sides)
     header = ["workload", "side", "loop", "step", "ratio", "targets"]
-    table = [header + ["GB/s"] * rates + ["import", "cold", "warm", "peak"] * starts]
+    table = [header + ["GB/s"] * rates + ["import", "build", "cold", "warm", "peak"] * starts]
     for loop in loops:
         if "failed" in loop:
             table.append([loop["workload"], "failed", *[""] * (len(table[0]) - 3), loop["failed"]])
@@ -142,7 +147,7 @@ def cells(loops: Sequence[dict[str, Any]]) -> list[list[str]]:
             line = [loop["workload"] if k == 0 else "", row["side"], seconds(row["median"]), seconds(row["median"] / loop["steps"])]
             line += [f"{row['ratio']:.2f}{lost}", "; ".join(_verdict(t) for t in loop["targets"] if t["against"] == row["side"])]
             line += [f"{row['bandwidth'] / 1e9:.1f}" if row["bandwidth"] else ""] * rates
-            table.append(line + (_start_cells(row) if "cold" in row else [""] * 4) * starts)
+            table.append(line + (_start_cells(row) if "cold" in row else [""] * 5) * starts)
     return table
 
 
@@ -156,7 +161,7 @@ def _start_cells(row: dict[str, Any]) -> list[str]:
         limit = f" (<= {LIMITS[key]:g} {'met' if row[key] <= LIMITS[key] else 'missed'})" if row["side"] == OURS else ""
         return seconds(max(row[key], 0.0)) + limit
 
-    return [seconds(row["import"]), limited("cold"), limited("warm"), f"{row['peak'] / 2**20:.0f} MiB"]
+    return [seconds(row["import"]), seconds(row["build"]), limited("cold"), limited("warm"), f"{row['peak'] / 2**20:.0f} MiB"]
 
 
 def text(loops: Sequence[dict[str, Any]]) -> str:
