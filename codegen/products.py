@@ -13,6 +13,7 @@ VECTOR = 64
 FILLED = 7 / 8
 BUSY = 16384
 LARGE = 1024
+"""How full vectors must be; n k from which OpenBLAS leaves its code for small products (m = 64); where memory counts."""
 
 
 def tiles_suit(n: Size, k: Size, ta: bool, tb: bool, dtype: str) -> bool:
@@ -24,7 +25,7 @@ def tiles_suit(n: Size, k: Size, ta: bool, tb: bool, dtype: str) -> bool:
     vectors of C's rows at least 7/8 full         0.90 to 1.05 where OpenBLAS has code for small products (m n k up to
                                                   10^6), else 1.1 to 1.4 (25 x 300 x 784: 1.33, 784 x 300 x 50: 1.14)
     half empty (n = 17, 20, 50)                   0.6 to 0.9 there, else 1.1 to 1.3 from n = 40 on
-    B transposed, two full vectors of columns or more 1.2 to 1.9 (25 x 300 x 100: 1.72): OpenBLAS repacks it
+    B transposed, two full vectors of columns     1.2 to 1.9 (25 x 300 x 100: 1.72): OpenBLAS repacks it
     both transposed                               0.7 to 0.95 there, else 1.2 to 1.9
     n and k past 1000                             0.85 to 1.05; with few rows (64) up to 1.3
     n = 1                                         0.2 to 0.6: a matrix-vector product

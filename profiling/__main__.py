@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import call, events, fresh, growth, saving
+from . import call, events, fresh, growth, products, saving
 from .loops import suite as loops
 from .timing import Timing, machine, table
 
@@ -49,6 +49,11 @@ SUITES = {
         "How a step grows with rows, features, layers and threads, and compilation with layers.",
         lambda parts, quick, full: growth.run(quick),
         growth.text,
+    ),
+    "products": Suite(
+        "Our matrix products against BLAS, one thread.",
+        lambda parts, quick, full: products.run(quick),
+        products.text,
     ),
 }
 
