@@ -6,6 +6,7 @@ rows of one block; everything else is done once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .addresses import flat_index, product, scaled
@@ -45,17 +46,29 @@ def _gemm(p: PhaseWriter, s: MatMul) -> list[Node]:
     m, n, k = p.names.size(out.shape[-2]), p.names.size(out.shape[-1]), p.names.size(length)
     lda, ldb = p.names.size(a.shape[-1]), p.names.size(b.shape[-1])
 
+    factor = f"{real}(1.0)" if s.factor is None else p.scalar(s.factor)
+    kept = f"{real}({0.0 if s.onto is None else 1.0})"
+
     def call(x: str, y: str, z: str, rows: str) -> Call:
-        return Call(f"{helper}({s.ta}, {s.tb}, {rows}, {n}, {k}, {real}(1.0), {x}, {lda}, {y}, {ldb}, {real}(0.0), {z}, {n})")
+        return Call(f"{helper}({s.ta}, {s.tb}, {rows}, {n}, {k}, {factor}, {x}, {lda}, {y}, {ldb}, {kept}, {z}, {n})")
 
     if rank == 2:
         if not p.rows:
-            return [call(p.whole(s.a), p.whole(s.b), p.whole(s.out, True), m)]
+            return [*_before(p, s, p.whole, f"{scaled(m, n)}"), call(p.whole(s.a), p.whole(s.b), p.whole(s.out, True), m)]
         p.whole(s.a)
         left = p.memory.homes[s.a]
         x = rows_of(p, s.a, "1" if s.ta else lda, scratch=lda) if left.kind != "array" or not s.ta else p.block_slice(left.arg, "1")
-        return [call(x, p.whole(s.b), rows_of(p, s.out, n, scratch=n, write=True), p.width)]
+        first = _before(p, s, lambda name, write=False: rows_of(p, name, n, n, write), scaled(p.width, n))
+        return [*first, call(x, p.whole(s.b), rows_of(p, s.out, n, scratch=n, write=True), p.width)]
     return _batched(p, s, call, m)
+
+
+def _before(p: PhaseWriter, s: MatMul, part: Callable[..., str], count: str) -> list[Node]:
+    """What a product is added to, copied to its place where it is not there already."""
+    if s.onto is None or p.memory.homes[s.onto] == p.memory.homes[s.out]:
+        return []
+    j = p.names.fresh("j")
+    return [For(j, count, (Store(part(s.out, True), j, f"{part(s.onto)}[{j}]"),))]
 
 
 def rows_of(p: PhaseWriter, name: str, stride: str, scratch: str, write: bool = False) -> str:

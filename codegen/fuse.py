@@ -11,6 +11,7 @@ verified and run by the interpreter on its own.  `PASSES` is the whole list, in 
     inline_maps        an elementwise producer with one consumer becomes part of that consumer's body
     divide_once        a division by a size becomes a product with its reciprocal
     scatter_onto       a state plus scattered rows becomes the state with rows added to it; what that scales is inlined again
+    products_onto      a state plus a multiple of a product becomes a product that is added to the state
     drop_dead          statements that nothing needs
 """
 
@@ -389,6 +390,47 @@ def scatter_onto(program: Program) -> Rewritten:
     return inline_maps(_with(program, statements, tuple(buffers)))[0] if changes else program, changes
 
 
+def products_onto(program: Program) -> Rewritten:
+    """W <- W - c A B with the product used once becomes a product that is added to W: one call, and no array for A B.
+
+    Where W is read after that, or has a dtype that is not a float, there is nothing to gain."""
+    program, _ = drop_dead(program)  # what was inlined reads nothing any more
+    table = program.table()
+    made = {s.out: s for s in program.statements}
+    uses = Counter(n for s in program.statements for n in reads(s))
+    uses.update(program.outputs)
+    uses.update(source for _, source in program.updates)
+    position = {s.out: k for k, s in enumerate(program.statements)}
+    last = {n: k for k, s in enumerate(program.statements) for n in reads(s)}
+    statements: dict[str, tuple[Statement, ...]] = {}
+    buffers: list[Buffer] = []
+    for target, source in program.updates:
+        s = made.get(source)
+        if not isinstance(s, Map) or s.reducer is not None or len(s.space) != 2 or table[target].dtype not in ("float32", "float64"):
+            continue
+        terms = _added(s, table, target)
+        if terms is None or len(terms) != 1 or last[target] > position[source] or s.body.dtype != table[target].dtype:
+            continue
+        ((slot, body),) = terms.items()
+        product = made.get(s.operands[slot])
+        if not isinstance(product, MatMul) or product.onto or uses[product.out] != 1 or body.dtype != table[target].dtype:
+            continue
+        one = Builder()
+        at: list[int] = []
+        for i in body.code:
+            whole = i.fn == "operand" and i.value == slot
+            at.append(one.literal(1, i.dtype) if whole else one.emit(i.fn, tuple(at[a] for a in i.args), i.dtype, i.value))
+        factor = f"{source}.factor"
+        buffers.append(Buffer(factor, table[target].dtype, (), origin=table[source].origin))
+        scale = tidy(Map(factor, s.operands, tuple(tuple(None for _ in ix) for ix in s.index), (), one.finish(at[-1], body.dtype)))
+        statements[product.out] = ()
+        statements[source] = (scale, replace(product, out=source, onto=target, factor=factor))
+    if not statements:
+        return program, []
+    done = [r for s in program.statements for r in statements.get(s.out, (s,))]
+    return _with(program, done, tuple(buffers)), [s for s, made in statements.items() if made]
+
+
 def _added(s: Map, table: dict[str, Buffer], target: str) -> dict[int, Body] | None:
     """If s is `target` plus multiples of other operands of its shape, read whole: those operands, with the body that
     makes what is added out of each."""
@@ -468,5 +510,6 @@ PASSES = (
     inline_maps,
     divide_once,
     scatter_onto,
+    products_onto,
     drop_dead,
 )

@@ -87,7 +87,8 @@ class Map:
 class MatMul:
     """out[..., i, j] = sum_k A[..., i, k] B[..., k, j], where A is `a` or, with `ta`, its last two axes swapped.
 
-    Ranks are at least 2; leading (batch) axes broadcast as in NumPy.
+    Ranks are at least 2; leading (batch) axes broadcast as in NumPy.  With `onto`, a buffer like out of rank 2, and
+    `factor`, a buffer of shape (), out = onto + factor A B.
     """
 
     out: str
@@ -95,6 +96,8 @@ class MatMul:
     b: str
     ta: bool = False
     tb: bool = False
+    onto: str | None = None
+    factor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +307,7 @@ def reads(s: Statement) -> tuple[str, ...]:
         case Map():
             return s.operands
         case MatMul():
-            return (s.a, s.b)
+            return (s.a, s.b) if s.onto is None or s.factor is None else (s.a, s.b, s.onto, s.factor)
         case Reshape() | Slice() | Place() | Within():
             return (s.x,)
         case Scatter():
@@ -432,7 +435,10 @@ def _verify_statement(s: Statement, table: dict[str, Buffer], check_sizes) -> No
         case MatMul():
             need(rank[s.a] >= 2 and rank[s.b] >= 2, "rank below 2")
             need(rank[s.out] == max(rank[s.a], rank[s.b]), "rank of the result")
-            need(table[s.a].dtype == table[s.b].dtype == out.dtype, "mixed dtypes")
+            need(all(table[n].dtype == out.dtype for n in reads(s)), "mixed dtypes")
+            need((s.onto is None) == (s.factor is None), "onto something by a factor")
+            need(s.onto is None or table[s.onto].shape == out.shape and len(out.shape) == 2, "onto another shape, or a batch")
+            need(s.factor is None or table[s.factor].shape == (), "a factor is one number")
         case Slice() | Place():
             need(len(s.start) == len(s.step) == rank[s.x] == rank[s.out], "a start and a step for each axis")
             check_sizes(s.out, s.start)
@@ -484,7 +490,9 @@ def _lines(p: Program) -> Iterator[str]:
                 over = ", ".join(f"i{i}<{s.space[i]}" for i in range(len(table[s.out].shape), len(s.space)))
                 right = s.body.text(args) + (f" {s.reducer} over {over}" if s.reducer else "")
             case MatMul():
-                right = f"{s.a}{chr(39) if s.ta else ''} @ {s.b}{chr(39) if s.tb else ''}"
+                right = (
+                    f"{s.onto} + {s.factor} * " * (s.onto is not None) + f"{s.a}{chr(39) if s.ta else ''} @ {s.b}{chr(39) if s.tb else ''}"
+                )
             case Linalg():
                 right = f"{s.fn}({', '.join(s.args)})"
             case Random():

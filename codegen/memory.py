@@ -217,19 +217,21 @@ class _Placer:
         position, writer = self.uses.made[source]
         if self.table[target].shape != self.table[source].shape:
             return False
-        chain = self._scattered(target, source)
+        chain = self._added(target, source)
         if chain:
             position = self.uses.made[chain[0]][0]
         elif writer is None or writer.folded or not isinstance(writer.statement, Map):
             return False
+        product = bool(chain) and isinstance(self.calls[chain[0]], MatMul)  # its blocks of rows are written one by one
         order = [w.statement.out for w in self.plans[position[0]].works()]
-        reads_it = any(n == target and same_element(writer, writer, k) for k, n in enumerate(writer.statement.operands))
-        last_use = len(order) if reads_it else order.index(source)
+        last_use = order.index(source) if source in order else 0
+        if writer is not None and any(n == target and same_element(writer, writer, k) for k, n in enumerate(reads(writer.statement))):
+            last_use = len(order)
         fails = (self.uses.made[c.out][0] for c in failing(self.plans))
         if position <= max(fails, default=(-1, 0, 0)):  # a status is looked at before the next stage begins
             return False
         for at, _, w, slot in self.uses.readers.get(target, ()):
-            if at[0] < position[0] or chain and (at < position or at == position and slot == 2):  # 2: what rows are added to
+            if at[0] < position[0] or chain and (at < position and not product or at == position and slot == 2):  # 2: what is added to
                 if w is None and isinstance(self.plans[at[0]].stages[at[1]].call, SAME):
                     return False
                 continue
@@ -247,12 +249,14 @@ class _Placer:
         self.notes.append(f"{target} is updated in place")
         return True
 
-    def _scattered(self, target: str, source: str) -> list[str]:
-        """The scatters that make `source` out of `target`, first to last, when nothing else sees what lies between."""
+    def _added(self, target: str, source: str) -> list[str]:
+        """The calls that add to `target` what makes it `source`, first to last, when nothing else sees what lies between."""
         chain: list[str] = []
         name = source
-        while isinstance(call := self.calls.get(name), Scatter) and call.onto is not None:
-            if chain and (name in self.exposed or len(self.uses.readers.get(name, ())) > 1):
+        while isinstance(call := self.calls.get(name), Scatter | MatMul) and call.onto is not None:
+            if (chain or isinstance(call, MatMul) and name != source) and (
+                name in self.exposed or len(self.uses.readers.get(name, ())) > 1
+            ):
                 return []
             chain.insert(0, name)
             name = call.onto

@@ -102,7 +102,8 @@ def row_forms(s: Statement, table: dict[str, Buffer], hints: Hints) -> Iterator[
         case MatMul():
             batched = len(out.shape) > 2
             leading = [len(table[n].shape) == len(out.shape) and table[n].shape[0] == out.shape[0] for n in (s.a, s.b)]
-            yield RowForm(out.shape[0], 0, False, tuple(leading) if batched else (not s.ta, False))
+            onto = () if s.onto is None else (True, False)
+            yield RowForm(out.shape[0], 0, False, tuple(leading) if batched else (not s.ta, False, *onto))
         case Slice() | Place():
             same = s.start[0] == 0 and s.step[0] == 1 and table[s.x].shape[0] == out.shape[0] if out.shape else False
             if out.shape and (isinstance(s, Slice) or same):

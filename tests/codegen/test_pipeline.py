@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from symgraph import codegen
+from symgraph.codegen.ir import MatMul, Program
 from symgraph.codegen.loops import count
 from tests.codegen import programs
 from tests.codegen.programs import Writer
@@ -331,3 +332,27 @@ def test_no_inputs_means_no_work_between_calls() -> None:
     made = codegen.compile(programs.linear_regression(300))
     first = run(made, [np.zeros((9, 1), np.float32)], (), steps=1)[0][0][0]
     assert isinstance(first, np.float32)
+
+
+def descent(read_after: bool = False, fetched: bool = False) -> tuple[Program, list[np.ndarray], list[np.ndarray]]:
+    """W <- W - c X'E, with W read in the product that E comes from; and perhaps after it, or returned."""
+    w = Writer("descent")
+    x, y, weights, c = w.input(40, 24), w.input(40, 20), w.state(24, 20), w.const(0.01)
+    e = w.apply("sub", w.matmul(x, weights), y)
+    g = w.matmul(x, e, ta=True)
+    new = w.map(lambda b, s, c, g: b.apply("sub", s, b.apply("mul", c, g)), weights, c, g)
+    w.update(weights, new)
+    outputs = [weights] if fetched else []
+    if read_after:
+        outputs.append(w.reduce("sum", w.matmul(new, weights, tb=True), (0, 1)))
+    fill = lambda *shape: np.random.default_rng(0).standard_normal(shape).astype(np.float32)  # noqa: E731
+    return w.done(*outputs), [fill(24, 20)], [fill(40, 24), fill(40, 20)]
+
+
+@pytest.mark.parametrize(("read_after", "fetched"), [(False, False), (True, False), (False, True)])
+def test_a_product_is_added_to_the_state_that_it_updates(read_after: bool, fetched: bool) -> None:
+    program, states, inputs = descent(read_after, fetched)
+    plain = check(program, states, inputs, rtol=1e-4, atol=1e-4)
+    onto = [s for s in plain.report.fused.statements if isinstance(s, MatMul) and s.onto]
+    assert len(onto) == (0 if read_after else 1)
+    assert not onto or f"{onto[0].onto} is updated in place" in str(plain.report)
