@@ -490,9 +490,8 @@ def _lines(p: Program) -> Iterator[str]:
                 over = ", ".join(f"i{i}<{s.space[i]}" for i in range(len(table[s.out].shape), len(s.space)))
                 right = s.body.text(args) + (f" {s.reducer} over {over}" if s.reducer else "")
             case MatMul():
-                right = (
-                    f"{s.onto} + {s.factor} * " * (s.onto is not None) + f"{s.a}{chr(39) if s.ta else ''} @ {s.b}{chr(39) if s.tb else ''}"
-                )
+                added = f"{s.onto} + {s.factor} * " if s.onto else ""
+                right = f"{added}{s.a}{chr(39) if s.ta else ''} @ {s.b}{chr(39) if s.tb else ''}"
             case Linalg():
                 right = f"{s.fn}({', '.join(s.args)})"
             case Random():

@@ -254,9 +254,7 @@ class _Placer:
         chain: list[str] = []
         name = source
         while isinstance(call := self.calls.get(name), Scatter | MatMul) and call.onto is not None:
-            if (chain or isinstance(call, MatMul) and name != source) and (
-                name in self.exposed or len(self.uses.readers.get(name, ())) > 1
-            ):
+            if chain and (name in self.exposed or len(self.uses.readers.get(name, ())) > 1):
                 return []
             chain.insert(0, name)
             name = call.onto
