@@ -36,6 +36,13 @@ class Gate:
             self.known[key] = sum(_shared(part, sizes) for part in self.parts)
         return self.known[key]
 
+    def why(self, sizes: Mapping[str, int]) -> str:
+        """The decision in words, for sizes that are all known."""
+        if any(name not in sizes for part in self.parts for name, _ in part.program.sizes):
+            return "threads: as many as pay for the sizes of the launch"
+        shared, least = self.shared(sizes), MEETING * self.barriers + WAKING * self.wakes
+        return f"threads: {self(sizes)} of {get_threads()}: a step shares about {shared / 1000:.1f} us, a team pays from {least / 1000:.1f} us on"
+
     def __call__(self, sizes: Mapping[str, int]) -> int:
         """The number of threads to ask for."""
         most = get_threads()

@@ -218,7 +218,7 @@ def reduce(reducer: str, x: Array, axes: tuple[int, ...], dtype: np.dtype) -> Ar
 def _matmul(s: MatMul, values: Values, sizes, shape, dtype, where) -> Array:
     a, b = values[s.a], values[s.b]
     product = np.matmul(np.swapaxes(a, -1, -2) if s.ta else a, np.swapaxes(b, -1, -2) if s.tb else b)
-    return product if s.onto is None else values[s.onto] + values[s.factor] * product
+    return product if s.onto is None or s.factor is None else values[s.onto] + values[s.factor] * product
 
 
 def _reshape(s: Reshape, values: Values, sizes, shape, dtype, where) -> Array:

@@ -59,7 +59,7 @@ def compile_loop(loop: Loop, hints: Hints | None = None, *, target: Target = "cp
         for part, notes in filter(None, (record, step))
     )
     gate = Gate([step[0]], kernel.barriers, wakes=False)
-    return LoopExecutable(loop, kernel, built, made, arguments, gate)
+    return LoopExecutable(loop, kernel, built, made, arguments, gate, hints)
 
 
 def _with_own_outputs(loop: Loop) -> Loop:
@@ -90,6 +90,7 @@ class LoopExecutable:
     reports: tuple[report.Made, ...]
     arguments: Arguments
     gate: Gate
+    hints: Hints
 
     @property
     def source(self) -> str:
@@ -101,7 +102,7 @@ class LoopExecutable:
 
     @property
     def report(self) -> str:
-        return "\n".join(map(str, self.reports))
+        return "\n".join([*map(str, self.reports), f"  {self.gate.why(self.hints)}"])
 
     def bind(self, states: Sequence[np.ndarray]) -> Bound:
         """The loop on these states, in the order of `loop.states`: C-contiguous arrays that steps update in place."""

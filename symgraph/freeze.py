@@ -465,14 +465,15 @@ class _Emitter:
         return self.lowered[key]
 
     def _emit_matmul(self, n: Node) -> None:
-        flags, sources = [], []
+        flags: list[bool] = []
+        sources: list[Node] = []
         for o in n.operands:
             inner = build.is_swap(o)
             flags.append(inner is not None)
             sources.append(o if inner is None else inner)
         a, b = (self._buffer(s) for s in sources)
         if n.dtype.is_floating:
-            self.statements.append(ir.MatMul(self._out(n), a, b, *flags))
+            self.statements.append(ir.MatMul(self._out(n), a, b, flags[0], flags[1]))
             return
         r = n.rank
         ends = ((r - 2, r), (r, r - 1))  # integers have no BLAS: a sum over k of products

@@ -53,9 +53,8 @@ def _activation(kind: str, what: str):
             need(t, *FLOATS, parameter="logits")
             if axis is not None and dim is not None:
                 raise ValueError("Cannot specify both 'axis' and 'dim'.")
-            return graph.add(
-                kind, (t,), {"axis": int(-1 if axis is None and dim is None else dim if axis is None else axis)}, scope
-            ).outputs[0]
+            chosen = dim if axis is None else axis
+            return graph.add(kind, (t,), {"axis": -1 if chosen is None else int(chosen)}, scope).outputs[0]
 
     function.__name__ = function.__qualname__ = "softmax" if kind == "Softmax" else "log_softmax"
     function.__doc__ = f"{what} along `axis` (default the last): float32 or float64 in and out, of one shape."
