@@ -41,7 +41,8 @@ class Gate:
         if any(name not in sizes for part in self.parts for name, _ in part.program.sizes):
             return "threads: as many as pay for the sizes of the launch"
         shared, least = self.shared(sizes), MEETING * self.barriers + WAKING * self.wakes
-        return f"threads: {self(sizes)} of {get_threads()}: a step shares about {shared / 1000:.1f} us, a team pays from {least / 1000:.1f} us on"
+        figures = f"a step shares about {shared / 1000:.1f} us, a team pays from {least / 1000:.1f} us on"
+        return f"threads: {self(sizes)} of {get_threads()}: {figures}"
 
     def __call__(self, sizes: Mapping[str, int]) -> int:
         """The number of threads to ask for."""
