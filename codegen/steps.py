@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +25,10 @@ from .launch import BARRIER, check_array, constant, failed, pack, with_single_bl
 from .lower import Kernel, lower_loop
 from .memory import Arguments
 from .phases import Hints
-from .runtime.pool import borrow, run_team
+from .runtime.pace import Pace, paced
+from .runtime.pool import CONTROL_SIZE, DEADLINE, DONE, STOP, run_team
 from .sizes import extents, settle
 
-CONTROL = 16
-"""Entries of the array through which host and kernel talk: the first step that is not run, steps done, deadline, and its clockwork."""
 NEVER = np.iinfo(np.int64).max
 
 
@@ -123,6 +122,7 @@ class Bound:
     made: LoopExecutable
     states: Mapping[str, np.ndarray]
     fixed: Mapping[str, np.ndarray]
+    pace: Pace = field(default_factory=Pace)
 
     def start(
         self,
@@ -161,25 +161,24 @@ class Bound:
             else:
                 arrays.append(pack(given[a.buffer], a.packed) if a.packed else given[a.buffer].reshape(-1))
         slices = [int(np.prod(given[a.buffer].shape[1:])) for a in kernel.args if a.name in kernel.stepped]
-        control = np.zeros(CONTROL, np.int64)
+        control = np.zeros(CONTROL_SIZE, np.int64)
         tail = [*arrays, *(sizes[name] for name, _ in kernel.sizes), *slices, *(lengths[name] for name, _ in kernel.lengths)]
         status = next((x for a, x in zip(kernel.args, arrays, strict=True) if a.role == "status"), None)
         entry = self.made.built.entry
         head, alone, team = (0, 1, np.zeros(BARRIER, np.int64)), with_single_blas(entry, kernel), with_single_blas(run_team, kernel)
 
-        def advance(first: int, last: int, deadline: int = 0) -> int:
-            control[:3] = NEVER, first, deadline
-            if most == 1:
+        def enter(n: int, first: int, last: int, deadline: int = 0) -> int:
+            control[[STOP, DONE, DEADLINE]] = NEVER, first, deadline
+            if n == 1:
                 alone(*head, control, first, last, every, *tail)
             else:
-                with nullcontext(nthreads) if nthreads else borrow(most) as n:
-                    team(n, entry, control, first, last, every, *tail)
+                team(n, entry, control, first, last, every, *tail)
             if status is not None and status.any():
                 buffers = {name: b for made in self.made.reports for name, b in made.fused.table().items()}
                 raise failed(status, self.made.arguments.failing, buffers, sizes)
-            return int(control[1])
+            return int(control[DONE])
 
-        return advance
+        return partial(enter, most) if nthreads or most == 1 else paced(enter, most, self.pace)
 
 
 def _history(loop: Loop, number: int, history: Sequence[np.ndarray], sizes: Mapping[str, int]) -> np.ndarray:

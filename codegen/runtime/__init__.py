@@ -4,6 +4,7 @@
     traced    how they are written: straight-line Python, traced into LLVM code
     team      the barrier of a team of threads, the control of loops, sums that may be re-associated
     pool      the threads of teams: entering a kernel from several of them
+    pace      how many of them a running loop is given
     blas      matrix products with alpha and beta
     tiles     the same for small and middling sizes (microkernels: its code)
     dense     inverse, solve, cholesky, determinants

@@ -26,6 +26,11 @@ from ..threads import get_threads
 
 BARRIER_SIZE = 16
 """Entries of the barrier's counter, so that nothing else shares its cache line."""
+CONTROL_SIZE = 16
+STOP, DONE, DEADLINE = 0, 8, 9
+"""Entries of a loop's `control`, an int64 array of zeros else: the first step that is not run, how many steps are done, and
+time.perf_counter_ns() from which the loop is to end (0: never).  All threads read STOP at each step and one writes DONE:
+in one cache line that cost two threads 480 ns a step, in two 160."""
 
 
 @dataclass(eq=False, slots=True)

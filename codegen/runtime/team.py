@@ -8,7 +8,7 @@ it as zeros (BARRIER_SIZE entries, so that nothing else shares its cache line).
 Waiting spins (the others are usually within a microsecond), then yields the core, then sleeps: on a machine with more
 threads than cores a spinning thread would hold up the very one it waits for.  Two idle cores: 80 ns a round.
 
-A loop of steps takes an int64 array `control` (CONTROL_SIZE zeros, with the first step that is not run at STOP):
+A loop of steps takes an int64 array `control` (pool.py names its entries):
 
     for s in range(first, last):
         if s >= control[STOP]: return
@@ -37,17 +37,17 @@ from numba.core import cgutils, config
 from numba.extending import intrinsic
 
 from . import symbols
+from .pool import DEADLINE, DONE, STOP
 
-CONTROL_SIZE = 16
-STOP, DONE, DEADLINE = 0, 1, 2
-"""Entries of `control`: the first step that is not run, steps done, and when to stop (`clock_ns`; 0: never)."""
-_LEFT, _EVERY, _LOOKED = 3, 4, 5
-"""What step_done keeps for itself: steps until it looks at the clock, how many these were at first, when it last looked."""
+_LEFT, _EVERY, _LOOKED = 10, 11, 12
+"""Entries of `control` that step_done keeps for itself: steps until it looks at the clock, how many these were at first, and
+when it last looked."""
 LOOK_NS, LOOK_STEPS = 20_000, 64
 """Time between two looks that step_done aims at (a look costs 25 ns), and steps that it lets pass at most: a step may get slower."""
 
-SPINS, YIELDS, NAP_US = 4000, 200, 50
-"""Looks at the counter before the first yield (about 2 us each thousand), yields before the first nap, length of a nap."""
+SPINS, YIELDS, NAP_US = 1000, 400, 50
+"""Looks at the counter before the first yield (about 2 us each thousand), yields before the first nap (together
+0.2 ms: one thread's work while the others wait), length of a nap (Linux adds 70 us)."""
 
 
 def _register_waiting() -> None:
