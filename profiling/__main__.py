@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import call, events, fresh, growth, products, saving
+from . import busy, call, events, fresh, growth, products, saving
 from .loops import suite as loops
 from .timing import Timing, machine, table
 
@@ -25,6 +25,9 @@ WORKLOADS: dict[str, Callable[[bool], list[Timing]]] = {
     "housing-step": call.housing_step,
     "log-scalars": events.scalars,
     "saving": saving.hundred_megabytes,
+    "team-idle": busy.idle,
+    "team-busy-short": busy.short_steps,
+    "team-busy-long": busy.long_steps,
 }
 
 

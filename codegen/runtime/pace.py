@@ -4,7 +4,9 @@ Law of this file: a loop runs in slices of 20 ms, and results do not depend on t
 have another.  A team waits at every barrier for the slowest: beside one busy process on one of two cores, steps of
 2 x 5 us took 1.0 to 4 times as long with two threads as with one, whatever the waiting threads did meanwhile.  A slice is
 calm when its caller had a core to itself; only after one that was not is a slice given to one thread, and the faster
-goes on.  One thread gives way to the team again after a pause that doubles each time the team is slower.
+goes on.  One thread gives way to the team again after a pause that doubles each time the team is slower.  The same steps
+then took 1.0 to 1.2 times as long as with one thread, and with nothing else on the machine 0.60 instead of 0.56 (`python -m
+profiling team-busy-short team-idle`).
 """
 
 from __future__ import annotations
