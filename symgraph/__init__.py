@@ -50,6 +50,8 @@ from .ops.array import slice_ as slice
 from .ops.control import control_dependencies, group, no_op
 from .ops.control import tuple_ as tuple
 from .ops.derivative import gradients
+from .ops.gather import embedding_lookup as _embedding_lookup
+from .ops.gather import gather
 from .ops.initializers import Constant as constant_initializer
 from .ops.initializers import Ones as ones_initializer
 from .ops.initializers import RandomNormal as random_normal_initializer
@@ -148,4 +150,5 @@ math = _Namespace(**_math._made, reduce_sum=reduce_sum, reduce_mean=reduce_mean,
 nn = _Namespace(
     **{n: _math._made[n] for n in ("relu", "sigmoid", "softplus", "tanh")},
     **{n: getattr(_nn, n) for n in _nn.__all__},
+    embedding_lookup=_embedding_lookup,
 )

@@ -269,6 +269,26 @@ def concat(parts: Sequence[Node], axis: int) -> Node:
     return make(Kind.CONCAT, tuple(parts), (axis,), tuple(shape), first.dtype)
 
 
+def gather(n: Node, at: Node) -> Node:
+    """n[at]: the slices along the first axis that `at`, whole numbers of any rank, says."""
+    if n.rank == 0:
+        raise ShapeError("Shape must be at least rank 1 but is rank 0")
+    if at.kind is Kind.CONST and isinstance(n.shape[0], int):
+        value = at.attrs[0].value
+        for place in np.argwhere((value < 0) | (value >= n.shape[0])).tolist():
+            where = f"[{', '.join(map(str, place))}]" if place else ""
+            raise ShapeError(f"indices{where} = {value[tuple(place)]} is not in [0, {n.shape[0]})")
+    return make(Kind.GATHER, (n, at), (), (*at.shape, *n.shape[1:]), n.dtype)
+
+
+def scatter(n: Node, at: Node, shape: Shape) -> Node:
+    """The transpose of `gather` from an array of `shape`: zeros of it, with the slices of n added where `at` says."""
+    if at.rank != 1:
+        rows = product(at.shape)
+        n, at = reshape(n, (rows, *n.shape[at.rank :])), reshape(at, (rows,))
+    return make(Kind.SCATTER, (n, at), (), tuple(shape), n.dtype)
+
+
 # ---------------------------------------------------------------- linear algebra
 def linalg(name: str, *operands: Node) -> Node:
     """inverse, solve, cholesky, determinant, logdet over the last two axes."""
@@ -309,6 +329,10 @@ def rebuild(n: Node, operands: tuple[Node, ...]) -> Node:
             return place(operands[0], n.attrs[0], n.shape, n.attrs[1])
         case Kind.CONCAT:
             return concat(operands, n.attrs[0])
+        case Kind.GATHER:
+            return gather(operands[0], operands[1])
+        case Kind.SCATTER:
+            return scatter(operands[0], operands[1], n.shape)
         case Kind.LINALG:
             return linalg(n.attrs[0], *operands)
         case _:

@@ -434,18 +434,38 @@ class _Emitter:
 
     def _emit_generic(self, n: Node) -> None:
         body, index, space, reducer = n.attrs
-        operands, at_ = list(n.operands), list(index)
-        for k, o in enumerate(operands):
-            while build._is_pure(o) and o.dtype is o.operands[0].dtype:  # read the untransposed array along other axes
-                at_[k] = tuple(None if a is None else at_[k][a] for a in o.attrs[1][0])
-                o = o.operands[0]
-            operands[k] = o
+        operands, at_ = self._untransposed(n.operands, index)
         names = [self._buffer(o) for o in operands]
         sizes = tuple(self.size(d) for d in space)
         at_ = [tuple(None if d == 1 else a for a, d in zip(ix, self._shape(b), strict=True)) for ix, b in zip(at_, names, strict=True)]
         lowered = self._lower(body, operands, n.dtype.name if reducer not in ("argmax", "argmin") else operands[0].dtype.name)
         out = self._out(n)
         self.statements.append(ir.Map(out, tuple(names), tuple(at_), sizes, lowered, reducer))
+
+    @staticmethod
+    def _untransposed(operands: Sequence[Node], index: Sequence[tuple[ir.Walk, ...]]) -> tuple[list[Node], list[tuple[ir.Walk, ...]]]:
+        """The arrays that transposes are made of, read along other axes."""
+        found, walks = list(operands), list(index)
+        for k, o in enumerate(found):
+            while build._is_pure(o) and o.dtype is o.operands[0].dtype:
+                walks[k] = tuple(None if a is None else walks[k][a] for a in o.attrs[1][0])
+                o = o.operands[0]
+            found[k] = o
+        return found, walks
+
+    def _emit_gather(self, n: Node) -> None:
+        rank = n.operands[1].rank
+        walks = (ir.At(1), *range(rank, n.rank)), tuple(range(rank))
+        (x, i), (ix, ii) = self._untransposed(n.operands, walks)
+        if ir.At(1) not in ix:  # the same row everywhere: a wrong index is an error all the same
+            x, ix = n.operands[0], walks[0]
+        names = self._buffer(x), self._buffer(i)
+        body = self._lower(scalar.x(0), (x,), n.dtype.name)
+        self.statements.append(ir.Map(self._out(n), names, (ix, ii), tuple(self.size(d) for d in n.shape), body))
+
+    def _emit_scatter(self, n: Node) -> None:
+        x, i = (self._buffer(o) for o in n.operands)
+        self.statements.append(ir.Scatter(self._out(n), x, i))
 
     def _shape(self, name: str) -> tuple[ir.Size, ...]:
         return self.shapes[name]

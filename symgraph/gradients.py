@@ -223,6 +223,8 @@ _RULES: dict[Kind, Vjp] = {
     Kind.SLICE: lambda n, g: (build.place(g, n.attrs[0], n.operands[0].shape, n.attrs[1]),),
     Kind.PLACE: lambda n, g: (build.slice_(g, n.attrs[0], n.operands[0].shape, n.attrs[1]),),
     Kind.CONCAT: _concat,
+    Kind.GATHER: lambda n, g: (build.scatter(g, n.operands[1], n.operands[0].shape), None),
+    Kind.SCATTER: lambda n, g: (build.gather(g, n.operands[1]), None),
 }
 
 

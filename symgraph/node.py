@@ -34,6 +34,8 @@ class Kind(Enum):
     SLICE = "slice"  # (start, step)
     PLACE = "place"  # (start, step)
     CONCAT = "concat"  # (axis,)
+    GATHER = "gather"  # ()                      operands: x and whole numbers i; x[i], over the first axis
+    SCATTER = "scatter"  # ()                    the transpose of gather, i a vector: rows summed where i says
     LINALG = "linalg"  # (fn,)
 
 

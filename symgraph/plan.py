@@ -134,7 +134,7 @@ class Plan:
             need_initialized(self.reads, state, self.operations)
         try:
             out = self.run(*[arrays[k] for k in self.takes])
-        except (FloatingPointError, ValueError) as e:
+        except (FloatingPointError, IndexError, ValueError) as e:
             raise fault(e, self.operations()) from None
         if not self.ready:
             state.initialized.update(self.writes)
@@ -157,6 +157,8 @@ def fault(error: Exception, operations: Sequence[Operation]) -> InvalidArgumentE
     """What failed in the running program, in TF's words and with the operation that the program's words name."""
     what = str(error)
     op = next((op for op in operations if origin(op) in what), None)
+    if isinstance(error, IndexError):
+        what = what.rpartition(": ")[2]
     if op is None:
         return InvalidArgumentError(what.replace("\n", "\n  "))
     if isinstance(error, FloatingPointError):

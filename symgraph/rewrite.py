@@ -159,4 +159,8 @@ def own_cost(n: Node) -> float:
     if n.kind is Kind.GENERIC:
         body, _, space, _ = n.attrs
         return scalar.operations(body) + len(space) - n.rank  # walking one more axis costs more than an operator
-    return {Kind.MATMUL: 1.0, Kind.LINALG: 1.0, Kind.RESHAPE: 0.1, Kind.SLICE: 0.2, Kind.PLACE: 0.2, Kind.CONCAT: 0.2}.get(n.kind, 0.0)
+    return _COSTS.get(n.kind, 0.0)
+
+
+_COSTS = {Kind.MATMUL: 1.0, Kind.LINALG: 1.0, Kind.RESHAPE: 0.1, Kind.SCATTER: 0.5}
+_COSTS |= dict.fromkeys((Kind.SLICE, Kind.PLACE, Kind.CONCAT, Kind.GATHER), 0.2)

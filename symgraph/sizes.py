@@ -60,6 +60,11 @@ class Sizes:
                 for axis, (d, e) in enumerate(zip(o.shape, n.shape, strict=True)):
                     if axis != n.attrs[0] and d != e:
                         self.same(e, d, n)
+        elif n.kind is Kind.SCATTER:
+            rows, at = n.operands
+            for d, e in zip((*at.shape, *n.shape[1:]), rows.shape, strict=True):
+                if d != e:
+                    self.same(d, e, n)
         elif n.kind is Kind.RESHAPE:
             given, wanted = build.product(n.operands[0].shape), build.product(n.shape)
             if given != wanted:

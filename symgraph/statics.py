@@ -39,6 +39,9 @@ def static_value(n: Node) -> list[Extent]:
         case Kind.SLICE if n.rank == 1:
             values, (start,), (step,) = static_value(n.operands[0]), n.attrs[0], n.attrs[1]
             return [values[int(start) + k * step] for k in range(count)]  # type: ignore[arg-type]
+        case Kind.GATHER if n.operands[0].rank == 1:
+            values, places = (static_value(o) for o in n.operands)
+            return [values[int(k)] for k in places]  # type: ignore[arg-type]
         case Kind.GENERIC:
             return _generic(n, count)
         case Kind.PLACEHOLDER | Kind.VARIABLE | Kind.CUT | Kind.RANDOM:

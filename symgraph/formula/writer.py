@@ -103,7 +103,9 @@ class Writer:
                 return self._reshape(n, ops[0])
             case Kind.SLICE:
                 return self._in(ops[0], ATOM) + f"[{', '.join(self._window(n))}]", ATOM
-            case Kind.PLACE | Kind.CONCAT:
+            case Kind.GATHER:
+                return self._in(ops[0], ATOM) + f"[{ops[1][0]}]", ATOM
+            case Kind.PLACE | Kind.CONCAT | Kind.SCATTER:
                 return self.n.call(n.kind.value, ", ".join(w for w, _ in ops)), ATOM
         return self._generic(n, ops)
 

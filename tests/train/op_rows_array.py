@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 import symgraph as sg
-from tests.train.op_cases import FLOATS, NONE, ONE, Operands, Row, Shape, at_least, axes_of, smooth, where_rank, whole
+from tests.train.op_cases import FLOATS, NONE, ONE, Operands, Row, Shape, at_least, axes_of, distinct, smooth, where_rank, whole
 
 
 # ---------------------------------------------------------------- movement
@@ -274,6 +274,43 @@ def movement() -> Iterator[Row]:
             (whole,),
             f"{shape}",
         )
+
+
+def gathers() -> Iterator[Row]:
+    for shape, indices, axis in (
+        ((5,), [0, 4, 4, 2], 0),
+        ((5,), 3, 0),
+        ((5,), [], 0),
+        ((5, 3), [[1, 1], [0, 4], [1, 2]], 0),
+        ((5, 3), [[2], [0]], 1),
+        ((5, 3), 2, -1),
+        ((2, 3, 4), [3, 3, 0], 2),
+        ((2, 3, 4), [[0, 2], [1, 1]], 1),
+        ((1, 4), [0, 0, 0], 0),
+        ((3, 0), [2, 0], 0),
+        ((0, 3), [], 0),
+    ):
+        at = np.array(indices, np.int64 if axis else np.int32)
+        yield Row(
+            "gather",
+            lambda x, i=at, a=axis: sg.gather(x, i, axis=a),
+            lambda x, i=at, a=axis: np.take(x, i, a),
+            _static(shape),
+            (smooth,),
+            (whole,),
+            f"{shape} {indices} axis={axis}",
+        )
+    table = np.array([[4, 0], [0, 1]])
+    yield Row("nn.embedding_lookup", lambda x: sg.nn.embedding_lookup(x, table), lambda x: x[table], _static((5, 3)), (smooth,), (whole,))
+    yield Row(
+        "gather",
+        lambda x: sg.gather(sg.square(x), sg.argmax(x, 1), axis=1),
+        lambda x: np.square(x)[:, np.argmax(x, 1)],
+        {"full": (((3, 4),), ((5, 2),))},
+        (distinct,),
+        (whole,),
+        "where the greatest is",
+    )
 
 
 def sources() -> Iterator[Row]:

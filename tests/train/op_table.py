@@ -33,7 +33,7 @@ def _numbered(rows: Iterator[Row]) -> Iterator[Row]:
 def table() -> list[Row]:
     """Every row."""
     e, m, a = op_rows_elementwise, op_rows_matrix, op_rows_array
-    parts = (e.unary, e.binary, e.others, m.reductions, m.matrices, a.movement, a.sources, e.operators)
+    parts = (e.unary, e.binary, e.others, m.reductions, m.matrices, a.movement, a.gathers, a.sources, e.operators)
     return list(_numbered(row for part in parts for row in part()))
 
 
