@@ -17,6 +17,8 @@ from .ir import SAME, Buffer, Linalg, Map, MatMul, Program, Random, Scatter, Siz
 from .sizes import extents
 from .stages import Plan, Position, Work, same_element
 
+ONTO = 2
+"""The operand of a `Scatter` or `MatMul` that is added to."""
 STATUS = 3
 """Numbers that a statement which may fail leaves: what happened (0: nothing) and, of a coordinate, its value and the extent."""
 
@@ -214,40 +216,45 @@ class _Placer:
 
     def _in_place(self, target: str, source: str) -> bool:
         """Give the new value of a state the state's own array when nobody reads the old value any more."""
-        position, writer = self.uses.made[source]
-        if self.table[target].shape != self.table[source].shape:
-            return False
         chain = self._added(target, source)
-        if chain:
-            position = self.uses.made[chain[0]][0]
-        elif writer is None or writer.folded or not isinstance(writer.statement, Map):
-            return False
-        product = bool(chain) and isinstance(self.calls[chain[0]], MatMul)  # its blocks of rows are written one by one
-        order = [w.statement.out for w in self.plans[position[0]].works()]
-        last_use = order.index(source) if source in order else 0
-        if writer is not None and any(n == target and same_element(writer, writer, k) for k, n in enumerate(reads(writer.statement))):
-            last_use = len(order)
+        position, writer = self.uses.made[chain[0] if chain else source]
         fails = (self.uses.made[c.out][0] for c in failing(self.plans))
         if position <= max(fails, default=(-1, 0, 0)):  # a status is looked at before the next stage begins
             return False
-        for at, _, w, slot in self.uses.readers.get(target, ()):
-            if at[0] < position[0] or chain and (at < position and not product or at == position and slot == 2):  # 2: what is added to
-                if w is None and isinstance(self.plans[at[0]].stages[at[1]].call, SAME):
-                    return False
-                continue
-            if chain or at[0] > position[0] or w is None or not isinstance(w.statement, Map):
+        if self.table[target].shape != self.table[source].shape or not chain and (writer is None or not self._overwrites(writer)):
+            return False
+        readers = self.uses.readers.get(target, ())
+        if any(w is None and isinstance(self.plans[at[0]].stages[at[1]].call, SAME) for at, _, w, _ in readers):
+            return False
+        if chain:
+            by_rows = isinstance(self.calls[chain[0]], MatMul)  # a block of rows changes while other threads are before it
+            done = position[:1] if by_rows else position
+            if not all(at[: len(done)] < done or at == position and slot == ONTO for at, _, _, slot in readers):
                 return False
-            assert writer is not None
-            ix = w.statement.index[slot]
-            by_row = not writer.rows or (ix[: len(writer.rows)] == w.rows if len(w.rows) == len(writer.rows) else False)
-            # in one nest an element is loaded under a name at its first use, which is then the writer's or comes before it
-            before = at < position or at == position and (order.index(w.statement.out) <= last_use) and same_element(writer, w, slot)
-            if not (by_row and before):
                 return False
+        elif not all(at[0] < position[0] or self._read_before(at, w, slot, position, writer, target) for at, _, w, slot in readers):
+            return False
         for name in chain or (source,):
             self.homes[name] = self.homes[target]
         self.notes.append(f"{target} is updated in place")
         return True
+
+    @staticmethod
+    def _overwrites(writer: Work) -> bool:
+        """Does a statement write its result element by element?"""
+        return not writer.folded and isinstance(writer.statement, Map)
+
+    def _read_before(self, at: Position, w: Work | None, slot: int, position: Position, writer: Work | None, target: str) -> bool:
+        """Does a reader in the writer's phase see every element of the state before it changes?"""
+        if at[0] > position[0] or w is None or writer is None or not (isinstance(w.statement, Map) and isinstance(writer.statement, Map)):
+            return False
+        order = [x.statement.out for x in self.plans[position[0]].works()]
+        reads_it = any(n == target and same_element(writer, writer, k) for k, n in enumerate(writer.statement.operands))
+        # in one nest an element is loaded under a name at its first use, which is then the writer's or comes before it
+        last_use = len(order) if reads_it else order.index(writer.statement.out)
+        ix = w.statement.index[slot]
+        by_row = not writer.rows or (ix[: len(writer.rows)] == w.rows if len(w.rows) == len(writer.rows) else False)
+        return by_row and (at < position or at == position and order.index(w.statement.out) <= last_use and same_element(writer, w, slot))
 
     def _added(self, target: str, source: str) -> list[str]:
         """The calls that add to `target` what makes it `source`, first to last, when nothing else sees what lies between."""
