@@ -124,9 +124,21 @@ def schedule() -> Model:
     return Model(train.GradientDescentOptimizer(rate).minimize(loss, count), {"loss": loss, "rate": rate, "count": count})
 
 
+def factorisation() -> Model:
+    """Ratings as products of rows that are looked up: gathers in the step beside those of mini-batches."""
+    user, item = sg.placeholder(sg.int32, (None,), "user"), sg.placeholder(sg.int64, (None,), "item")
+    rating = sg.placeholder(sg.float32, (None,), "rating")
+    U, V = sg.Variable(0.5 * rows(6, 3, seed=1), name="U"), sg.Variable(0.5 * rows(5, 3, seed=2), name="V")
+    found = sg.reduce_sum(sg.gather(U, user) * sg.gather(V, item), axis=1)
+    loss = sg.reduce_mean(sg.square(found - rating), name="loss")
+    rng = np.random.default_rng(0)
+    feeds = {user: rng.integers(0, 6, ROWS), item: rng.integers(0, 5, ROWS), rating: rows(ROWS)}
+    return Model(train.AdamOptimizer(0.05).minimize(loss), {"loss": loss, "U": U}, feeds)
+
+
 MODELS: dict[str, Callable[[], Model]] = {
     **{f"linear with {name}": (lambda make=make: linear(make)) for name, make in OPTIMIZERS.items()},
-    **{f.__name__: f for f in (constants, logistic, mlp, dropout, noise, swap, counter, ordered, schedule)},
+    **{f.__name__: f for f in (constants, logistic, mlp, factorisation, dropout, noise, swap, counter, ordered, schedule)},
 }
-BATCHED = ["linear with GradientDescent", "linear with Adam", "logistic", "mlp", "dropout"]
+BATCHED = ["linear with GradientDescent", "linear with Adam", "logistic", "mlp", "factorisation", "dropout"]
 """Models that are fed rows."""
