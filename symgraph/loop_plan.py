@@ -180,8 +180,6 @@ class LoopFamily(Family):
         self._leaves_of = {n: k for k, n in enumerate(fed[t] for t in self.fed)}
         rows = None
         if self.part:
-            if not hasattr(build, "gather"):
-                raise NotSteady("rows cannot be gathered yet")
             batches = [fed[self.fed[k]] for k in self.part]
             if any(n.kind is not Kind.PLACEHOLDER for n in batches):
                 raise NotSteady("a shape depends on values that mini-batches are taken of")
@@ -191,7 +189,7 @@ class LoopFamily(Family):
             for k, n in zip(self.part, batches, strict=True):
                 whole = build.leaf(Kind.PLACEHOLDER, n.attrs[0], (every, *n.shape[1:]), n.dtype)
                 self._leaves_of[whole] = k
-                fed[self.fed[k]] = build.gather(whole, rows)  # type: ignore[attr-defined]
+                fed[self.fed[k]] = build.gather(whole, rows)
             self._leaves_of[rows] = len(self.fed)
         record = None if self.record is None else replace(self.record, fed=fed)
         return freeze_loop(replace(self.steps, fed=fed), record, self.often, rows)

@@ -101,6 +101,13 @@ def test_kinds_of_mini_batches(minibatch: sg.Minibatch, backend: str, monkeypatc
     same(linear(), 9, 2, minibatch)
 
 
+@pytest.mark.parametrize("every", [1, 2, 3, 4, 7, 100])
+def test_rows_are_drawn_in_pieces(every: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A piece starts with a recorded step, or has none."""
+    monkeypatch.setattr("symgraph.loop.ROWS", 30)
+    assert "step by step" not in same(linear(), 17, every, sg.Minibatch(10, seed=3)).explain()
+
+
 def test_a_second_loop_goes_on() -> None:
     model = linear()
     with started() as twice, started() as once:
