@@ -40,8 +40,8 @@ def exponential_decay(
     >>> import symgraph as sg
     >>> step = sg.constant(20)
     >>> with sg.Session() as sess:
-    ...     sess.run(exponential_decay(0.5, step, 10, 0.1))
-    np.float32(0.005)
+    ...     sess.run(exponential_decay(0.5, step, 10, 0.5))
+    np.float32(0.125)
     """
 
     def formula(scope: str, rate: Any, step: Any, steps: Any, decay: Any) -> Tensor:
