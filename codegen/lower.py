@@ -19,6 +19,9 @@ from .nests import PhaseWriter, Region
 from .phases import SERIAL, Hints, estimate
 from .stages import Plan
 
+TOGETHER, MOMENT = 16, 1 << 25
+"""Steps that are made at a time where rows never meet, at most; rows times steps between two looks at the clock (0.1 s)."""
+
 
 @dataclass(frozen=True)
 class Kernel:
@@ -87,19 +90,31 @@ def lower_loop(loop: Loop, step: Part, record: Part | None, arguments: Arguments
         copies = []
     for region in copies:
         region.nodes = [If(now, tuple(region.nodes))]
-    done = Region(False, [Call("step_done(control, s)")])
-    nodes, n = _join([*_regions(step, names, helpers, arguments, hints), *copies, done])
-    body += [*nodes, Barrier("the step is done")]
+    regions = _regions(step, names, helpers, arguments, hints)
     stepped = frozenset(a.name for a in arguments.made if a.buffer in loop.stepped)
+    if not (body or copies or stepped or loop.lengths) and _rows_apart(step, regions):
+        steps, n = _block_by_block(step, regions[0], names), 0
+        return Kernel(
+            loop.name,
+            arguments.ordered(),
+            _passed(names, set()),
+            (*_constants(arguments), steps),
+            frozenset(helpers),
+            1,
+            arguments.slots(),
+            True,
+        )
+    done = Region(False, [Call("step_done(control, s)")])
+    nodes, n = _join([*regions, *copies, done])
+    body += [*nodes, Barrier("the step is done")]
     lengths, top = _lengths(loop, rules, names)
     top += [Let(name, f"{name}_[s * {name}_n:]") for name in sorted(stepped)]
     steps = For("s", "first, last", (If("s >= control[0]", (Return(),)), *top, *body))
     varying = {size for size, _ in lengths} | {node.name for node in top}
-    sizes = tuple((size, short) for size, short in names.sizes.items() if size in names.used and not {size, short} & varying)
     return Kernel(
         loop.name,
         arguments.ordered(),
-        sizes,
+        _passed(names, varying),
         (*_constants(arguments), steps),
         frozenset(helpers),
         barriers + n,
@@ -108,6 +123,34 @@ def lower_loop(loop: Loop, step: Part, record: Part | None, arguments: Arguments
         stepped,
         lengths,
     )
+
+
+def _passed(names: Names, varying: set[str]) -> tuple[tuple[str, str], ...]:
+    """The sizes that are arguments: those that the source mentions and does not find for each step."""
+    return tuple((size, short) for size, short in names.sizes.items() if size in names.used and not {size, short} & varying)
+
+
+def _rows_apart(step: Part, regions: list[Region]) -> bool:
+    """Does no row of a step ever meet another: is it one walk over rows, without a sum over them?
+
+    A state that is updated is then read at its own row only, or it would be copied when the walk is done."""
+    return len(regions) == 1 and regions[0].team and isinstance(regions[0].nodes[-1], For) and len(step.plans) == 1
+
+
+def _block_by_block(step: Part, region: Region, names: Names) -> For:
+    """Steps whose rows never meet, several at a time: each block of rows makes all of them while it lies in the cache.
+
+    Ten steps of a Black-Scholes formula on 2,000,000 rows read the arrays once and not ten times."""
+    (plan,) = step.plans
+    *head, walk = region.nodes
+    assert isinstance(walk, For)
+    inner = For(walk.var, walk.extent, (For("s", "begin, end", walk.body),))
+    some = Let("some", f"max(1, min({TOGETHER}, {MOMENT} // max(1, {product(plan.phase.rows, names)})))")
+    end = Let("end", "min(begin + some, last)")
+    done = If("tid == 0", (Call("step_done(control, end - 1)"),))
+    stop = If("begin >= control[0]", (Return(),))
+    several = For("begin", "first, last, some", (stop, end, inner, done, Barrier("the steps are done")))
+    return For("once", "1", (*head, some, several))
 
 
 def _lengths(loop: Loop, rules: Mapping[str, SizeOf | SizeExpr], names: Names) -> tuple[tuple[tuple[str, str], ...], list[Let]]:

@@ -112,3 +112,36 @@ def test_several_outputs_walk_columns_of_columns():
     program, states, inputs = regression(600, 20, 3)
     loop = Loop("loop", program)
     compare(run(loop, states, inputs, 2, 1), one_by_one(loop, states, inputs, 2, 1))
+
+
+def test_steps_whose_rows_never_meet_run_block_by_block():
+    """Each block makes several steps while it lies in the cache; a stop falls between such groups of steps."""
+    w = Writer("apart")
+    x, v = w.input("n"), w.state("n")
+    w.update(v, w.map(lambda b, x, v: b.apply("sub", v, b.apply("mul", x, b.apply("tanh", v))), x, v))
+    program = w.done()
+    rng = np.random.default_rng(0)
+    states, inputs = [rng.standard_normal(3000).astype(np.float32)], [rng.random(3000, np.float32)]
+    loop = Loop("loop", program)
+    made = compile_loop(loop, {"n": 3000})
+    assert "for s in range(begin, end):" in made.source
+    for target in ("python", "cpu"):
+        compare(run(loop, states, inputs, 37, 1, target=target, pieces=2), one_by_one(loop, states, inputs, 37, 1))
+    one, two, three = (run(loop, states, inputs, 37, 1, target="cpu", nthreads=n)[0][0] for n in (1, 2, 3))
+    assert_array_equal(one, two)
+    assert_array_equal(one, three)
+    held = [s.copy() for s in states]
+    advance = made.bind(held).start(inputs)
+    done = advance(0, 37, 1)  # a deadline that has passed
+    assert 0 < done <= 37
+    compare((held, []), one_by_one(loop, states, inputs, done, 1))
+
+
+@pytest.mark.parametrize("why", ["a sum", "the state", "what it becomes"])
+def test_steps_that_are_looked_at_run_one_after_another(why):
+    w = Writer("together")
+    x, v = w.input("n"), w.state("n")
+    new = w.map(lambda b, x, v: b.apply("sub", v, b.apply("mul", x, b.apply("tanh", v))), x, v)
+    w.update(v, new)
+    program = w.done(*{"a sum": lambda: [w.reduce("sum", new, (0,))], "the state": lambda: [v], "what it becomes": lambda: [new]}[why]())
+    assert "begin" not in compile_loop(Loop("loop", program), {"n": 3000}, target="python").source
