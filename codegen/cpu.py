@@ -28,12 +28,14 @@ from .memory import Arguments, place
 from .phases import Hints, schedule
 from .plain import namespace
 from .printer import print_source, runtime
+from .share import share
 from .stages import arrange
 
-MAX_STATEMENTS = 600
-"""Statements past which compiling is not worth its time: Numba takes 13 ms for each line it compiles."""
+MAX_STATEMENTS = 3000
+"""Statements past which even the passes take long: 5 ms each for a chain that is never cut."""
 MAX_LINES = 2000
-"""The same for lines of generated source: 300 fed arrays of unknown length, joined, took minutes and 9 GB."""
+"""Lines past which Numba's 13 ms for each are not worth it, counted when equal nests are written once: 50 equal layers and
+their updates by Adam are 250; 300 fed arrays of unknown length, joined, took minutes and 9 GB."""
 
 Target = Literal["cpu", "python"]
 
@@ -55,7 +57,7 @@ def compile(program: Program, *, target: Target = "cpu") -> Executable:  # noqa:
     start = time.perf_counter()
     arguments = Arguments()
     part, notes = decide(program, arguments, {})
-    kernel = lower(part, arguments, {})
+    kernel = share(lower(part, arguments, {}))
     made = build(kernel, target)
     launcher = Launcher(part.program, kernel, part.memory, tuple(arguments.failing), Gate([part], kernel.barriers, wakes=True))
     done = report.Made(program, part.program, notes, part.plans, part.memory, kernel, made.cache, time.perf_counter() - start)

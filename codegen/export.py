@@ -29,6 +29,7 @@ from .reference import failure
 
 if TYPE_CHECKING:
     from .cpu import Executable
+    from .lower import Kernel
 
 LITERAL = 256
 """Elements up to which a constant is written into a saved file."""
@@ -123,13 +124,34 @@ def _call_lines(made: Executable, extra: tuple[str, ...]) -> Iterator[str]:
         else:
             results.append(f"{flat[r.arg]}[0]")
     sizes = [short for _, short in kernel.sizes]
-    yield f"    kernel({', '.join(['0', '1', 'np.zeros(16, np.int64)', *arguments, *sizes])})"
+    yield from _entering(kernel, arguments, sizes)
     for k, s in enumerate(launcher.failing):
         where = table[s.out].origin or s.out
         words = failure(s.fn, where) if isinstance(s, Linalg) else f"{where}: an index is out of range"
         yield f"    if status[{STATUS * k}] != 0:"
         yield f"        raise {'FloatingPointError' if isinstance(s, Linalg) else 'IndexError'}({words!r})"
     yield "    return " + (results[0] if len(results) == 1 else f"({', '.join(results)})" if results else "None")
+
+
+def _entering(kernel: Kernel, arguments: list[str], sizes: list[str]) -> Iterator[str]:
+    """The call of the kernel, with the table that it wants; Numba must not free what the table points to."""
+    given = dict(zip((a.name for a in kernel.args), arguments, strict=True))
+    named = [x for name, x in given.items() if name not in kernel.unnamed]
+    head = ["0", "1", "np.zeros(16, np.int64)"]
+    entries: dict[str, list[int]] = {}
+    for k, name in enumerate(kernel.table):
+        entries.setdefault(name, []).append(k)
+    if entries:
+        head.append("table")
+        yield f"    table = np.empty({2 * len(kernel.table)}, np.int64)"
+    for name, places in entries.items():
+        yield f"    t_{name} = {given[name]}"
+        for k in places:
+            yield f"    table[{2 * k}] = t_{name}.ctypes.data"
+            yield f"    table[{2 * k + 1}] = t_{name}.size"
+    yield f"    kernel({', '.join([*head, *named, *sizes])})"
+    for name in entries:
+        yield f"    table[0] = t_{name}.size"
 
 
 def _without_numbers(message: str) -> str:
@@ -244,7 +266,7 @@ def cut_out(helpers: set[str]) -> tuple[Imports, str]:
             if needed not in seen:
                 seen.add(needed)
                 todo.append(needed)
-    for module in ("symbols", "traced", "vecmath", "integer", "philox_numpy", "philox", "blas", "dense", "rows", "team"):
+    for module in ("symbols", "traced", "vecmath", "integer", "philox_numpy", "philox", "blas", "dense", "rows", "table", "team"):
         if module in pieces:
             order.append(f"# ---- {module}")
             order += [text for _, text in sorted(pieces[module].items())]

@@ -21,6 +21,7 @@ from .reference import failure, outside
 from .runtime.pool import borrow, run_team
 from .runtime.symbols import thread_control
 from .sizes import extents, settle
+from .table import Table
 
 BARRIER = 16
 """Entries of the barrier's counter, so that nothing else shares its cache line."""
@@ -50,6 +51,7 @@ class Launcher:
         early = [k for k, r in enumerate(rules) if r.kind == "before"]
         elements = all(r.kind == "slot" or r.kind == "after" and not r.shape for r in rules)
         status = fixed.get("status")
+        table, last = Table.of(self.kernel), first + len(args)
         plan = _Plan()
 
         def prepare(shapes: tuple[tuple[int, ...], ...]) -> None:
@@ -62,6 +64,7 @@ class Launcher:
                 if a.role == "scratch":
                     arrays[k] = np.empty(a.extent.count(sizes, plan.threads), a.dtype)
             plan.args = [*head, *arrays, *(sizes[name] for name, _ in self.kernel.sizes)]
+            plan.table = table.filled(arrays)
             plan.outputs = [(position[a.name], a.extent.count(sizes, nthreads), np.dtype(a.dtype)) for a in args if a.role == "output"]
             plan.results = [self._reader(r, position, extents(r.shape, sizes)) for r in rules]
             plan.early = [(k, extents(rules[k].shape, sizes)) for k in early]
@@ -86,7 +89,12 @@ class Launcher:
             for k, n, dtype in plan.outputs:
                 everything[k] = np.empty(n, dtype)
             before = {k: self._source(rules[k], held, given).reshape(shape).copy()[()] for k, shape in plan.early}
-            enter(*everything)
+            if table.entries:
+                arrays = everything[first:last]
+                table.fill(plan.table, arrays, table.moving)
+                enter(*head, *table.passed(plan.table, arrays), *everything[last:])
+            else:
+                enter(*everything)
             if status is not None and status.any():
                 raise failed(status, self.failing, p.table(), plan.sizes)
             return tuple([before[k] if read is None else read(everything) for k, read in enumerate(plan.results)])
@@ -98,11 +106,12 @@ class Launcher:
             return run
         ready = plan.args
         slots = [(ready[position[r.arg]], r.slot) for r in rules]
+        passed = [*head, *table.passed(plan.table, ready[first:last]), *ready[last:]]
 
         go = alone if plan.threads == 1 else enter
 
         def run_fixed() -> tuple:
-            go(*ready)
+            go(*passed)
             return tuple([array[slot] for array, slot in slots])
 
         return run_fixed
@@ -173,6 +182,7 @@ class _Plan:
     sizes: Mapping[str, int] = field(default_factory=dict)
     args: list = field(default_factory=list)
     threads: int = 1
+    table: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     outputs: list[tuple[int, int, np.dtype]] = field(default_factory=list)
     results: list[Callable[[list], object] | None] = field(default_factory=list)
     early: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)

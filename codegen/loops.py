@@ -83,6 +83,15 @@ class Barrier:
 Node = Comment | Let | Store | Accumulate | For | If | Call | Return | Barrier
 
 
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A nest that stands in several places, as a function beside the kernel."""
+
+    name: str
+    parameters: tuple[str, ...]
+    body: tuple[Node, ...]
+
+
 def count(nodes: tuple[Node, ...]) -> dict[str, int]:
     """How many nodes of each kind a tree holds, by class name."""
     total: dict[str, int] = {}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from .addresses import Names, product, scaled, size_text
 from .ir import Loop, Program, Size, SizeExpr, SizeOf
 from .layout import FLAT_BLOCK
-from .loops import Barrier, Call, Comment, For, If, Let, Node, Return, Store
+from .loops import Barrier, Call, Comment, For, Function, If, Let, Node, Return, Store
 from .memory import Arg, Arguments, Extent, Home, Memory
 from .nests import PhaseWriter, Region
 from .phases import SERIAL, Hints, estimate
@@ -29,7 +29,10 @@ class Kernel:
     names, and the buffers behind the pools of scalars.
 
     In a loop, arrays named in `stepped` come with one more leading axis and the number of elements of a slice of it, and
-    `lengths` are sizes that come with a value for each step."""
+    `lengths` are sizes that come with a value for each step.
+
+    `functions` are nests that several places call; they find their arrays in a table, whose entries are the arrays
+    named in `table`.  Those in `unnamed` are found only there, and are no parameters."""
 
     name: str
     args: tuple[Arg, ...]
@@ -41,13 +44,23 @@ class Kernel:
     loop: bool = False
     stepped: frozenset[str] = frozenset()
     lengths: tuple[tuple[str, str], ...] = ()
+    functions: tuple[Function, ...] = ()
+    table: tuple[str, ...] = ()
+    unnamed: frozenset[str] = frozenset()
+
+    def parameter(self, a: Arg) -> str:
+        """What an array is called in the source; in a loop a name without underscore is a slice of it for the step."""
+        return a.name + "_" * (a.name in self.stepped)
 
     def parameters(self) -> tuple[tuple[str, str], ...]:
         """Names and Numba types of everything the kernel takes."""
         head = [("tid", "int64"), ("nthreads", "int64"), ("barrier", "int64[::1]")]
         if self.loop:
             head += [("control", "int64[::1]"), ("first", "int64"), ("last", "int64"), ("every", "int64")]
-        arrays = [(a.name + "_" * (a.name in self.stepped), f"{'boolean' if a.dtype == 'bool' else a.dtype}[::1]") for a in self.args]
+        head += [("table", "int64[::1]")] * bool(self.table)
+        arrays = [
+            (self.parameter(a), f"{'boolean' if a.dtype == 'bool' else a.dtype}[::1]") for a in self.args if a.name not in self.unnamed
+        ]
         numbers = [(short, "int64") for _, short in self.sizes] + [(f"{a.name}_n", "int64") for a in self.args if a.name in self.stepped]
         return (*head, *arrays, *numbers, *((f"{short}_", "int64[::1]") for _, short in self.lengths))
 

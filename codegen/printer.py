@@ -11,10 +11,10 @@ import importlib
 from collections.abc import Iterator
 
 from .expressions import SHORT, VECMATH, combine
-from .loops import Accumulate, Barrier, Call, Comment, For, If, Let, Node, Return, Store
+from .loops import Accumulate, Barrier, Call, Comment, For, Function, If, Let, Node, Return, Store
 from .lower import Kernel
 
-FLAGS = 'nogil=True, error_model="numpy", boundscheck=False, fastmath={"contract"}, cache=True'
+FLAGS = 'nogil=True, error_model="numpy", boundscheck=False, fastmath={"contract"}'
 """Contraction to fused multiply-add is the only liberty taken everywhere; sums that may be reordered say so themselves."""
 MODULES = {
     "vecmath": tuple(VECMATH.values()),
@@ -24,6 +24,7 @@ MODULES = {
     "philox": ("uniform", "normal", "truncated_normal", "shuffle_permutation"),
     "team": ("barrier_wait", "add_reassoc", "step_done"),
     "rows": ("outside", "zero_rows", "copy_rows", "add_rows"),
+    "table": ("array_at",),
     "integer": ("truncdiv", "floordiv", "floormod", "int_power"),
 }
 """Which runtime module has which function (without its dtype's suffix)."""
@@ -42,18 +43,28 @@ def signature(kernel: Kernel) -> str:
 
 def print_source(kernel: Kernel, comments: bool = True) -> str:
     """The module that defines `kernel`."""
-    body = list(_block(kernel.body, "    ", comments))
-    helpers = set(kernel.helpers) | ({"add_reassoc"} if any("add_reassoc(" in line for line in body) else set())
+    body = [line for f in kernel.functions for line in _function(f, comments)]
     names = ", ".join(name for name, _ in kernel.parameters())
+    if comments:
+        body += [f"# {line}" for line in _arguments(kernel)]
+    body += [f'@numba.njit("{signature(kernel)}", {FLAGS}, cache=True)', f"def kernel({names}):"]
+    body += list(_block(kernel.body, "    ", comments)) or ["    return"]
+    helpers = set(kernel.helpers) | ({"add_reassoc"} if any("add_reassoc(" in line for line in body) else set())
     lines = [f"# {escape(kernel.name)}"] if comments else []
     lines += ["import numba", "import numpy as np", *imports(helpers), ""]
-    used = "\n".join(body)
-    lines += [f"{short} = np.{dtype}" for dtype, short in SHORT.items() if f"{short}(" in used]
-    lines += ["", ""]
-    if comments:
-        lines += [f"# {line}" for line in _arguments(kernel)]
-    lines += [f'@numba.njit("{signature(kernel)}", {FLAGS})', f"def kernel({names}):", *(body or ["    return"])]
+    used = "\n".join(line for line in body if not line.lstrip().startswith("#"))
+    lines += [f"{short} = np.{dtype}" for dtype, short in SHORT.items() if f"{short}(" in used or f", {short})" in used]
+    lines += ["", "", *body]
     return "\n".join(lines) + "\n"
+
+
+def _function(f: Function, comments: bool) -> Iterator[str]:
+    """A function that the kernel calls; Numba compiles it for the types of the first call, with the kernel."""
+    yield f"@numba.njit({FLAGS})"
+    yield f"def {f.name}({', '.join(f.parameters)}):"
+    yield from _block(f.body, "    ", comments)
+    yield ""
+    yield ""
 
 
 def imports(helpers: set[str]) -> list[str]:

@@ -3,7 +3,8 @@
 Law of this file: a stage is one walk over the rows of a block (or, in a serial phase, straight-line work), or one call.
 In a walk, statements whose remaining labels have the same extents share a nest; a statement may read the result of
 another in the same nest only where both stand at the same element.  Each statement goes to the earliest nest that its
-operands allow, so the nests are as few as the dependences permit.
+operands allow, so the nests are as few as the dependences permit; but statements that are not related by any array
+share nothing: fifty updates in one loop are fifty streams too many, and fifty equal loops are one function.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ UNROLL = 16
 """Results of a row reduction that live in registers: 9 columns over packed rows 11 us, through memory 100 (20640 rows)."""
 UNROLLED_WORK = 512
 """Flops that unrolling may write out: every line costs Numba 13 ms."""
+
+WALKED = (Map, Slice, Place, Concat)
+"""Statements that are loops, not calls."""
 
 Position = tuple[int, int, int]
 """(phase, stage, group)."""
@@ -107,25 +111,50 @@ def arrange(phase: Phase, table: dict[str, Buffer]) -> Plan:
     """The stages of a phase."""
     stages: list[list[list[Work]] | Statement] = []
     made: dict[str, tuple[int, int, Work]] = {}
+    family = _families([m.statement for m in phase.members], table)
     for member in phase.members:
         s = member.statement
         low = max([(made[n][0], made[n][1]) for n in reads(s) if n in made], default=(0, 0))
-        if not isinstance(s, Map | Slice | Place | Concat):
+        if not isinstance(s, WALKED):
             stages.append(s)
             made[s.out] = (len(stages) - 1, 0, analyse(member, phase, table))
             continue
         work = analyse(member, phase, table)
-        at = _fit(work, low, stages, made)
+        at = _fit(work, low, stages, made, family)
         if at is None:
-            if not stages or not isinstance(stages[-1], list):
+            walks = [k for k, x in enumerate(stages) if k >= low[0] and isinstance(x, list)]
+            if phase.kind == "rows":
+                walks = [k for k in walks if family[stages[k][0][0].statement.out] == family[s.out]]  # type: ignore[index, union-attr]
+            elif walks[-1:] != [len(stages) - 1]:
+                walks = []
+            if not walks:
                 stages.append([])
-            last = stages[-1]
-            assert isinstance(last, list)
-            last.append([])
-            at = len(stages) - 1, len(last) - 1
+                walks = [len(stages) - 1]
+            walk = stages[walks[-1]]
+            assert isinstance(walk, list)
+            walk.append([])
+            at = walks[-1], len(walk) - 1
         stages[at[0]][at[1]].append(work)  # type: ignore[index]
         made[s.out] = (*at, work)
     return Plan(phase, tuple(_stage(x) for x in stages))
+
+
+def _families(statements: list[Statement], table: dict[str, Buffer]) -> dict[str, str]:
+    """For the result of each statement that is walked a name that it has in common with those which touch its arrays."""
+    parent: dict[str, str] = {}
+
+    def find(n: str) -> str:
+        while parent.setdefault(n, n) != n:
+            parent[n] = parent[parent[n]]
+            n = parent[n]
+        return n
+
+    for s in statements:
+        if isinstance(s, WALKED):
+            for n in (s.out, *reads(s)):
+                if table[n].shape:
+                    parent[find(n)] = find(s.out)
+    return {s.out: find(s.out) if any(table[n].shape for n in (s.out, *reads(s))) else "" for s in statements if isinstance(s, WALKED)}
 
 
 def _stage(x: list[list[Work]] | Statement) -> Stage:
@@ -134,19 +163,21 @@ def _stage(x: list[list[Work]] | Statement) -> Stage:
     return Stage(tuple(Group(works[0].loops if works[0].folded != "unrolled" else (), tuple(works)) for works in x))
 
 
-def _kind(w: Work) -> tuple:
+def _kind(w: Work, family: dict[str, str]) -> tuple:
     """What must agree for two statements to share a nest."""
-    return (w.loops, w.folded == "unrolled", isinstance(w.statement, Map))
+    return (w.loops, w.folded == "unrolled", isinstance(w.statement, Map), family[w.statement.out])
 
 
-def _fit(work: Work, low: tuple[int, int], stages: list, made: dict[str, tuple[int, int, Work]]) -> tuple[int, int] | None:
+def _fit(
+    work: Work, low: tuple[int, int], stages: list, made: dict[str, tuple[int, int, Work]], family: dict[str, str]
+) -> tuple[int, int] | None:
     if not isinstance(work.statement, Map):
         return None
     for at in range(low[0], len(stages)):
         if not isinstance(stages[at], list):
             continue
         for g in range(low[1] if at == low[0] else 0, len(stages[at])):
-            if _kind(stages[at][g][0]) == _kind(work) and all(
+            if _kind(stages[at][g][0], family) == _kind(work, family) and all(
                 (made[n][0], made[n][1]) < (at, g) or same_element(made[n][2], work, k)
                 for k, n in enumerate(work.statement.operands)
                 if n in made

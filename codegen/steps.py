@@ -27,7 +27,9 @@ from .memory import Arguments
 from .phases import Hints
 from .runtime.pace import Pace, paced
 from .runtime.pool import CONTROL_SIZE, DEADLINE, DONE, STOP, run_team
+from .share import share
 from .sizes import extents, settle
+from .table import Table
 
 NEVER = np.iinfo(np.int64).max
 
@@ -51,7 +53,7 @@ def compile_loop(loop: Loop, hints: Hints | None = None, *, target: Target = "cp
     arguments = Arguments(frozenset(loop.inputs) - set(loop.stepped))
     record = decide(loop.record, arguments, hints, promote=False) if loop.record else None
     step = decide(loop.step, arguments, hints, promote=False)
-    kernel = lower_loop(loop, step[0], record[0] if record else None, arguments, hints)
+    kernel = share(lower_loop(loop, step[0], record[0] if record else None, arguments, hints))
     built = build(kernel, target)
     made = tuple(
         report.Made(part.program, part.program, notes, part.plans, part.memory, kernel, built.cache, time.perf_counter() - start)
@@ -162,12 +164,14 @@ class Bound:
                 arrays.append(pack(given[a.buffer], a.packed) if a.packed else given[a.buffer].reshape(-1))
         slices = [int(np.prod(given[a.buffer].shape[1:])) for a in kernel.args if a.name in kernel.stepped]
         control = np.zeros(CONTROL_SIZE, np.int64)
-        tail = [*arrays, *(sizes[name] for name, _ in kernel.sizes), *slices, *(lengths[name] for name, _ in kernel.lengths)]
+        table = Table.of(kernel)
+        passed = table.passed(table.filled(arrays), arrays)
+        tail = [*passed, *(sizes[name] for name, _ in kernel.sizes), *slices, *(lengths[name] for name, _ in kernel.lengths)]
         status = next((x for a, x in zip(kernel.args, arrays, strict=True) if a.role == "status"), None)
         entry = self.made.built.entry
         head, alone, team = (0, 1, np.zeros(BARRIER, np.int64)), with_single_blas(entry, kernel), with_single_blas(run_team, kernel)
 
-        def enter(n: int, first: int, last: int, deadline: int = 0) -> int:
+        def enter(n: int, first: int, last: int, deadline: int = 0, held: Sequence[np.ndarray] = arrays) -> int:  # addresses hold nothing
             control[[STOP, DONE, DEADLINE]] = NEVER, first, deadline
             if n == 1:
                 alone(*head, control, first, last, every, *tail)

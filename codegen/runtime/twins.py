@@ -10,12 +10,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-from . import blas, dense, integer, philox, rows, team, tiles, vecmath
+from . import blas, dense, integer, philox, rows, table, team, tiles, vecmath
 
 
 @functools.cache
 def _twins() -> dict[str, Callable]:
-    return vecmath.plain() | team.PLAIN | blas.PLAIN | tiles.PLAIN | dense.PLAIN | philox.PLAIN | integer.PLAIN | rows.PLAIN
+    return vecmath.plain() | team.PLAIN | blas.PLAIN | tiles.PLAIN | dense.PLAIN | philox.PLAIN | integer.PLAIN | rows.PLAIN | table.PLAIN
 
 
 def python_namespace() -> dict[str, Callable]:
