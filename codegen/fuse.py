@@ -245,7 +245,7 @@ def divide_once(program: Program) -> Rewritten:
                 i = replace(i, fn="mul")
             at.append(b.emit(i.fn, args, i.dtype, i.value))
         body = b.finish(at[-1], s.body.dtype)
-        if body == s.body or len(body.operands()) != len(s.operands):
+        if body == s.body or body.operands() != s.body.operands():
             return s
         changes.append(s.out)
         return replace(s, body=body)

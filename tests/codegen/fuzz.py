@@ -93,8 +93,18 @@ def program(seed: int, statements: int = 14) -> tuple[Program, list[np.ndarray],
             return w.reshape(x, s[1], s[0]) if rng.random() < 0.5 else w.reshape(x, s[0] * s[1])
         return w.reshape(x, *s, 1)
 
+    def gather() -> str | None:
+        """Rows of x by where the rows of an array are greatest, and back; from x, s, c alone, as a jump would show rounding."""
+        a = pick(lambda s: len(s) == 2 and value(s[1]) > 0)
+        fits = [n for n in pool if a and w.shape(n)[:1] == w.shape(a)[1:]]
+        if a is None or a[0] not in "xsc" or not fits:
+            return None
+        at = w.reduce("argmax", a, (1,))
+        y = w.gather(str(rng.choice(fits)), at)
+        return w.apply("tanh", w.scatter(w.apply("sin", y), at, w.shape(a)[1])) if rng.random() < 0.5 else y
+
     for _ in range(statements):
-        made = (map_, map_, map_, reduce_, matmul, move)[rng.integers(6)]()
+        made = (map_, map_, map_, reduce_, matmul, move, gather)[rng.integers(7)]()
         if made is not None:
             pool.append(made)
     for s in states:

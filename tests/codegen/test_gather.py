@@ -179,6 +179,27 @@ def test_a_wrong_coordinate_changes_nothing(wrong: int) -> None:
         codegen.compile(program).bind_team(held, 2)(*fed)
 
 
+@pytest.mark.parametrize("m", [30, 3000])
+def test_called_from_compiled_code_and_from_a_file(m: int, tmp_path) -> None:
+    import importlib.util
+
+    made = codegen.compile(factorisation())
+    states, fed = [f32(100, 8), f32(80, 8)], [ids(100, m), ids(80, m, dtype="int64"), f32(m)]
+    wanted = run(made, states, fed, steps=1)
+    spec = importlib.util.spec_from_file_location("saved", made.save_source(tmp_path / "saved.py"))
+    assert spec is not None and spec.loader is not None
+    saved = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(saved)
+    for call in (made.kernel, saved.call):
+        held = [s.copy() for s in states]
+        np.testing.assert_array_equal(call(*fed, *held), wanted[0][0][0])
+        same_bits(([], held), ([], wanted[1]))
+        wrong = [fed[0], np.where(np.arange(m) == 3, 80, fed[1]), fed[2]]
+        with pytest.raises(IndexError, match="'g' test.py:.* an index is out of range"):
+            call(*wrong, *held)
+        same_bits(([], held), ([], wanted[1]))
+
+
 def test_where_a_wrong_coordinate_stands() -> None:
     for shape, at, said in (((3, 4), (1, 2), r"indices\[1, 2\] = 9 "), ((), (), "indices = 9 ")):
         w = Writer()

@@ -217,3 +217,22 @@ def test_fed_indices_are_checked_before_anything_changes() -> None:
         run(tf.gather(x, i), {x: np.zeros((4, 2)), i: [[0, 1], [4, 9]]})
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"indices\[0\] = 3 is not in \[0, 2\)"):
         run(tf.gather(x, [3]), {x: np.zeros((2, 2))})
+
+
+@pytest.mark.parametrize("make", [lambda: tf.train.GradientDescentOptimizer(0.5), lambda: tf.train.AdamOptimizer(0.01)])
+def test_a_loop_of_mini_batches_is_the_same_steps(make) -> None:
+    model, batches = Factors(make()), tf.Minibatch(64, seed=3)
+    n, steps = 500, 20
+    feeds = {model.users: rng.integers(0, 30, n), model.items: rng.integers(0, 20, n), model.ratings: rng.standard_normal(n)}
+    tables = []
+    for looped in (True, False):
+        with tf.Session() as s:
+            s.run(tf.global_variables_initializer())
+            if looped:
+                s.run_loop(model.step, steps, feeds, minibatch=batches)
+            else:
+                for rows in batches.rows(n, steps):
+                    s.run(model.step, {t: np.asarray(x)[rows] for t, x in feeds.items()})
+            tables.append(s.run(model.tables))
+    for a, b in zip(*tables, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
