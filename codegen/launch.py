@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from .gate import Gate
 from .ir import Buffer, Linalg, Program, Statement
@@ -23,6 +24,8 @@ from .runtime.symbols import thread_control
 from .sizes import extents, settle
 from .table import Table
 
+LINE = 64
+"""Bytes of a line of the cache."""
 BARRIER = 16
 """Entries of the barrier's counter, so that nothing else shares its cache line."""
 
@@ -62,7 +65,7 @@ class Launcher:
             plan.threads = nthreads or self.gate(sizes)
             for k, a in enumerate(args):
                 if a.role == "scratch":
-                    arrays[k] = np.empty(a.extent.count(sizes, plan.threads), a.dtype)
+                    arrays[k] = aligned(a.extent.count(sizes, plan.threads), a.dtype)
             plan.args = [*head, *arrays, *(sizes[name] for name, _ in self.kernel.sizes)]
             plan.table = table.filled(arrays)
             plan.outputs = [(position[a.name], a.extent.count(sizes, nthreads), np.dtype(a.dtype)) for a in args if a.role == "output"]
@@ -196,11 +199,19 @@ def check_array(program: Program, name: str, x: np.ndarray) -> None:
         raise ValueError(f"{what} must be a writable C-contiguous {b.dtype} array of rank {len(b.shape)}, not {x.dtype} of rank {x.ndim}")
 
 
+def aligned(count: int, dtype: DTypeLike) -> np.ndarray:
+    """An array on a line of the cache: a vector that lies across two costs two loads."""
+    kind = np.dtype(dtype)
+    space = np.empty(count * kind.itemsize + LINE, np.uint8)
+    start = -space.ctypes.data % LINE
+    return space[start : start + count * kind.itemsize].view(kind)
+
+
 def pack(value: np.ndarray, block: int) -> np.ndarray:
     """[rows, columns] as [block, column, row in block], flat; the last block is filled with zeros."""
     flat = value.reshape(len(value), -1)
     blocks = -(-len(flat) // block)
-    packed = np.empty((blocks, flat.shape[1], block), value.dtype)
+    packed = aligned(blocks * flat.shape[1] * block, value.dtype).reshape(blocks, flat.shape[1], block)
     whole = len(flat) // block
     packed[:whole] = flat[: whole * block].reshape(whole, block, flat.shape[1]).transpose(0, 2, 1)
     if whole < blocks:

@@ -25,7 +25,10 @@ FLAT_BLOCK = 4096
 FOLD_BLOCK = 512
 """Elements of a block when arrays are walked row by row; flat, without and with a sum."""
 LEAST, MOST, CACHE = 64, 512, 24 * 1024
-"""Rows of a packed block: as many as keep what a block reads in half of L1, for its sums are read twice."""
+"""Rows of a packed block: enough to make little of the sums at its end; by columns, where a block is read again for its
+sums, as many as keep what it reads in L1."""
+VECTOR, FEW = 16, 64
+"""Rows of a block are a multiple of VECTOR; up to FEW blocks are of one size and even in number, so that a team is busy."""
 UNROLLED = 16
 """Columns that are unrolled: more of them leave registers."""
 PACKED = 512
@@ -53,8 +56,7 @@ def lay_out(program: Program, plans: tuple[Plan, ...], hints: Hints, fixed: froz
             break
         packed -= fails
     walks = [w if any(k in readers[n] for n in packed) else "rows" for k, w in enumerate(walks)]
-    sizes = [_block(plan, table, hints) for plan, w in zip(plans, walks, strict=True) if w != "rows"]
-    block = min(sizes, default=0)
+    block = min((_block(plan, w, table, hints) for plan, w in zip(plans, walks, strict=True) if w != "rows"), default=0)
     done = tuple(
         replace(plan, walk=w, block=block if w != "rows" else _plain_block(plan, hints)) for plan, w in zip(plans, walks, strict=True)
     )
@@ -104,8 +106,18 @@ def _walk(plan: Plan, table: dict[str, Buffer], packed: set[str], whole: set[str
     return "columns"
 
 
-def _block(plan: Plan, table: dict[str, Buffer], hints: Hints) -> int:
+def _block(plan: Plan, walk: Walk, table: dict[str, Buffer], hints: Hints) -> int:
     """Rows of a packed block of this phase."""
+    rows = estimate(plan.phase.rows, hints)
+    block = MOST if walk == "lanes" else _cached(plan, table, hints)
+    if rows > FEW * block:
+        return block
+    parts = 2 * max(1, round(rows / (2 * block)))
+    return max(LEAST, -(-rows // (parts * VECTOR)) * VECTOR)
+
+
+def _cached(plan: Plan, table: dict[str, Buffer], hints: Hints) -> int:
+    """The rows that the cache holds."""
     names = {n: w for w in plan.works() for n in (w.statement.out, *reads(w.statement)) if table[n].shape and _rowwise(n, w)}
     row = sum(4 * estimate(table[n].shape[1:], hints) for n in names)
     block = MOST

@@ -15,7 +15,7 @@ from typing import Literal
 
 from .ir import Buffer, Concat, Linalg, Map, MatMul, Place, Program, Random, Reshape, Size, Slice, Statement, Walk, reads
 
-SERIAL = 2048
+SERIAL = 512
 """Points of an iteration space up to which one thread does it: 2 us of work, against 0.1 for a barrier and the imbalance."""
 UNKNOWN = 4096
 """What a size that is known only at launch is taken for."""

@@ -21,7 +21,7 @@ from .fuse import copying
 from .gate import Gate
 from .hoist import Hoisted, hoist
 from .ir import Loop, Map
-from .launch import BARRIER, check_array, constant, failed, pack, with_single_blas
+from .launch import BARRIER, aligned, check_array, constant, failed, pack, with_single_blas
 from .lower import Kernel, lower_loop
 from .memory import Arguments
 from .phases import Hints
@@ -157,7 +157,7 @@ class Bound:
             if a.name in self.fixed:
                 arrays.append(self.fixed[a.name])
             elif a.role == "scratch":
-                arrays.append(np.empty(a.extent.count(sizes, most), a.dtype))
+                arrays.append(aligned(a.extent.count(sizes, most), a.dtype))
             elif a.role == "history":
                 arrays.append(_history(loop, int(a.buffer), history, sizes))
             else:
