@@ -7,7 +7,6 @@ import time
 import numpy as np
 import pytest
 
-import symgraph
 from profiling import growth, page
 from profiling.loops import suite
 from profiling.timing import DifferentAnswers, Side, compare, seconds, table, timings
@@ -74,8 +73,6 @@ def test_everybody_trains_to_the_same_parameters(name: str) -> None:
     workload = suite.WORKLOADS[name]
     problem = workload.problem(**workload.tiny)
     sides = [side for side in suite.names(workload) if side not in SLOW]
-    if name == "factors" and not hasattr(symgraph, "gather"):
-        sides.remove(suite.OURS)
     figures = suite.race(workload, problem, sides, rounds=1, least=0.0, pause=0.0)
     assert [row["side"] for row in figures["sides"]] == sides
     parameters = problem.fresh()

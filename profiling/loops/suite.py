@@ -96,7 +96,9 @@ def _reached(target: Target, timings: Sequence[Timing]) -> dict[str, Any] | None
 
 
 def run(only: Iterable[str] = (), *, quick: bool = False, full: bool = False) -> list[dict[str, Any]]:
-    """All workloads, or those named, each in its own process.  `quick` takes tiny sizes, to see that everything runs."""
+    """All workloads, or those named, each in its own process; standard error is told how far it is.
+
+    `quick` takes tiny sizes, to see that everything runs; `full` adds what each library costs to start."""
     found = []
     for name in only or WORKLOADS:
         print(f"{name} ...", file=sys.stderr, flush=True)
@@ -108,6 +110,7 @@ def run(only: Iterable[str] = (), *, quick: bool = False, full: bool = False) ->
             if row["side"] in IMPORTS:
                 row |= _starting(name, row["side"], quick)
         found.append(figures)
+        print(text([figures]), file=sys.stderr, flush=True)
     return found
 
 
