@@ -28,8 +28,9 @@ def leaf(name: str, *shape: object) -> Node:
 
 def evaluate(nodes: Sequence[Node], values: Mapping[Node, np.ndarray]) -> list[np.ndarray]:
     """The nodes' values in the interpreter."""
-    frozen = freeze._Emitter({}, "test").run(list(nodes), {}, [], list(values))
-    return list(codegen.interpret(frozen.program).bind([])(*(values[n] for n in frozen.feeds)))
+    emitter = freeze._Emitter({})
+    (program,) = emitter.run([freeze._Work("test", {}, nodes, {}, ())], list(values))
+    return list(codegen.interpret(program).bind([])(*(values[n] for n in emitter.feeds)))
 
 
 def points(nodes: Sequence[Node], seed: int = 0, **sizes: int) -> dict[Node, np.ndarray]:
