@@ -12,6 +12,7 @@ verified and run by the interpreter on its own.  `PASSES` is the whole list, in 
     divide_once        a division by a size becomes a product with its reciprocal
     scatter_onto       a state plus scattered rows becomes the state with rows added to it; what that scales is inlined again
     products_onto      a state plus a multiple of a product becomes a product that is added to the state
+    keep_scalars       numbers that are updated are read through copies
     drop_dead          statements that nothing needs
 """
 
@@ -390,6 +391,22 @@ def scatter_onto(program: Program) -> Rewritten:
     return inline_maps(_with(program, statements, tuple(buffers)))[0] if changes else program, changes
 
 
+def keep_scalars(program: Program) -> Rewritten:
+    """A number that is updated is read through a copy, made before anything else, where whole arrays read it.
+
+    It can then change at once, in its place, and nobody has to wait until all have read it."""
+    table = program.table()
+    changed = {target for target, _ in program.updates if table[target].shape == ()}
+    wide = {n for s in program.statements if table[s.out].shape for n in reads(s)} & changed
+    if not wide:
+        return program, []
+    names = {n: f"{n}.old" for n in table if n in wide}
+    copies: list[Statement] = [Map(new, (n,), ((),), (), copying(table[n].dtype)) for n, new in names.items()]
+    statements = [replace(s, operands=tuple(names.get(n, n) for n in s.operands)) if isinstance(s, Map) else s for s in program.statements]
+    buffers = tuple(replace(table[n], name=new, role="temp") for n, new in names.items())
+    return _with(program, [*copies, *statements], buffers), list(names)
+
+
 def products_onto(program: Program) -> Rewritten:
     """W <- W - c A B with the product used once becomes a product that is added to W: one call, and no array for A B.
 
@@ -511,5 +528,6 @@ PASSES = (
     divide_once,
     scatter_onto,
     products_onto,
+    keep_scalars,
     drop_dead,
 )
