@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property
+from typing import get_args
 
 from .expressions import SHORT
 from .loops import Accumulate, Barrier, Call, Comment, For, Function, If, Let, Node, Return
@@ -24,8 +25,10 @@ OCCURRENCES = 3
 """Places from which on a nest is worth a function."""
 LONGEST = 8
 """Statements of a run."""
-HOT = 2048
-"""Points of a nest below which it is not called from inside of another loop."""
+HOT, WARM = 2048, 32
+"""Points of a nest below which it is not called from inside of another loop: the first while the source stays short."""
+SHORT_SOURCE = 250
+"""Lines past which compiling, 13 ms for each, costs more than calls from inside of loops."""
 UNKNOWN = 64
 """What an extent that is no number is taken for."""
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
@@ -34,8 +37,19 @@ _SLICE = re.compile(r"(\w+)\[([^\[\]:]*):\]")
 
 def share(kernel: Kernel) -> Kernel:
     """The kernel with its repeated nests as functions; the same kernel where nothing is repeated."""
+    shared = _share(kernel, HOT)
+    return shared if _lines(shared) <= SHORT_SOURCE else _share(kernel, WARM)
+
+
+def _lines(kernel: Kernel) -> int:
+    bodies = (kernel.body, *(f.body for f in kernel.functions))
+    return sum(not isinstance(n, Comment) for body in bodies for node in body for n in _inside(node))
+
+
+def _share(kernel: Kernel, least: int) -> Kernel:
+    """The same, where a nest inside of a loop has at least so many points."""
     scope = _Scope(kernel)
-    chosen = _choose(scope, OCCURRENCES)
+    chosen = _choose(scope, least)
     if not chosen:
         return kernel
     sites: dict[tuple[int, int], tuple[_Run, Function]] = {}
@@ -58,13 +72,10 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(_NAME.findall(text))
 
 
-def _texts(node: Node) -> Iterator[str]:
-    """The texts of one node, without those inside its body."""
-    if not isinstance(node, Comment | Barrier):
-        for f in fields(node):
-            value = getattr(node, f.name)
-            if isinstance(value, str):
-                yield value
+_PARTS = {
+    kind: () if kind in (Comment, Barrier) else tuple(f.name for f in fields(kind) if f.name != "body") for kind in get_args(Node)
+}
+"""The fields of each kind of node that are texts."""
 
 
 def _inside(node: Node) -> Iterator[Node]:
@@ -76,8 +87,8 @@ def _inside(node: Node) -> Iterator[Node]:
 def _names(node: Node) -> Iterator[str]:
     """Every word of a subtree, in the order of the text."""
     for n in _inside(node):
-        for text in _texts(n):
-            yield from _words(text)
+        for part in _PARTS[type(n)]:
+            yield from _words(getattr(n, part))
 
 
 def _bound(node: Node) -> Iterator[str]:
@@ -91,19 +102,20 @@ def _bound(node: Node) -> Iterator[str]:
 
 
 def _renamed(node: Node, names: dict[str, str]) -> Node:
-    def text(old: str) -> str:
-        return _NAME.sub(lambda m: names.get(m[0], m[0]), old)
-
-    new: dict = {f.name: text(value) for f in fields(node) if isinstance(value := getattr(node, f.name), str)}
+    kind = type(node)
+    new: dict = {part: _NAME.sub(lambda m: names.get(m[0], m[0]), getattr(node, part)) for part in _PARTS[kind]}
     if hasattr(node, "body"):
         new["body"] = tuple(_renamed(child, names) for child in node.body if not isinstance(child, Comment))
-    return replace(node, **new)
+    return kind(**new) if new else node
 
 
 class _Scope:
     """What the names of a kernel mean, and its bodies by number: 0 is the kernel's own."""
 
     def __init__(self, kernel: Kernel) -> None:
+        self.known: dict[int, tuple[str, ...]] = {}
+        self.given: dict[int, tuple[str, ...]] = {}
+        self.kernel = kernel
         self.arrays = {kernel.parameter(a): a.dtype for a in kernel.args}
         self.bodies: list[tuple[Node, ...]] = [kernel.body]
         self.inner: dict[tuple[int, int], int] = {}
@@ -126,6 +138,20 @@ class _Scope:
                 if steady and (m[1] in self.arrays or m[1] in self.slices):
                     self.slices[n.name] = n
 
+    def names(self, node: Node) -> tuple[str, ...]:
+        """`_names` of a node of the kernel, found once."""
+        found = self.known.get(id(node))
+        if found is None:
+            found = self.known[id(node)] = tuple(_names(node))
+        return found
+
+    def binds(self, node: Node) -> tuple[str, ...]:
+        """`_bound`, found once."""
+        found = self.given.get(id(node))
+        if found is None:
+            found = self.given[id(node)] = tuple(_bound(node))
+        return found
+
     def stands_aside(self, node: Node) -> bool:
         """Does a node only name something that can be named again elsewhere, or say something?"""
         return isinstance(node, Comment) or isinstance(node, Let) and node.name in self.slices
@@ -133,7 +159,7 @@ class _Scope:
 
 def _outermost(loop: For) -> bool:
     """The walk of a team over blocks, or over steps."""
-    return loop.extent.endswith(", nthreads") or loop.extent == "first, last"
+    return loop.extent.endswith(", nthreads") or loop.extent.startswith(("first, last", "begin, end")) or loop.extent == "1"
 
 
 # ---------------------------------------------------------------- runs
@@ -157,7 +183,7 @@ class _Run:
     def own(self) -> frozenset[str]:
         """What it binds."""
         loops = (n.var for node in self.nodes for n in _inside(node) if isinstance(n, For))
-        return frozenset([*(name for node in self.nodes for name in _bound(node)), *loops])
+        return frozenset([*(name for node in self.nodes for name in self.scope.binds(node)), *loops])
 
     @cached_property
     def lets(self) -> tuple[Let, ...]:
@@ -171,7 +197,7 @@ class _Run:
                 found[word] = let
 
         for node in self.nodes:
-            for word in _names(node):
+            for word in self.scope.names(node):
                 need(word)
         return tuple(found.values())
 
@@ -179,7 +205,7 @@ class _Run:
     def free(self) -> tuple[str, ...]:
         """Variables that it takes from outside, in the order in which they occur."""
         made = self.own | {let.name for let in self.lets}
-        words = (w for node in (*self.lets, *self.nodes) for w in _names(node))
+        words = (w for node in (*self.lets, *self.nodes) for w in self.scope.names(node))
         return tuple(dict.fromkeys(w for w in words if w in self.scope.variables and w not in made))
 
     @property
@@ -196,7 +222,7 @@ class _Run:
         count: Counter[str] = Counter()
         names: dict[str, str] = {}
         for node in (*self.lets, *self.nodes):
-            for word in _names(node):
+            for word in self.scope.names(node):
                 if word in self.scope.variables and word not in names:
                     stem = word.rstrip("0123456789_")
                     names[word] = f"{stem}_{count[stem]}"
@@ -217,14 +243,14 @@ class _Run:
         """May it stand elsewhere?  Nobody else may read what it binds or bind what it takes from slices."""
         if not self.arrays or any(word in self.own for let in self.lets for word in _words(let.value)):
             return False
-        inside = Counter(word for node in self.nodes for word in _names(node))
-        bound = {n for node in self.nodes for n in _bound(node)}
+        inside = Counter(word for node in self.nodes for word in self.scope.names(node))
+        bound = {n for node in self.nodes for n in self.scope.binds(node)}
         return all(self.scope.uses[name] == inside[name] for name in bound)
 
 
-def _worth_calling(node: Node, hot: bool) -> bool:
+def _worth_calling(node: Node, least: int) -> bool:
     """Is there so much work in a node that a call costs nothing beside it?"""
-    return _points(node) >= HOT if hot else any(isinstance(n, For | Call) for n in _inside(node))
+    return _points(node) >= least if least else any(isinstance(n, For | Call) for n in _inside(node))
 
 
 def _points(node: Node) -> int:
@@ -246,7 +272,7 @@ def _choose(scope: _Scope, least: int) -> list[list[_Run]]:
     chosen: list[list[_Run]] = []
     for runs in sorted((_apart(runs, taken) for runs in groups.values()), key=lambda runs: -(len(runs) - 1) * runs[0].lines):
         apart = _apart(runs, taken)
-        if len(apart) >= least and apart[0].lines + len(apart[0].lets) > 1:
+        if len(apart) >= OCCURRENCES and apart[0].lines + len(apart[0].lets) > 1:
             chosen.append(apart)
             for run in apart:
                 taken |= _whole(scope, run)
@@ -285,32 +311,28 @@ def _whole(scope: _Scope, run: _Run) -> set[tuple[int, int]]:
 
 def _repeated(scope: _Scope, least: int) -> Iterator[_Run]:
     """Runs that look alike in enough places, and are no repetition of something shorter."""
-    shapes: dict[tuple, int] = {}
+    shapes: dict[Node, int] = {}
     anonymous = dict.fromkeys(scope.variables, "_")
-    rows: list[tuple[int, list[int], list[int]]] = []
+    rows: list[tuple[int, list[tuple[int, int, bool]]]] = []  # body; place, looks, worth of each statement that can move
     for number, body in enumerate(scope.bodies):
-        at = [k for k, node in enumerate(body) if not scope.stands_aside(node)]
-        rows.append((number, at, [shapes.setdefault((_renamed(body[k], anonymous),), len(shapes)) for k in at]))
-    fixed = {
-        (number, k)
-        for number, at, _ in rows
-        for k in at
-        if any(isinstance(n, Return | Barrier) for n in _inside(scope.bodies[number][k]))
-    }
+        row: list[tuple[int, int, bool]] = []
+        rows.append((number, row))
+        for k, node in enumerate(body):
+            if any(isinstance(n, Return | Barrier) for n in _inside(node)):
+                rows.append((number, row := []))
+            elif not scope.stands_aside(node):
+                looks = shapes.setdefault(_renamed(node, anonymous), len(shapes))
+                row.append((k, looks, _worth_calling(node, least * scope.hot[number])))
     for length in range(1, LONGEST + 1):
-        found: dict[tuple[int, ...], list[tuple[int, tuple[int, ...]]]] = {}
-        for number, at, forms in rows:
-            for k in range(len(at) - length + 1):
-                look = tuple(forms[k : k + length])
-                if not _periodic(look):
-                    found.setdefault(look, []).append((number, tuple(at[k : k + length])))
-        for places in found.values():
-            if len(places) < least:
-                continue
-            for number, at_ in places:
-                nodes = [scope.bodies[number][k] for k in at_]
-                if not any((number, k) in fixed for k in at_) and any(_worth_calling(n, scope.hot[number]) for n in nodes):
-                    yield _Run(scope, number, at_)
+        found: dict[tuple[int, ...], list[_Run]] = {}
+        for number, row in rows:
+            for first in range(len(row) - length + 1):
+                places, looks_, worth = zip(*row[first : first + length], strict=True)
+                if any(worth) and not _periodic(looks_):
+                    found.setdefault(looks_, []).append(_Run(scope, number, places))
+        for runs in found.values():
+            if len(runs) >= OCCURRENCES:
+                yield from runs
 
 
 def _periodic(look: tuple[int, ...]) -> bool:
