@@ -9,17 +9,19 @@ share nothing: fifty updates in one loop are fifty streams too many, and fifty e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal
 
 from .ir import Buffer, Concat, Map, MatMul, Place, Size, Slice, Statement, reads
-from .phases import Member, Phase
+from .phases import Member, Phase, estimate
 
 UNROLL = 16
 """Results of a row reduction that live in registers: 9 columns over packed rows 11 us, through memory 100 (20640 rows)."""
 UNROLLED_WORK = 512
 """Flops that unrolling may write out: every line costs Numba 13 ms."""
+UNROLLED = 64
+"""Results that live in registers in one phase, all together: there are no more registers than that."""
 
 WALKED = (Map, Slice, Place, Concat)
 """Statements that are loops, not calls."""
@@ -112,14 +114,18 @@ def arrange(phase: Phase, table: dict[str, Buffer]) -> Plan:
     stages: list[list[list[Work]] | Statement] = []
     made: dict[str, tuple[int, int, Work]] = {}
     family = _families([m.statement for m in phase.members], table)
+    works = {m.statement.out: analyse(m, phase, table) for m in phase.members}
+    unrolled = [w for w in works.values() if w.folded == "unrolled"]
+    if sum(estimate(table[w.statement.out].shape, {}) for w in unrolled) > UNROLLED:
+        works |= {w.statement.out: replace(w, folded="memory") for w in unrolled}
     for member in phase.members:
         s = member.statement
         low = max([(made[n][0], made[n][1]) for n in reads(s) if n in made], default=(0, 0))
         if not isinstance(s, WALKED):
             stages.append(s)
-            made[s.out] = (len(stages) - 1, 0, analyse(member, phase, table))
+            made[s.out] = (len(stages) - 1, 0, works[s.out])
             continue
-        work = analyse(member, phase, table)
+        work = works[s.out]
         at = _fit(work, low, stages, made, family)
         if at is None:
             walks = [k for k, x in enumerate(stages) if k >= low[0] and isinstance(x, list)]
