@@ -110,6 +110,10 @@ def test_the_table_says_where_we_lose() -> None:
     assert "they disagree" in failed
 
 
+def test_a_step_is_what_one_more_step_takes() -> None:
+    assert growth.per_step(lambda steps: time.sleep(0.03 + 0.004 * steps), 0.001) == pytest.approx(0.004, rel=0.5)
+
+
 def test_exponents() -> None:
     assert growth.exponent([1, 2, 4], [3.0, 12.0, 48.0]) == pytest.approx(2)
     assert growth.exponent([1], [3.0]) is None
