@@ -439,12 +439,13 @@ def _emit_product(b: Builder, e: sp.Mul, memo: dict[sp.Basic, int], dtype: str) 
     over = [memo[f] for f in num]
     under = [memo[f] for f in den if b.code[memo[f]].dtype[0] == "f"]
     counts = [memo[f] for f in den if b.code[memo[f]].dtype[0] != "f"]
-    while over or under:  # in turn, so that what is between stays near the size of the result
-        if over:
-            product = over[0] if product is None else b.apply("mul", product, over[0])
-        if under:
-            product = b.apply("div", b.literal(1, _literal_dtype(sp.S.One, dtype)) if product is None else product, under[0])
-        over, under = over[1:], under[1:]
+    for k in range(max(len(over), len(under))):  # quotients, so that what is between stays near the size of the result
+        if k >= len(over):
+            one = b.literal(1, _literal_dtype(sp.S.One, dtype))
+            product = b.apply("div", one if product is None else product, under[k])
+        else:
+            factor = b.apply("div", over[k], under[k]) if k < len(under) else over[k]
+            product = factor if product is None else b.apply("mul", product, factor)
     assert product is not None
     if counts:  # sizes and counts: x / m is real division
         bottom = counts[0]

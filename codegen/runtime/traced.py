@@ -26,6 +26,7 @@ KINDS: dict[type, ir.Type] = {
     np.int64: ir.IntType(64),
 }
 CONTRACT = ("contract",)
+_WHOLE = {np.float32: np.int32, np.float64: np.int64}
 
 
 def _arithmetic(real: str, whole: str = "", turned: bool = False) -> Callable:
@@ -107,12 +108,27 @@ def select(condition: Any, x: Any, y: Any) -> Any:
     return condition.of(condition.builder.select(condition.raw, condition.lift(x), condition.lift(y)))
 
 
-def clamp(x: Any, low: Any = None, high: Any = None) -> Any:
-    """x brought to between low and high; nan stays nan.  (As selects LLVM makes four instructions of two.)"""
-    for bound, traced, plain in ((low, "maximum", np.maximum), (high, "minimum", np.minimum)):
-        if bound is not None:
-            x = x.llvm(traced, bound) if isinstance(x, Value) else plain(x, bound)
-    return x
+def below(x: Any, y: Any) -> Any:
+    """x < y for whole numbers read without their sign."""
+    if not isinstance(x, Value):
+        unsigned = f"u{x.itemsize}"
+        return x.view(unsigned) < y.view(unsigned)
+    return x.of(x.builder.icmp_unsigned("<", x.raw, x.lift(y)))
+
+
+def least(x: Any, high: Any) -> Any:
+    """The lesser of x and high > 0; nan becomes high if its sign is +.
+
+    As whole numbers of the same bits: positive floats are in order, negative ones in reverse, and above all positive
+    ones when they are read without sign.  (`clamp` costs exp 1 cycle of 15, minimum and maximum of floats cost it 4.)"""
+    i, most = x.view(_WHOLE[type(high)]), high.view(_WHOLE[type(high)])
+    return select(i < most, i, most).view(type(high))
+
+
+def clamp(x: Any, low: Any, high: Any) -> Any:
+    """x brought to between low < 0 and high > 0; nan becomes one of them."""
+    i, bound = least(x, high).view(_WHOLE[type(low)]), low.view(_WHOLE[type(low)])
+    return select(below(i, bound), i, bound).view(type(low))
 
 
 def fma(x: Any, y: Any, z: Any) -> Any:
