@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sympy
 
 from symgraph import codegen
-from symgraph.codegen import fuse, ir, printer
+from symgraph.codegen import fuse, ir, printer, scalar
 from symgraph.codegen.expressions import literal
 from symgraph.codegen.ir import Buffer, Map, MatMul, Program, ProgramError, Random, Reshape, verify
 from tests.codegen import fuzz, programs
@@ -80,6 +81,13 @@ def test_literals_read_back_equal() -> None:
         for v in (0.1, -0.0, 1e-45, 3.4e38, np.inf, -np.inf, 1 / 3):
             value = float(kind(v))
             assert repr(eval(literal(value, dtype), {"np": np, short: kind})) == repr(kind(value))
+
+
+@pytest.mark.parametrize("exponent", ["2", "3", "-1", "1/2", "3/2", "-1/2", "-5/2", "16"])
+def test_small_powers_are_products_and_roots(exponent: str) -> None:
+    x = sympy.Symbol("x", real=True)
+    body = scalar.lower(x ** sympy.Rational(exponent), {x: ("operand", "float32", 0)}, "float32")
+    assert {i.fn for i in body.code} <= {"operand", "literal", "mul", "div", "sqrt"}
 
 
 def test_single_use_producers_are_inlined() -> None:

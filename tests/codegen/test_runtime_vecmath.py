@@ -162,3 +162,22 @@ def test_plain_python_agrees(function):
     assert all(isinstance(v, real) for v in values)
     # compiled code fuses multiply-adds, plain Python rounds twice
     np.testing.assert_allclose(run(loop, *x), np.array(values), rtol=4 * np.finfo(real).eps, atol=2 * np.finfo(real).smallest_subnormal)
+
+
+def test_erf_and_its_derivative_share_one_exponential():
+    erf, exp = vecmath.erf_f32, vecmath.exp_f32
+    jit = numba.njit("void(float32[::1], float32[::1])", error_model="numpy", fastmath={"contract"})
+
+    @jit
+    def alone(x, y):
+        for i in range(x.size):
+            y[i] = erf(x[i])
+
+    @jit
+    def both(x, y):
+        for i in range(x.size):
+            y[i] = erf(x[i]) + exp(-(x[i] * x[i]))
+
+    texts = [text for loop in (alone, both) for text in loop.inspect_llvm().values()]
+    first, second = (re.findall(r"= ashr (<\d+ x i32>|i32)", text) for text in texts)  # one in each exponential
+    assert first == second != []
