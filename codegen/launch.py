@@ -63,6 +63,7 @@ class Launcher:
             sizes = settle(p, {**dict(zip(p.inputs, shapes, strict=True)), **{n: x.shape for n, x in held.items()}})
             arrays: list = [fixed.get(a.name) for a in args]
             plan.threads = nthreads or self.gate(sizes)
+            plan.enter = alone if plan.threads == 1 else together
             for k, a in enumerate(args):
                 if a.role == "scratch":
                     arrays[k] = aligned(a.extent.count(sizes, plan.threads), a.dtype)
@@ -73,10 +74,8 @@ class Launcher:
             plan.early = [(k, extents(rules[k].shape, sizes)) for k in early]
             plan.key, plan.sizes = shapes, sizes
 
-        def enter(*everything: object) -> None:
-            if plan.threads == 1:
-                alone(*everything)
-            elif nthreads:
+        def together(*everything: object) -> None:
+            if nthreads:
                 team(nthreads, entry, *everything[first:])
             else:
                 with borrow(plan.threads) as n:
@@ -91,13 +90,13 @@ class Launcher:
                 everything[k] = given[n].reshape(-1)
             for k, n, dtype in plan.outputs:
                 everything[k] = np.empty(n, dtype)
-            before = {k: self._source(rules[k], held, given).reshape(shape).copy()[()] for k, shape in plan.early}
+            before = {k: self._source(rules[k], held, given).reshape(shape).copy()[()] for k, shape in plan.early} if early else {}
             if table.entries:
                 arrays = everything[first:last]
                 table.fill(plan.table, arrays, table.moving)
-                enter(*head, *table.passed(plan.table, arrays), *everything[last:])
+                plan.enter(*head, *table.passed(plan.table, arrays), *everything[last:])
             else:
-                enter(*everything)
+                plan.enter(*everything)
             if status is not None and status.any():
                 raise failed(status, self.failing, p.table(), plan.sizes)
             return tuple([before[k] if read is None else read(everything) for k, read in enumerate(plan.results)])
@@ -111,7 +110,7 @@ class Launcher:
         slots = [(ready[position[r.arg]], r.slot) for r in rules]
         passed = [*head, *table.passed(plan.table, ready[first:last]), *ready[last:]]
 
-        go = alone if plan.threads == 1 else enter
+        go = plan.enter
 
         def run_fixed() -> tuple:
             go(*passed)
@@ -185,6 +184,7 @@ class _Plan:
     sizes: Mapping[str, int] = field(default_factory=dict)
     args: list = field(default_factory=list)
     threads: int = 1
+    enter: Callable[..., None] = lambda *_: None
     table: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     outputs: list[tuple[int, int, np.dtype]] = field(default_factory=list)
     results: list[Callable[[list], object] | None] = field(default_factory=list)

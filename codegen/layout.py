@@ -24,7 +24,7 @@ ROW_BLOCK = 256
 FLAT_BLOCK = 4096
 FOLD_BLOCK = 512
 """Elements of a block when arrays are walked row by row; flat, without and with a sum."""
-LEAST, MOST, CACHE = 64, 512, 24 * 1024
+LEAST, MOST, CACHE = 64, 2048, 24 * 1024
 """Rows of a packed block: enough to make little of the sums at its end; by columns, where a block is read again for its
 sums, as many as keep what it reads in L1."""
 VECTOR, FEW = 16, 64

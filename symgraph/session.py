@@ -21,7 +21,7 @@ from .host import on_host, read_by_host
 from .loop import Loop, recorded
 from .loop_plan import FEW, CompiledLoop
 from .minibatch import Minibatch, whole
-from .plan import Family, State, feed_array
+from .plan import Family, State, feeder
 
 
 class Session:
@@ -73,8 +73,10 @@ class Session:
         single = isinstance(fetches, Tensor) and not strings
         nothing = isinstance(fetches, Operation)
 
+        feeders = [feeder(t) for t in fed]
+
         def call(values: Any) -> Any:
-            arrays = [feed_array(t, v) for t, v in zip(fed, values, strict=True)] if fed else []
+            arrays = [feed(v) for feed, v in zip(feeders, values)] if feeders else []
             out = family.run(arrays)
             if nothing:
                 return None
