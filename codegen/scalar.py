@@ -341,6 +341,8 @@ def _parts(e: sp.Basic) -> list[sp.Basic]:
         return [t for _, t in _terms(e)]
     if isinstance(e, cast_):
         return [e.args[0]]  # the other one names a dtype
+    if isinstance(e, computed_as):
+        return [e.args[1]]
     return list(e.args)
 
 
@@ -413,6 +415,8 @@ def _emit(b: Builder, e: sp.Basic, memo: dict[sp.Basic, int], leaves: Mapping[sp
     name = _RENAMED.get(name, name)
     if name == "stopped":
         return memo[e.args[0]]
+    if name == "computed_as":
+        return memo[e.args[1]]
     if name == "cast_":
         return b.cast(memo[e.args[0]], str(e.args[1]))
     if name not in FUNCTIONS:
@@ -483,3 +487,5 @@ cast_ = _function("cast_", lambda x, d: (sp.S.One, sp.S.Zero))
 """cast_(x, Symbol('float32')): x converted; its derivative is 1 between floats (integers have no gradient)."""
 stopped = _function("stopped", _flat1)
 """stopped(x) is x with no derivative (stop_gradient)."""
+computed_as = _function("computed_as", lambda f, g: (sp.S.One, sp.S.Zero))
+"""computed_as(f, g) is f in formulas and derivatives, and g in code: the same number, rounded better."""

@@ -312,10 +312,10 @@ class Writer:
 
     def _function(self, e: sp.Basic, ops: Sequence[Written], scalars: frozenset[int]) -> Written:
         name = type(e).__name__.rstrip("_")
-        args = [self._body(a, ops, scalars) for a in (e.args[:1] if name == "cast" else e.args)]
+        args = [self._body(a, ops, scalars) for a in (e.args[:1] if name in ("cast", "computed_as") else e.args)]
         if name == "cast" and self._alters(e):
             return self.n.call(str(e.args[1]), args[0][0]), ATOM
-        if name in ("stopped", "cast"):
+        if name in ("stopped", "cast", "computed_as"):
             return args[0]
         if name in self.n.infix:
             return f"{self._in(args[0], SUM)} {self.n.infix[name]} {self._in(args[1], SUM)}", LOOSE

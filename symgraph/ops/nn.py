@@ -1,7 +1,7 @@
 """Softmax and the cross-entropies, as plain compositions of element-wise functions and reductions.
 
 Law of this file: nothing here has a gradient rule.  The greatest logit is subtracted before exp and taken as a constant,
-which changes neither value nor derivative.
+which changes neither value nor derivative.  Logits and labels have one shape, as in TF: nothing is repeated.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..codegen import scalar as fn
 from ..dtypes import int64
 from ..graph import Tensor, builder, convert
 from ..node import Node
-from ..shapes import ShapeError, brackets
+from ..shapes import ShapeError, brackets, compatible, merge
 from .core import FLOATS, INDICES, need, pair, recording
 from .math import stop_gradient
 
@@ -65,25 +65,38 @@ softmax = _activation("Softmax", "exp(x) / sum(exp(x))")
 log_softmax = _activation("LogSoftmax", "x - log(sum(exp(x)))")
 
 
+def _alike(body: sp.Expr, logits: Node, labels: Node) -> Node:
+    """body(logits, labels), two operands of one shape: labels that would have to be repeated are a mistake."""
+    if logits.rank != labels.rank or not all(map(compatible, logits.shape, labels.shape)):
+        raise ShapeError(f"logits and labels must have the same shape: {brackets(logits.shape)} vs. {brackets(labels.shape)}")
+    own = tuple(range(logits.rank))
+    return build.generic(body, (logits, labels), (own, own), tuple(map(merge, logits.shape, labels.shape)), logits.rank, None, logits.dtype)
+
+
+def _classes(logits: Node) -> int:
+    """The axis of the classes, the last; there must be one class or more."""
+    if logits.rank < 1 or logits.shape[-1] == 0:
+        raise ShapeError(f"Must have at least one class, but got logits shape {brackets(logits.shape)}")
+    return logits.rank - 1
+
+
 def _cross_entropy(z: Node, at_label: Node, total: Node | None) -> Node:
     """log(sum(exp(z))) less the logit at the label, by rows.
 
-    `total` is the sum of a row's labels: what it differs from 1 counts in the value, and as in TF not in the gradient."""
-    lse = build.elementwise(sp.log(x0), _sum(build.elementwise(sp.exp(x0), z), z.rank - 1))
-    lse = build.reduce("sum", lse, (z.rank - 1,))
+    `total` is the sum of a row's labels: what it differs from 1 counts in the value and, as in TF, in the gradient into the
+    labels, not in that into the logits."""
+    lse = build.elementwise(sp.log(x0), build.reduce("sum", build.elementwise(sp.exp(x0), z), (z.rank - 1,)))
     loss = build.elementwise(x0 - x1, lse, at_label)
     if total is None:
         return loss
-    return build.elementwise(x0 + fn.stopped((x1 - 1) * scalar.x(2)), loss, total, lse)
+    return build.elementwise(x0 + (x1 - 1) * fn.stopped(scalar.x(2)), loss, total, lse)
 
 
 @builder("SoftmaxCrossEntropyWithLogits")
 def _softmax_cross_entropy(logits: Node, labels: Node) -> Node:
-    if logits.rank < 1 or len(logits.shape) != len(labels.shape):
-        raise ShapeError(f"logits and labels must have the same shape: {brackets(logits.shape)} vs. {brackets(labels.shape)}")
-    last = logits.rank - 1
+    last = _classes(logits)
     z = _shifted(logits, last)
-    at_label = build.reduce("sum", build.elementwise(x0 * x1, z, labels), (last,))
+    at_label = build.reduce("sum", _alike(x0 * x1, z, labels), (last,))
     return _cross_entropy(z, at_label, build.reduce("sum", labels, (last,)))
 
 
@@ -93,7 +106,7 @@ def _sparse_softmax_cross_entropy(logits: Node, labels: Node) -> Node:
         raise ShapeError(
             f"Rank mismatch: Rank of labels (received {labels.rank}) should equal rank of logits minus 1 (received {logits.rank})."
         )
-    last = logits.rank - 1
+    last = _classes(logits)
     z = _shifted(logits, last)
     chosen = fn.select(fn.eq(scalar.i(last), x1), x0, 0)
     rows = tuple(range(last))
@@ -103,7 +116,9 @@ def _sparse_softmax_cross_entropy(logits: Node, labels: Node) -> Node:
 
 @builder("SigmoidCrossEntropyWithLogits")
 def _sigmoid_cross_entropy(logits: Node, labels: Node) -> Node:
-    return build.elementwise(fn.softplus(x0) - x0 * x1, logits, labels)
+    """softplus(x) - x z, whose two terms are nearly equal for great x and z = 1: in code each sign of x has a small remainder."""
+    remainder = fn.softplus(-fn.absolute(x0))
+    return _alike(fn.computed_as(fn.softplus(x0) - x0 * x1, x0 * (fn.step(x0) - x1) + remainder), logits, labels)
 
 
 def _both(function: str, labels: Any, logits: Any, sentinel: Any) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import symgraph as tf
+from symgraph import config
 
 RNG = np.random.default_rng(0)
 Z = RNG.standard_normal((5, 4))
@@ -56,6 +57,25 @@ def test_labels_that_do_not_sum_to_one_count_in_the_value_and_not_in_the_gradien
     np.testing.assert_allclose(g, P - 2 * Y, atol=1e-15)
 
 
+def test_labels_of_any_sum_have_the_gradient_of_the_value():
+    for scale in (0, 1, 2):
+        with tf.Graph().as_default():
+            z, y = tf.constant(Z), tf.constant(scale * Y)
+            g = tf.gradients(tf.nn.softmax_cross_entropy_with_logits_v2(labels=y, logits=z), y)[0]
+            with tf.Session() as sess:
+                np.testing.assert_allclose(sess.run(g), -np.log(P), rtol=1e-14)
+
+
+def test_formulas():
+    with tf.Graph().as_default():
+        z, y = tf.placeholder(tf.float64, (None, 4), name="z"), tf.placeholder(tf.float64, (None, 4), name="y")
+        for make in (tf.nn.softmax_cross_entropy_with_logits, tf.nn.softmax_cross_entropy_with_logits_v2):
+            (g,) = tf.gradients(make(labels=y, logits=z), z)
+            assert str(tf.formula(g)) == "T/sum₁(T) − y\n  T = exp(z − max₁(z))"
+        loss = tf.nn.sigmoid_cross_entropy_with_logits(labels=y, logits=z)
+        assert [str(tf.formula(t)) for t in (loss, *tf.gradients(loss, [z, y]))] == ["softplus(z) − z ∘ y", "σ(z) − y", "−z"]
+
+
 def test_the_first_form_stops_at_the_labels():
     with tf.Graph().as_default():
         z, y = tf.constant(Z), tf.constant(Y)
@@ -69,6 +89,36 @@ def test_sigmoid_cross_entropy():
         u = scale * Z
         np.testing.assert_allclose(loss, np.maximum(u, 0) - u * Y + np.log1p(np.exp(-np.abs(u))), rtol=1e-13, atol=1e-15 * scale)
         np.testing.assert_allclose(g, 1 / (1 + np.exp(-np.clip(u, -700, 700))) - Y, atol=1e-14)
+
+
+@pytest.mark.parametrize("way", ["reference", "python", "numba"])
+def test_sigmoid_cross_entropy_keeps_its_small_values(way):
+    x, labels = np.array([-700.0, -40, -1, 0, 1, 40, 700]), np.array([0.0, 0, 0, 1, 1, 1, 1])
+    with tf.Graph().as_default(), config.override(SYMGRAPH_BACKEND=way):
+        f = tf.function([u := tf.placeholder(tf.float64, [None])], tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=u))
+        np.testing.assert_allclose(f(x), np.log1p(np.exp(-np.abs(x))), rtol=1e-14)
+
+
+def test_shapes_that_differ():
+    """Neither operand is repeated along the other's axes, whether the shapes are known early or late."""
+    makes = (tf.nn.softmax_cross_entropy_with_logits, tf.nn.softmax_cross_entropy_with_logits_v2, tf.nn.sigmoid_cross_entropy_with_logits)
+    for make in makes:
+        for shape in ((5, 1), (1, 4), (5, 3), (4,)):
+            with tf.Graph().as_default(), pytest.raises(ValueError, match="logits and labels must have the same shape"):
+                make(labels=tf.zeros(shape), logits=tf.zeros((5, 4)))
+        with tf.Graph().as_default():
+            z, y = tf.placeholder(tf.float32, (None, None)), tf.placeholder(tf.float32, (None, None))
+            f = tf.function([z, y], make(labels=y, logits=z))
+            assert f(np.zeros((5, 4)), np.zeros((5, 4))).shape[0] == 5
+            for shape in ((5, 1), (1, 4), (5, 3)):
+                with pytest.raises(tf.errors.InvalidArgumentError):
+                    f(np.zeros((5, 4)), np.zeros(shape))
+    with tf.Graph().as_default():
+        for labels, make in ((tf.zeros((3, 0)), makes[0]), (tf.zeros(3, tf.int32), tf.nn.sparse_softmax_cross_entropy_with_logits)):
+            with pytest.raises(ValueError, match=r"Must have at least one class, but got logits shape \[3,0\]"):
+                make(labels=labels, logits=tf.zeros((3, 0)))
+        with pytest.raises(ValueError, match="at least one class"):
+            makes[0](labels=tf.zeros(()), logits=tf.zeros(()))
 
 
 def test_names_and_refusals():
