@@ -421,7 +421,8 @@ def products_onto(program: Program) -> Rewritten:
     last = {n: k for k, s in enumerate(program.statements) for n in reads(s)}
     statements: dict[str, tuple[Statement, ...]] = {}
     buffers: list[Buffer] = []
-    for target, source in program.updates:
+    factors: dict[Map, str] = {}  # equal ones are one: the layers of a net have one learning rate
+    for target, source in sorted(program.updates, key=lambda u: position.get(u[1], -1)):
         s = made.get(source)
         if not isinstance(s, Map) or s.reducer is not None or len(s.space) != 2 or table[target].dtype not in ("float32", "float64"):
             continue
@@ -437,11 +438,13 @@ def products_onto(program: Program) -> Rewritten:
         for i in body.code:
             whole = i.fn == "operand" and i.value == slot
             at.append(one.literal(1, i.dtype) if whole else one.emit(i.fn, tuple(at[a] for a in i.args), i.dtype, i.value))
-        factor = f"{source}.factor"
-        buffers.append(Buffer(factor, table[target].dtype, (), origin=table[source].origin))
-        scale = tidy(Map(factor, s.operands, tuple(tuple(None for _ in ix) for ix in s.index), (), one.finish(at[-1], body.dtype)))
+        scale = tidy(Map("", s.operands, tuple(tuple(None for _ in ix) for ix in s.index), (), one.finish(at[-1], body.dtype)))
+        factor = factors.setdefault(scale, f"{source}.factor")
+        fresh = factor == f"{source}.factor"
+        if fresh:
+            buffers.append(Buffer(factor, table[target].dtype, (), origin=table[source].origin))
         statements[product.out] = ()
-        statements[source] = (scale, replace(product, out=source, onto=target, factor=factor))
+        statements[source] = (*([replace(scale, out=factor)] * fresh), replace(product, out=source, onto=target, factor=factor))
     if not statements:
         return program, []
     done = [r for s in program.statements for r in statements.get(s.out, (s,))]

@@ -27,7 +27,7 @@ from tests.codegen.test_steps import compare, one_by_one, run
 def deep_net(layers: int, units: int = 40, inputs: int = 40, batch: int | str = "m", momentum: bool = False) -> Program:
     """Equal layers of relu under a sum of squares, and one descent step, with two states for each weight on request."""
     w = Writer("deep net")
-    x, t = w.input(batch, inputs), w.input(batch, units)
+    x, t, rate = w.input(batch, inputs), w.input(batch, units), w.const(0.001)
     weights, hidden = [], [x]
     for k in range(layers):
         weights.append((w.state(units if k else inputs, units), w.state(units)))
@@ -42,7 +42,7 @@ def deep_net(layers: int, units: int = 40, inputs: int = 40, batch: int | str = 
                 v = w.state(*w.shape(s))
                 g = w.map(lambda b, v, g: b.apply("add", b.apply("mul", b.literal(0.9, "float32"), v), g), v, g)
                 w.update(v, g)
-            w.update(s, w.map(lambda b, s, g: b.apply("sub", s, b.apply("mul", b.literal(0.001, "float32"), g)), s, g))
+            w.update(s, w.map(lambda b, s, g, c: b.apply("sub", s, b.apply("mul", c, g)), s, g, rate))
         if k:
             d = w.matmul(d, weights[k][0], tb=True)
     return w.done(loss)
