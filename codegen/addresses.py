@@ -55,6 +55,11 @@ def size_text(rule: SizeExpr, names: Names) -> str:
     return symbol.join(words) if symbol else f"max({', '.join(words)})"
 
 
+def least(a: str, b: str) -> str:
+    """The smaller of two numbers as text: Numba takes 20 ms to compile its own `min`."""
+    return f"{a} if {a} < {b} else {b}"
+
+
 def scaled(a: str, b: str) -> str:
     """a * b as text."""
     if "0" in (a, b):

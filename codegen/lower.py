@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .addresses import Names, product, scaled, size_text
+from .addresses import Names, least, product, scaled, size_text
 from .ir import Loop, Program, Size, SizeExpr, SizeOf
 from .layout import FLAT_BLOCK
 from .loops import Barrier, Call, Comment, For, Function, If, Let, Node, Return, Store
@@ -158,8 +158,9 @@ def _block_by_block(step: Part, region: Region, names: Names) -> For:
     *head, walk = region.nodes
     assert isinstance(walk, For)
     inner = For(walk.var, walk.extent, (For("s", "begin, end", walk.body),))
-    some = Let("some", f"max(1, min({TOGETHER}, {MOMENT} // max(1, {product(plan.phase.rows, names)})))")
-    end = Let("end", "min(begin + some, last)")
+    rows = product(plan.phase.rows, names)
+    some = Let("some", f"1 if {rows} > {MOMENT // 2} else {TOGETHER} if {rows} < {MOMENT // TOGETHER} else {MOMENT} // ({rows})")
+    end = Let("end", least("begin + some", "last"))
     done = If("tid == 0", (Call("step_done(control, end - 1)"),))
     stop = If("begin >= control[0]", (Return(),))
     several = For("begin", "first, last, some", (stop, end, inner, done, Barrier("the steps are done")))
@@ -266,7 +267,7 @@ def _copy(title: str, shape: tuple[Size, ...], target: str, source: Home, names:
     b, lo, w, i, x, y = (names.fresh(c) for c in ("k", "lo", "w", "i", "x", "x"))
     block = (
         Let(lo, f"{b} * {FLAT_BLOCK}"),
-        Let(w, f"min({FLAT_BLOCK}, {n} - {lo})"),
+        Let(w, least(str(FLAT_BLOCK), f"{n} - {lo}")),
         Let(x, f"{target}[{lo}:]"),
         Let(y, f"{source.arg}[{lo}:]"),
         For(i, w, (Store(x, i, f"{y}[{i}]"),)),

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from . import calls, folds, moves
-from .addresses import Names, Shape, flat_index, product, scaled
+from .addresses import Names, Shape, flat_index, least, product, scaled
 from .expressions import LIMITS, accumulation, carried, cast, emit, identity, literal
 from .ir import At, Map, Program, Scatter, Walk
 from .loops import Accumulate, Comment, For, If, Let, Node, Return, Store
@@ -98,7 +98,7 @@ class PhaseWriter:
         body: list[Node] = []
         for stage in self.plan.stages:
             body += self._stage(stage)
-        limits = [Let(self.first, f"{self.number} * {self.size}"), Let(self.width, f"min({self.size}, {total} - {self.first})")]
+        limits = [Let(self.first, f"{self.number} * {self.size}"), Let(self.width, least(str(self.size), f"{total} - {self.first}"))]
         loop = For(self.number, f"tid, {self.blocks}, nthreads", (*limits, *self.heads, *body, *self.tails))
         out = [Region(True, [*title, *self.top, loop], self.reads, self.writes - self.final)]
         if self.combines:
