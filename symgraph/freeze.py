@@ -95,7 +95,7 @@ def freeze_loop(step: Request, record: Request | None, every: bool, varying: Nod
             work, records = beside, []
     emitter = _Emitter({**{n: at for r in records for n, at in r.names.items()}, **work.names})
     program, *more = emitter.run((work, *records), list(step.fed.values()))
-    stepped = () if varying is None else (emitter.of[varying],)
+    stepped = (emitter.of[varying],) if varying in emitter.of else ()  # nothing may read the arrays that batches are taken of
     program, *more = (_trusting(p, stepped) for p in (program, *more))
     loop = ir.Loop("loop", program, more[0] if more else None, stepped)
     states = dict(zip(emitter.state_names, emitter.states, strict=True))

@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 
 from . import config, dtypes
-from .errors import shown
-from .freeze import NotSteady
+from .errors import InvalidArgumentError, shown
+from .freeze import NotSteady, needed_operations
 from .graph import Operation, Tensor
 from .history import History
 from .log import LOG
 from .loop_plan import BY_PRODUCT, FEW, CompiledLoop, LoopFamily, Piece, spans
 from .minibatch import Minibatch, taking_part, whole
-from .plan import Family, State, feed_array
+from .plan import Family, State, fault, feed_array
 from .watch import Watch
 
 ROWS = 1 << 20
@@ -72,6 +72,10 @@ class Loop:
             return None, f"SYMGRAPH_BACKEND={backend}"
         if config.get("SYMGRAPH_CHECK") >= 2:
             return None, "SYMGRAPH_CHECK=2 compares every step with the interpreter"
+        if job.minibatch is not None:
+            job.minibatch.check(job.rows, steps)
+        if steps == 0:
+            return None, "there are no steps"
         sizes = job.minibatch.sizes(job.rows) if job.minibatch else {0}
         kind = job.part, len(sizes) > 1, job.every < BY_PRODUCT, steps < FEW, job.reassociate
         if kind not in self._families:
@@ -82,6 +86,10 @@ class Loop:
                 return self._families[kind].find(job.arrays, max(sizes), sizes), ""
         except NotSteady as e:
             return None, str(e)
+        except InvalidArgumentError:
+            raise
+        except ValueError as e:  # sizes that contradict each other, as a single run would say it
+            raise fault(e, needed_operations(self.step.request.operations, {})) from None
 
     def _by_steps(self, job: Job, steps: int, records: _Records, watch: Watch) -> int:
         """The loop, step by step; returns how many steps were made."""
@@ -148,7 +156,7 @@ class Job:
             yield Piece(0, steps)
             return
         self.minibatch.check(self.rows, steps)
-        ends = list(spans(steps, self.every, max(1, ROWS // self.longest)))
+        ends = list(spans(steps, self.every, max(1, ROWS // max(1, self.longest))))
         for first, end, (rows, lengths) in zip([0, *ends], ends, self.minibatch.pieces(self.rows, ends), strict=False):
             if first % self.every:
                 rows, lengths = np.concatenate([rows[:1], rows]), np.concatenate([lengths[:1], lengths])

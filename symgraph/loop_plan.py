@@ -52,7 +52,10 @@ class CompiledLoop:
     def records(self, shapes: Shapes) -> list[tuple[tuple[int, ...], str]]:
         """Shape and dtype of one record of each recorded output, for fed arrays and rows of these shapes."""
         recorded = self.frozen.loop.recorded
-        sizes, table = _sizes(recorded, self.takes, shapes), recorded.table()
+        try:
+            sizes, table = _sizes(recorded, self.takes, shapes), recorded.table()
+        except ValueError as e:
+            raise fault(e, self.operations()) from None
         return [(extents(table[n].shape, sizes), table[n].dtype) for n in recorded.outputs]
 
     def run(

@@ -117,6 +117,9 @@ class Session:
         `reassociate` lets sums be taken in another order where that moves work out of the loop: faster, and equal up
         to rounding only.
 
+        What another thread does to the session's variables in the meantime is seen at the next look around (a tenth of a
+        second), except by what was computed once for all steps.
+
         Ctrl-C ends the loop after the step that it is in, with every variable as that step left it: `run_loop` returns
         the history so far, with `history.interrupted` set, and the program goes on behind it.  A second Ctrl-C in the
         same loop raises KeyboardInterrupt.

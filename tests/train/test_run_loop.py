@@ -426,3 +426,41 @@ def test_ctrl_c_ends_a_loop_between_steps(backend: str) -> None:
     assert out.split()[0] == "back" and out.split()[-1] == "valid", err
     assert float(out.split()[1]) - pressed < 0.5
     assert err.count("\n") == 1 and "the loop was interrupted after" in err
+
+
+def test_arrays_that_batches_are_taken_of_need_not_be_read():
+    with sg.Graph().as_default(), sg.Session() as sess:
+        X = sg.placeholder(sg.float32, (None, 3))
+        w = sg.Variable(np.ones((4, 3), np.float32))
+        step = sg.assign(w, w * 0.5)
+        sess.run(w.initializer)
+        sess.run_loop(step, 2, {X: np.zeros((10, 3), np.float32)}, minibatch=sg.Minibatch(4))
+        np.testing.assert_array_equal(sess.run(w), np.full((4, 3), 0.25))
+
+
+def test_batches_of_nothing():
+    with sg.Graph().as_default(), sg.Session() as sess:
+        X = sg.placeholder(sg.float32, (None, 3))
+        w = sg.Variable(np.ones(3, np.float32))
+        step = sg.assign(w, w + sg.reduce_sum(X, axis=0))
+        sess.run(w.initializer)
+        with pytest.raises(ValueError, match="no batch of 5 can be had from arrays of 0 rows"):
+            sess.run_loop(step, 2, {X: np.zeros((0, 3), np.float32)}, minibatch=sg.Minibatch(5))
+        for none in (np.zeros((0, 3), int), []):
+            history = sess.run_loop(step, 0, {X: np.ones((4, 3), np.float32)}, minibatch=sg.Minibatch(indices=none), record=w)
+            assert history.steps_done == 0 and len(history.steps) == 0
+
+
+def test_sizes_that_contradict_each_other_are_the_same_error_as_in_a_run():
+    with sg.Graph().as_default(), sg.Session() as sess:
+        u, r = (sg.placeholder(sg.float32, (None,)) for _ in range(2))
+        w = sg.Variable(1.0)
+        step = sg.assign(w, 0.5 * w + sg.reduce_mean(u * r))
+        sess.run(w.initializer)
+        for rows in (39, 40, 39):
+            feed = {u: np.ones(40, np.float32), r: np.ones(rows, np.float32)}
+            if rows == 40:
+                sess.run_loop(step, 3, feed)
+                continue
+            with pytest.raises(sg.errors.InvalidArgumentError, match=r"Incompatible shapes: 40 vs\. 39"):
+                sess.run_loop(step, 3, feed)
