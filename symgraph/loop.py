@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 
 from . import config, dtypes
-from .errors import InvalidArgumentError, shown
-from .freeze import NotSteady, needed_operations
+from .errors import shown
+from .freeze import NotSteady
 from .graph import Operation, Tensor
 from .history import History
 from .log import LOG
 from .loop_plan import BY_PRODUCT, FEW, CompiledLoop, LoopFamily, Piece, spans
 from .minibatch import Minibatch, taking_part, whole
-from .plan import Family, State, fault, feed_array
+from .plan import Family, State, feed_array
 from .watch import Watch
 
 ROWS = 1 << 20
@@ -44,6 +44,7 @@ class Loop:
 
     def run(self, job: Job, steps: int, progress: bool | None) -> History:
         """The loop; see `Session.run_loop`."""
+        job.check(steps)
         plan, why = self.plan(job, steps)
         records = _Records(list(self.names), -(-steps // job.every))
         with Watch(steps, progress) as watch:
@@ -72,8 +73,6 @@ class Loop:
             return None, f"SYMGRAPH_BACKEND={backend}"
         if config.get("SYMGRAPH_CHECK") >= 2:
             return None, "SYMGRAPH_CHECK=2 compares every step with the interpreter"
-        if job.minibatch is not None:
-            job.minibatch.check(job.rows, steps)
         if steps == 0:
             return None, "there are no steps"
         sizes = job.minibatch.sizes(job.rows) if job.minibatch else {0}
@@ -86,10 +85,6 @@ class Loop:
                 return self._families[kind].find(job.arrays, max(sizes), sizes), ""
         except NotSteady as e:
             return None, str(e)
-        except InvalidArgumentError:
-            raise
-        except ValueError as e:  # sizes that contradict each other, as a single run would say it
-            raise fault(e, needed_operations(self.step.request.operations, {})) from None
 
     def _by_steps(self, job: Job, steps: int, records: _Records, watch: Watch) -> int:
         """The loop, step by step; returns how many steps were made."""
@@ -140,6 +135,11 @@ class Job:
         """Rows of the largest batch."""
         return self.minibatch.longest(self.rows) if self.minibatch else 0
 
+    def check(self, steps: int) -> None:
+        """ValueError unless there are mini-batches for so many steps."""
+        if self.minibatch is not None:
+            self.minibatch.check(self.rows, steps)
+
     def feeds(self, steps: int) -> Iterator[Sequence[np.ndarray]]:
         """What is fed in each step."""
         for piece in self.pieces(steps):
@@ -155,7 +155,6 @@ class Job:
         if self.minibatch is None:
             yield Piece(0, steps)
             return
-        self.minibatch.check(self.rows, steps)
         ends = list(spans(steps, self.every, max(1, ROWS // max(1, self.longest))))
         for first, end, (rows, lengths) in zip([0, *ends], ends, self.minibatch.pieces(self.rows, ends), strict=False):
             if first % self.every:

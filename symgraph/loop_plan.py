@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -52,10 +53,7 @@ class CompiledLoop:
     def records(self, shapes: Shapes) -> list[tuple[tuple[int, ...], str]]:
         """Shape and dtype of one record of each recorded output, for fed arrays and rows of these shapes."""
         recorded = self.frozen.loop.recorded
-        try:
-            sizes, table = _sizes(recorded, self.takes, shapes), recorded.table()
-        except ValueError as e:
-            raise fault(e, self.operations()) from None
+        sizes, table = _sizes(recorded, self.takes, shapes, self.operations), recorded.table()
         return [(extents(table[n].shape, sizes), table[n].dtype) for n in recorded.outputs]
 
     def run(
@@ -210,7 +208,8 @@ class LoopFamily(Family):
                 raise NotSteady("the size of batches, which changes, must equal another size")
             lengths = (name for name, rule in loop.step.sizes if isinstance(rule, ir.SizeOf) and rule.buffer in loop.stepped)
             frozen = replace(frozen, loop=(loop := replace(loop, lengths=tuple(lengths))))
-        hints = {name: n for p in loop.programs for name, n in _sizes(p, takes, self._shapes).items()}
+        operations = partial(self._operations, fed)
+        hints = {name: n for p in loop.programs for name, n in _sizes(p, takes, self._shapes, operations).items()}
         states = dict(zip(loop.states, frozen.states, strict=True))
         shared, hoisted = codegen.hoist_loop(loop, hints, self.reassociate)
         executable = codegen.compile_loop(shared, hints)
@@ -219,7 +218,7 @@ class LoopFamily(Family):
         programs = (*shared.programs, *((hoisted.once,) if hoisted.once else ()))
         reads, writes = touched(programs, states)
         once = self._once(hoisted.once, states)
-        return CompiledLoop(frozen, executable, bound, once, hoisted.notes, takes, reads, writes, lambda: self._operations(fed))
+        return CompiledLoop(frozen, executable, bound, once, hoisted.notes, takes, reads, writes, operations)
 
     def _once(self, program: ir.Program | None, states: Mapping[str, Node]) -> Once:
         if program is None:
@@ -232,11 +231,14 @@ class LoopFamily(Family):
 
         if program.inputs or program.states:
             return once
-        kept: dict[str, np.ndarray] = {}  # made of constants alone: the same for every run
-        return lambda given: kept or (kept.update(once({})) or kept)
+        of_constants = cache(lambda: once({}))  # the same for every run
+        return lambda given: of_constants()
 
 
-def _sizes(program: ir.Program, takes: Mapping[str, int], shapes: Shapes) -> dict[str, int]:
-    """The sizes of one of a loop's programs, for fed arrays and rows of these shapes."""
+def _sizes(program: ir.Program, takes: Mapping[str, int], shapes: Shapes, operations: Callable[[], list[Operation]]) -> dict[str, int]:
+    """The sizes of one of a loop's programs, for fed arrays and rows of these shapes; their contradictions are the user's."""
     states = {b.name: b.shape for b in program.buffers if b.role == "state"}
-    return settle(program, {**{n: shapes[takes[n]] for n in program.inputs}, **states})  # type: ignore[dict-item]
+    try:
+        return settle(program, {**{n: shapes[takes[n]] for n in program.inputs}, **states})  # type: ignore[dict-item]
+    except ValueError as e:
+        raise fault(e, operations()) from None

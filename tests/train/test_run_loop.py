@@ -464,3 +464,13 @@ def test_sizes_that_contradict_each_other_are_the_same_error_as_in_a_run():
                 continue
             with pytest.raises(sg.errors.InvalidArgumentError, match=r"Incompatible shapes: 40 vs\. 39"):
                 sess.run_loop(step, 3, feed)
+
+
+def test_a_loop_over_given_rows_can_be_looked_at_before_it_runs():
+    with sg.Graph().as_default(), sg.Session() as sess:
+        X = sg.placeholder(sg.float32, (None, 3))
+        w = sg.Variable(np.ones(3, np.float32))
+        step = sg.assign(w, w + sg.reduce_sum(X, axis=0))
+        sess.run(w.initializer)
+        rows = sg.Minibatch(indices=np.zeros((7, 4), int))  # for 7 steps
+        assert "phase" in sess.compiled_loop(step, {X: np.ones((9, 3), np.float32)}, minibatch=rows).explain()
