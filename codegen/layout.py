@@ -3,7 +3,7 @@
 Law of this file: arrays of a phase are walked in one of three ways.  `rows`: a row at a time, as they lie in memory.
 `lanes`: the same text, but constants are repacked in blocks as [block, column, row] and the few columns are unrolled, so
 that rows lie across vector lanes (20640 x 9: 69 -> 11 us).  `columns`: constants are repacked, values of a row are
-arrays over the block, and the loop over rows is the inner one (400000 x 30: 3.2 times faster than row by row).
+arrays over the block, and the loop over rows is the inner one (400000 x 30 with a sigmoid: 12.9 -> 3.3 ms).
 """
 
 from __future__ import annotations

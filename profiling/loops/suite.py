@@ -58,10 +58,6 @@ def names(workload: Workload) -> list[str]:
     return [side for side in (OURS, *workload.more, *PEERS) if installed(side)]
 
 
-def absent() -> list[str]:
-    return [library for library in PEERS if not installed(library)]
-
-
 def race(
     workload: Workload, problem: Problem, among: Sequence[str], *, rounds: int = 9, least: float = 0.1, pause: float = 0.1
 ) -> dict[str, Any]:
