@@ -238,10 +238,13 @@ def divide_once(program: Program) -> Rewritten:
     def rewrite(s: Statement) -> Statement:
         if not isinstance(s, Map) or not any(i.fn == "size" for i in s.body.code):
             return s
-        b, at = Builder(), []
+        b = Builder()
+        at: list[int] = []
+        fixed: list[bool] = []  # is a value made of sizes and literals alone?
         for i in s.body.code:
+            fixed.append(i.fn in ("size", "literal") or bool(i.args) and all(fixed[a] for a in i.args))
             args = tuple(at[a] for a in i.args)
-            if i.fn == "div" and i.dtype[0] == "f" and _of_sizes(s.body, i.args[1]) and not _of_sizes(s.body, i.args[0]):
+            if i.fn == "div" and i.dtype[0] == "f" and fixed[i.args[1]] and not fixed[i.args[0]]:
                 args = args[0], b.emit("div", (b.literal(1, i.dtype), args[1]), i.dtype)
                 i = replace(i, fn="mul")
             at.append(b.emit(i.fn, args, i.dtype, i.value))
@@ -252,12 +255,6 @@ def divide_once(program: Program) -> Rewritten:
         return replace(s, body=body)
 
     return _with(program, [rewrite(s) for s in program.statements]), changes
-
-
-def _of_sizes(body: Body, at: int) -> bool:
-    """Is a value of a body made of sizes and literals alone?"""
-    i = body.code[at]
-    return i.fn in ("size", "literal") or bool(i.args) and all(_of_sizes(body, a) for a in i.args)
 
 
 # ---------------------------------------------------------------- inlining
@@ -344,7 +341,7 @@ def compose(consumer: Map, slots: dict[int, Map], table: dict[str, Buffer]) -> M
     return tidy(replace(consumer, operands=tuple(n for n, _ in keys), index=tuple(ix for _, ix in keys), body=body))
 
 
-# ---------------------------------------------------------------- scattered rows
+# ---------------------------------------------------------------- what is added to a state
 def scatter_onto(program: Program) -> Rewritten:
     """W <- W - c S with S scattered and used once becomes: the rows of S, times -c, added to W.
 
@@ -389,22 +386,6 @@ def scatter_onto(program: Program) -> Rewritten:
     maps = [s for s in added if isinstance(s, Map)]
     statements = [*(s for s in program.statements if s.out not in gone), *maps, *(s for s in added if s not in maps)]
     return inline_maps(_with(program, statements, tuple(buffers)))[0] if changes else program, changes
-
-
-def keep_scalars(program: Program) -> Rewritten:
-    """A number that is updated is read through a copy, made before anything else, where whole arrays read it.
-
-    It can then change at once, in its place, and nobody has to wait until all have read it."""
-    table = program.table()
-    changed = {target for target, _ in program.updates if table[target].shape == ()}
-    wide = {n for s in program.statements if table[s.out].shape for n in reads(s)} & changed
-    if not wide:
-        return program, []
-    names = {n: f"{n}.old" for n in table if n in wide}
-    copies: list[Statement] = [Map(new, (n,), ((),), (), copying(table[n].dtype)) for n, new in names.items()]
-    statements = [replace(s, operands=tuple(names.get(n, n) for n in s.operands)) if isinstance(s, Map) else s for s in program.statements]
-    buffers = tuple(replace(table[n], name=new, role="temp") for n, new in names.items())
-    return _with(program, [*copies, *statements], buffers), list(names)
 
 
 def products_onto(program: Program) -> Rewritten:
@@ -503,6 +484,23 @@ def _added(s: Map, table: dict[str, Buffer], target: str) -> dict[int, Body] | N
     bodies = {slot: part(slot) for slot in slots}
     base = next(k for k in slots if s.operands[k] == target)
     return {k: body for k, body in bodies.items() if k != base} if len(bodies[base].code) == 1 else None
+
+
+# ---------------------------------------------------------------- what is left
+def keep_scalars(program: Program) -> Rewritten:
+    """A number that is updated is read through a copy, made before anything else, where whole arrays read it.
+
+    It can then change at once, in its place, and nobody has to wait until all have read it."""
+    table = program.table()
+    changed = {target for target, _ in program.updates if table[target].shape == ()}
+    wide = {n for s in program.statements if table[s.out].shape for n in reads(s)} & changed
+    if not wide:
+        return program, []
+    names = {n: f"{n}.old" for n in table if n in wide}
+    copies: list[Statement] = [Map(new, (n,), ((),), (), copying(table[n].dtype)) for n, new in names.items()]
+    statements = [replace(s, operands=tuple(names.get(n, n) for n in s.operands)) if isinstance(s, Map) else s for s in program.statements]
+    buffers = tuple(replace(table[n], name=new, role="temp") for n, new in names.items())
+    return _with(program, [*copies, *statements], buffers), list(names)
 
 
 def drop_dead(program: Program) -> Rewritten:

@@ -19,15 +19,13 @@ from .lower import Kernel
 from .memory import STATUS, Arg, Memory, Result
 from .printer import module_of
 from .reference import failure, outside
-from .runtime.pool import borrow, run_team
+from .runtime.pool import BARRIER_SIZE, borrow, run_team
 from .runtime.symbols import thread_control
 from .sizes import extents, settle
 from .table import Table
 
 LINE = 64
 """Bytes of a line of the cache."""
-BARRIER = 16
-"""Entries of the barrier's counter, so that nothing else shares its cache line."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class Launcher:
     def bind(self, entry: Callable[..., None], states: Sequence[np.ndarray], nthreads: int | None = None) -> Callable[..., tuple]:
         """A callable of the inputs; see `Executable.bind`.  `nthreads`: exactly so many, or None for as many as pay."""
         p, args, rules, first = self.program, self.kernel.args, self.memory.results, 3
-        head = (0, 1, np.zeros(BARRIER, np.int64))
+        head = (0, 1, np.zeros(BARRIER_SIZE, np.int64))
         alone, team = (with_single_blas(f, self.kernel) for f in (entry, run_team))
         held = dict(zip(p.states, states, strict=True))
         for name, x in held.items():
@@ -69,7 +67,7 @@ class Launcher:
                     arrays[k] = aligned(a.extent.count(sizes, plan.threads), a.dtype)
             plan.args = [*head, *arrays, *(sizes[name] for name, _ in self.kernel.sizes)]
             plan.table = table.filled(arrays)
-            plan.outputs = [(position[a.name], a.extent.count(sizes, nthreads), np.dtype(a.dtype)) for a in args if a.role == "output"]
+            plan.outputs = [(position[a.name], a.extent.count(sizes, plan.threads), np.dtype(a.dtype)) for a in args if a.role == "output"]
             plan.results = [self._reader(r, position, extents(r.shape, sizes)) for r in rules]
             plan.early = [(k, extents(rules[k].shape, sizes)) for k in early]
             plan.key, plan.sizes = shapes, sizes
@@ -109,7 +107,6 @@ class Launcher:
         ready = plan.args
         slots = [(ready[position[r.arg]], r.slot) for r in rules]
         passed = [*head, *table.passed(plan.table, ready[first:last]), *ready[last:]]
-
         go = plan.enter
 
         def run_fixed() -> tuple:

@@ -81,10 +81,8 @@ def lower(part: Part, arguments: Arguments, hints: Hints) -> Kernel:
     body, barriers = _join(_regions(part, names, helpers, arguments, hints))
     if barriers:
         helpers.add("barrier_wait")
-    sizes = tuple((size, short) for size, short in names.sizes.items() if size in names.used)
-    return Kernel(
-        part.program.name, arguments.ordered(), sizes, (*_constants(arguments), *body), frozenset(helpers), barriers, arguments.slots()
-    )
+    text = (*_constants(arguments), *body)
+    return Kernel(part.program.name, arguments.ordered(), _passed(names), text, frozenset(helpers), barriers, arguments.slots())
 
 
 def lower_loop(loop: Loop, step: Part, record: Part | None, arguments: Arguments, hints: Hints) -> Kernel:
@@ -105,32 +103,25 @@ def lower_loop(loop: Loop, step: Part, record: Part | None, arguments: Arguments
         region.nodes = [If(now, tuple(region.nodes))]
     regions = _regions(step, names, helpers, arguments, hints)
     stepped = frozenset(a.name for a in arguments.made if a.buffer in loop.stepped)
+    lengths: tuple[tuple[str, str], ...] = ()
+    top: list[Let] = []
     if not (body or copies or stepped or loop.lengths) and _rows_apart(step, regions):
-        steps, n = _block_by_block(step, regions[0], names), 0
-        return Kernel(
-            loop.name,
-            arguments.ordered(),
-            _passed(names, set()),
-            (*_constants(arguments), steps),
-            frozenset(helpers),
-            1,
-            arguments.slots(),
-            True,
-        )
-    done = Region(False, [Call("step_done(control, s)")])
-    nodes, n = _join([*regions, *copies, done])
-    body += [*nodes, Barrier("the step is done")]
-    lengths, top = _lengths(loop, rules, names)
-    top += [Let(name, f"{name}_[s * {name}_n:]") for name in sorted(stepped)]
-    steps = For("s", "first, last", (If("s >= control[0]", (Return(),)), *top, *body))
-    varying = {size for size, _ in lengths} | {node.name for node in top}
+        steps = _block_by_block(step, regions[0], names)
+    else:
+        done = Region(False, [Call("step_done(control, s)")])
+        nodes, n = _join([*regions, *copies, done])
+        body += [*nodes, Barrier("the step is done")]
+        barriers += n
+        lengths, top = _lengths(loop, rules, names)
+        top += [Let(name, f"{name}_[s * {name}_n:]") for name in sorted(stepped)]
+        steps = [For("s", "first, last", (If("s >= control[0]", (Return(),)), *top, *body))]
     return Kernel(
         loop.name,
         arguments.ordered(),
-        _passed(names, varying),
-        (*_constants(arguments), steps),
+        _passed(names, {size for size, _ in lengths} | {node.name for node in top}),
+        (*_constants(arguments), *steps),
         frozenset(helpers),
-        barriers + n,
+        barriers,
         arguments.slots(),
         True,
         stepped,
@@ -138,7 +129,7 @@ def lower_loop(loop: Loop, step: Part, record: Part | None, arguments: Arguments
     )
 
 
-def _passed(names: Names, varying: set[str]) -> tuple[tuple[str, str], ...]:
+def _passed(names: Names, varying: set[str] | frozenset[str] = frozenset()) -> tuple[tuple[str, str], ...]:
     """The sizes that are arguments: those that the source mentions and does not find for each step."""
     return tuple((size, short) for size, short in names.sizes.items() if size in names.used and not {size, short} & varying)
 
@@ -150,7 +141,7 @@ def _rows_apart(step: Part, regions: list[Region]) -> bool:
     return len(regions) == 1 and regions[0].team and isinstance(regions[0].nodes[-1], For) and len(step.plans) == 1
 
 
-def _block_by_block(step: Part, region: Region, names: Names) -> For:
+def _block_by_block(step: Part, region: Region, names: Names) -> list[Node]:
     """Steps whose rows never meet, several at a time: each block of rows makes all of them while it lies in the cache.
 
     Ten steps of a Black-Scholes formula on 2,000,000 rows read the arrays once and not ten times."""
@@ -163,8 +154,7 @@ def _block_by_block(step: Part, region: Region, names: Names) -> For:
     end = Let("end", least("begin + some", "last"))
     done = If("tid == 0", (Call("step_done(control, end - 1)"),))
     stop = If("begin >= control[0]", (Return(),))
-    several = For("begin", "first, last, some", (stop, end, inner, done, Barrier("the steps are done")))
-    return For("once", "1", (*head, some, several))
+    return [*head, some, For("begin", "first, last, some", (stop, end, inner, done, Barrier("the steps are done")))]
 
 
 def _lengths(loop: Loop, rules: Mapping[str, SizeOf | SizeExpr], names: Names) -> tuple[tuple[tuple[str, str], ...], list[Let]]:

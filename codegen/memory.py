@@ -231,7 +231,6 @@ class _Placer:
             done = position[:1] if by_rows else position
             if not all(at[: len(done)] < done or at == position and slot == ONTO for at, _, _, slot in readers):
                 return False
-                return False
         elif not all(at[0] < position[0] or self._read_before(at, w, slot, position, writer, target) for at, _, w, slot in readers):
             return False
         for name in chain or (source,):

@@ -261,11 +261,9 @@ class PhaseWriter:
         used = max((nest.level(v) for v in coordinates), default=0)
         level = nest.depth if lead and self.columns else used
         if self.columns and home.packed:
-            scaled_up = inner.times(home.packed)
-            array = (
-                self.block_slice(home.arg, stride) if home.kind == "array" else self.thread_slice(home.arg, scaled(str(self.size), stride))
-            )
-            return self._row_of_column(array, scaled_up.text, nest, used)
+            whole = home.kind == "array"
+            array = self.block_slice(home.arg, stride) if whole else self.thread_slice(home.arg, scaled(str(self.size), stride))
+            return self._row_of_column(array, inner.times(home.packed).text, nest, used)
         if home.kind == "row":
             return self._sliced(self.thread_slice(home.arg, stride), inner, nest, level)
         if home.kind == "tile":
@@ -282,13 +280,8 @@ class PhaseWriter:
 
     def _row_of_column(self, array: str, offset: str, nest: Nest, level: int) -> tuple[str, int]:
         """An element of a packed block where rows are the inner loop: from a slice that starts at its column."""
-        if offset != "0":
-            text = f"{array}[{offset}:]"
-            if text not in nest.loads:
-                nest.loads[text] = self.names.fresh("x")
-                nest.pre[level].append(Let(nest.loads[text], text))
-            array = nest.loads[text]
-        return f"{array}[{self.row}]", nest.depth
+        column = array if offset == "0" else self._named(f"{array}[{offset}:]", "x", level, nest)
+        return f"{column}[{self.row}]", nest.depth
 
     def coordinate(self, w: Work, slot: int, nest: Nest) -> str:
         """The value of an operand that says where another is read, as a name: loaded once where it does not change."""
@@ -373,15 +366,13 @@ class PhaseWriter:
         """A reduction over columns, where rows are the inner loop: each row's result gathers in its place."""
         s = w.statement
         index = tuple(range(len(self.table[s.out].shape)))
-        start = self.nest(nest.extents[: len(w.outer)] + nest.extents[-1:], nest.vars[: len(w.outer)] + nest.vars[-1:], [])
-        for where, put in ((start, True), (nest, False)):
-            element, _ = self.element(s.out, index, w, where, write=True)
-            array, _, inside = element.partition("[")
-            if put:
-                where.pre[where.depth].append(Store(array, inside[:-1], identity(reducer, dtype, self.table[s.out].dtype)))
-            else:
-                place = where.pre[where.depth]
-                place.append(Accumulate(element, reducer, folds.named(self, value, reducer, place), dtype))
+        outer = len(w.outer)
+        start = self.nest(nest.extents[:outer] + nest.extents[-1:], nest.vars[:outer] + nest.vars[-1:], [])
+        array, _, inside = self.element(s.out, index, w, start, write=True)[0].partition("[")
+        start.pre[start.depth].append(Store(array, inside[:-1], identity(reducer, dtype, self.table[s.out].dtype)))
+        place = nest.pre[nest.depth]
+        total, _ = self.element(s.out, index, w, nest, write=True)
+        place.append(Accumulate(total, reducer, folds.named(self, value, reducer, place), dtype))
         self.reads.add(self.memory.homes[s.out].arg)
         return start.nodes()
 

@@ -61,9 +61,7 @@ def _share(kernel: Kernel, least: int) -> Kernel:
     named = {name for node in body for name in _names(node)}
     unnamed = frozenset(a.name for a in kernel.args if kernel.parameter(a) in table and kernel.parameter(a) not in named)
     functions = tuple({f.name: f for _, f in sites.values()}.values())
-    return replace(
-        kernel, body=body, helpers=kernel.helpers | {"array_at"}, functions=functions, table=tuple(table), unnamed=unnamed
-    )
+    return replace(kernel, body=body, helpers=kernel.helpers | {"array_at"}, functions=functions, table=tuple(table), unnamed=unnamed)
 
 
 # ---------------------------------------------------------------- names
@@ -72,9 +70,7 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(_NAME.findall(text))
 
 
-_PARTS = {
-    kind: () if kind in (Comment, Barrier) else tuple(f.name for f in fields(kind) if f.name != "body") for kind in get_args(Node)
-}
+_PARTS = {kind: () if kind in (Comment, Barrier) else tuple(f.name for f in fields(kind) if f.name != "body") for kind in get_args(Node)}
 """The fields of each kind of node that are texts."""
 
 
@@ -159,7 +155,7 @@ class _Scope:
 
 def _outermost(loop: For) -> bool:
     """The walk of a team over blocks, or over steps."""
-    return loop.extent.endswith("nthreads") or loop.extent.startswith(("first, last", "begin, end")) or loop.extent == "1"
+    return loop.extent.endswith("nthreads") or loop.extent.startswith(("first, last", "begin, end"))
 
 
 # ---------------------------------------------------------------- runs

@@ -21,12 +21,12 @@ from .fuse import copying
 from .gate import Gate
 from .hoist import Hoisted, hoist
 from .ir import Loop, Map
-from .launch import BARRIER, aligned, check_array, constant, failed, pack, with_single_blas
+from .launch import aligned, check_array, constant, failed, pack, with_single_blas
 from .lower import Kernel, lower_loop
 from .memory import Arguments
 from .phases import Hints
 from .runtime.pace import Pace, paced
-from .runtime.pool import CONTROL_SIZE, DEADLINE, DONE, STOP, run_team
+from .runtime.pool import BARRIER_SIZE, CONTROL_SIZE, DEADLINE, DONE, STOP, run_team
 from .share import share
 from .sizes import extents, settle
 from .table import Table
@@ -140,9 +140,8 @@ class Bound:
         `inputs` in the order of `loop.inputs`, stepped ones with their leading axis; `history`: for each recorded output
         a C-contiguous array with one more leading axis, whose row s // every is written at step s; `lengths`: for each
         size in `loop.lengths` int64[steps]; `nthreads`: exactly so many threads, or None for as many as pay.  Raises
-        ValueError for shapes that do not fit.  `advance` raises
-        FloatingPointError when a `Linalg` statement fails, IndexError for a coordinate out of range; the states are then
-        those from before that step.
+        ValueError for shapes that do not fit.  `advance` raises FloatingPointError when a `Linalg` statement fails, IndexError
+        for a coordinate out of range; the states are then those from before that step.
         """
         loop, kernel = self.made.loop, self.made.kernel
         given = dict(zip(loop.inputs, inputs, strict=True))
@@ -169,7 +168,8 @@ class Bound:
         tail = [*passed, *(sizes[name] for name, _ in kernel.sizes), *slices, *(lengths[name] for name, _ in kernel.lengths)]
         status = next((x for a, x in zip(kernel.args, arrays, strict=True) if a.role == "status"), None)
         entry = self.made.built.entry
-        head, alone, team = (0, 1, np.zeros(BARRIER, np.int64)), with_single_blas(entry, kernel), with_single_blas(run_team, kernel)
+        head = (0, 1, np.zeros(BARRIER_SIZE, np.int64))
+        alone, team = (with_single_blas(f, kernel) for f in (entry, run_team))
 
         def enter(n: int, first: int, last: int, deadline: int = 0, held: Sequence[np.ndarray] = arrays) -> int:  # addresses hold nothing
             control[[STOP, DONE, DEADLINE]] = NEVER, first, deadline
