@@ -70,7 +70,12 @@ OPTIONS = (
         "what to tell: 1 a line per compile (hit or miss, why, time), 2 passes, 3 the program, 4 the generated source and its path, "
         "5 each rewrite with its rule",
     ),
-    Option("SYMGRAPH_CHECK", "0", _whole(0, 2), "what to check: 1 verify after every pass, 2 also compare values with the reference"),
+    Option(
+        "SYMGRAPH_CHECK",
+        "0",
+        _whole(0, 2),
+        "what to check: 1 verify after every pass, 2 also compare values with the reference, and fed values with what is assumed of them",
+    ),
     Option(
         "SYMGRAPH_BACKEND",
         "auto",

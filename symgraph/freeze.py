@@ -8,7 +8,7 @@ except where a shape does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -57,7 +57,7 @@ class Request:
     """(variable's tensor, tensor it becomes) beside what the operations write."""
 
 
-def needed_operations(roots: Sequence[Operation], fed: Mapping[Tensor, Node]) -> list[Operation]:
+def needed_operations(roots: Sequence[Operation], fed: Container[Tensor]) -> list[Operation]:
     """Every operation that has to run, in the order of creation; what lies upstream of a fed tensor is not needed."""
     seen: set[Operation] = set()
     stack = list(roots)

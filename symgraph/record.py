@@ -1,10 +1,11 @@
 """An operation graph as JSON, and back.
 
 Law of this file: what is written is the record alone: operations with type, name, inputs, control inputs, public
-attributes and the user's line; collections; the seed; the counts that names and seeds go on from.  Attributes that
-start with '_' are made again by the rules in `PRIVATE`, nodes by the builders.  Values that JSON has stand for
-themselves, every other one is an object whose only key is its tag (`_TAGS`).  Reading executes nothing: operation
-types are looked up in `BUILDERS`, and whatever is not as it was written is a ValueError that leaves the graph as it was.
+attributes and the user's line; collections; what is assumed of tensors; the seed; the counts that names and seeds go on
+from.  Attributes that start with '_' are made again by the rules in `PRIVATE`, nodes by the builders.  Values that JSON
+has stand for themselves, every other one is an object whose only key is its tag (`_TAGS`).  Reading executes nothing:
+operation types are looked up in `BUILDERS`, and whatever is not as it was written is a ValueError that leaves the graph
+as it was.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import sympy as sp
 
 from . import build
 from .dtypes import DType, as_dtype
+from .facts import assume, assumed
 from .graph import BUILDERS, Attempt, Graph, Operation, Tensor
 from .log import LOG
 from .node import Key, Kind
@@ -234,7 +236,8 @@ def pieces(graph: Graph, **more: Any) -> list[bytes]:
     collections, variables = _collections(graph)
     names = dict(sorted(graph._taken.items()))
     head = {"format": FORMAT, "version": VERSION, "seed": graph.seed, "counted": graph.counted, "names": names}
-    tail = {"variables": variables, "collections": collections, **more}
+    known = {t.name: sorted(names) for t, names in assumed(graph).items()}
+    tail = {"variables": variables, "collections": collections, "facts": known, **more}
     first, last = (",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in part.items()) for part in (head, tail))
     return [b"{" + first.encode() + b',\n"operations": [', *(t for _, t in lines[: len(operations)]), b"\n],\n" + last.encode() + b"}\n"]
 
@@ -327,6 +330,9 @@ def build_graph(document: Mapping[str, Any], graph: Graph, scope: str | None = N
                 step = f"collection {key!r:.80}"
                 for v in _list(items):
                     graph.add_to_collection(key, _decode(v, names))
+            step = "the facts"
+            for name, known in _object(document.get("facts", {})).items():  # graphs of before there were facts have none
+                assume(names.tensor(name), **dict.fromkeys(map(_text, _list(known)), True))
             step = "the counts"
             for key, count in _object(document["names"]).items():
                 full = prefix.lower() + key

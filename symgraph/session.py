@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from . import dtypes
+from . import dtypes, facts
 from .errors import OpError, locate, shown, user_site
 from .freeze import Request, needed_operations
 from .function import Function
@@ -219,6 +219,25 @@ class Session:
         return found
 
     # -- looking
+    def check_assumptions(self, feed_dict: Mapping | None = None) -> list[Tensor]:
+        """Look whether what was assumed (`sg.assume`) is so: of what is fed, of variables, and of all that can be computed
+        from them.  Returns the tensors that were looked at; those that need a placeholder that is not fed are left out.
+
+        InvalidArgumentError names the tensor, the line that made it, the fact, and the first place where it is not so."""
+        feeds = {} if feed_dict is None else feed_dict
+        try:
+            fed = dict.fromkeys(self._fed(feeds))
+            tensors = [
+                t
+                for t in facts.assumed(self.graph)
+                if t in fed or not any(op.type == "Placeholder" and op.outputs[0] not in fed for op in needed_operations([t.op], fed))
+            ]
+            for t, value in zip(tensors, self.run(tensors, feeds), strict=True):
+                facts.look(t, value)
+        except (OpError, TypeError, ValueError, RuntimeError) as e:
+            raise locate(e, "check_assumptions", user_site(), {}) from None
+        return tensors
+
     def compiled(self, fetches: Any, feed: Sequence[Tensor] | None = None) -> Function:
         """What a run of `fetches` compiles to: `.source`, `.path`, `.explain()`, callable with the fed arrays.
 
