@@ -312,6 +312,22 @@ def linalg(name: str, *operands: Node) -> Node:
     return make(Kind.LINALG, tuple(operands), (name,), shape, a.dtype)
 
 
+# ---------------------------------------------------------------- by name
+SAME_SHAPE = frozenset({"softmax", "log_softmax"})
+"""The composites of their operand's shape; the others reduce."""
+
+
+def composite(name: str, n: Node, axes: Sequence[int], keepdims: bool = False) -> Node:
+    """A row of composites.py of a floating tensor: softmax and log_softmax along `axes`, logsumexp and norm over them."""
+    axes = tuple(sorted(axis_in(a, n.rank) for a in axes))
+    if len(set(axes)) != len(axes):
+        raise ShapeError(f"the axes {axes} name one axis twice")
+    if name in SAME_SHAPE:
+        return make(Kind.COMPOSITE, (n,), (name, axes, True), n.shape, n.dtype)
+    shape = tuple(1 if a in axes else d for a, d in enumerate(n.shape) if keepdims or a not in axes)
+    return make(Kind.COMPOSITE, (n,), (name, axes, keepdims), shape, n.dtype)
+
+
 # ---------------------------------------------------------------- again
 def rebuild(n: Node, operands: tuple[Node, ...]) -> Node:
     """A node like n over other operands of the same ranks (extents may differ)."""
@@ -335,6 +351,8 @@ def rebuild(n: Node, operands: tuple[Node, ...]) -> Node:
             return scatter(operands[0], operands[1], n.shape)
         case Kind.LINALG:
             return linalg(n.attrs[0], *operands)
+        case Kind.COMPOSITE:
+            return composite(n.attrs[0], operands[0], n.attrs[1], n.attrs[2])
         case _:
             return make(n.kind, operands, n.attrs, n.shape, n.dtype)
 

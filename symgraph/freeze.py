@@ -17,6 +17,7 @@ import sympy as sp
 from . import build, dtypes, scalar
 from .codegen import ir
 from .codegen import scalar as fn
+from .composites import expand
 from .errors import at
 from .graph import BUILDERS, Operation, Tensor, build_nodes
 from .node import Kind, Node, toposort
@@ -159,7 +160,12 @@ def _resolve(request: Request, name: str) -> _Work:
         results.append(n)
     for ref, t in request.updates:  # after the results: what is returned beside an update is from before it
         versions[ref.op.attrs["_node"]] = replay.node(t)
-    return _Work(name, names, results, versions, [d for d in draws if d.kind is Kind.RANDOM])
+    drawn = [d for d in draws if d.kind is Kind.RANDOM]
+    plain = dict(zip(written := [*names, *results, *versions.values(), *drawn], expand(written), strict=True))
+    made: dict[Node, tuple[Operation, int]] = {}
+    for n, by in names.items():
+        made.setdefault(plain[n], by)
+    return _Work(name, made, [plain[n] for n in results], {v: plain[n] for v, n in versions.items()}, [plain[d] for d in drawn])
 
 
 def _reads(t: Tensor) -> bool:

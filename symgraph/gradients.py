@@ -16,6 +16,7 @@ import sympy as sp
 
 from . import build, config, dtypes, scalar
 from .codegen import scalar as fn
+from .composites import expand
 from .errors import NoGradientError
 from .log import tell
 from .node import Kind, Node, depends_on, toposort
@@ -36,8 +37,10 @@ def sweep(
 
     `links` gives, for a leaf that stands in for an expression (a fed tensor), that expression: the adjoint of the leaf
     flows on into it, evaluated at the fed value where the expression's value is used."""
-    roots, links = list(ys), dict(links or {})
-    extra = {leaf: f() for leaf, f in links.items()}
+    made = {leaf: f() for leaf, f in (links or {}).items()}
+    roots = expand([*ys, *made.values()])
+    ys, extra = roots[: len(ys)], dict(zip(made, roots[len(ys) :], strict=True))
+    roots = list(ys)
     order = toposort([*roots, *extra.values()])
     wanted = set(xs)
     live = set(wanted)

@@ -37,6 +37,7 @@ class Kind(Enum):
     GATHER = "gather"  # ()                      operands: x and whole numbers i; x[i], over the first axis
     SCATTER = "scatter"  # ()                    the transpose of gather, i a vector: rows summed where i says
     LINALG = "linalg"  # (fn,)
+    COMPOSITE = "composite"  # (fn, axes, keepdims)  a row of composites.py: softmax, norm, ...
 
 
 IDENTITY_LEAVES = frozenset({Kind.PLACEHOLDER, Kind.VARIABLE, Kind.CUT, Kind.RANDOM})

@@ -118,7 +118,7 @@ TEXT = Notation(
     parens=lambda a: f"({a})",
     cases=lambda c, a, b: f"where({c}, {a}, {b})",
     infix={"lt": "<", "le": "≤", "gt": ">", "ge": "≥", "eq": "=", "ne": "≠", "logical_and": "∧", "logical_or": "∨"},
-    enclosed={"absolute": ("|", "|"), "floor": ("⌊", "⌋"), "ceil": ("⌈", "⌉")},
+    enclosed={"absolute": ("|", "|"), "floor": ("⌊", "⌋"), "ceil": ("⌈", "⌉"), "norm": ("‖", "‖")},
 )
 LATEX = Notation(
     name=latex_name,
@@ -155,5 +155,6 @@ LATEX = Notation(
         "absolute": (r"\left|", r"\right|"),
         "floor": (r"\left\lfloor ", r"\right\rfloor"),
         "ceil": (r"\left\lceil ", r"\right\rceil"),
+        "norm": (r"\left\|", r"\right\|"),
     },
 )

@@ -105,6 +105,8 @@ class Writer:
                 return self._in(ops[0], ATOM) + f"[{', '.join(self._window(n))}]", ATOM
             case Kind.GATHER:
                 return self._in(ops[0], ATOM) + f"[{ops[1][0]}]", ATOM
+            case Kind.COMPOSITE:
+                return self._composite(n, ops[0])
             case Kind.PLACE | Kind.CONCAT | Kind.SCATTER:
                 return self.n.call(n.kind.value, ", ".join(w for w, _ in ops)), ATOM
         return self._generic(n, ops)
@@ -115,6 +117,19 @@ class Writer:
         if fn == "solve":
             return self._product([(self.n.inverse(self._in(ops[0], ATOM)), POWER), ops[1]]), FACTOR
         return self.n.call({"determinant": "det"}.get(fn, fn), ops[0][0]), ATOM
+
+    def _composite(self, n: Node, w: Written) -> Written:
+        """The last axis of a softmax and all axes of a reduction go unsaid."""
+        name, axes, _ = n.attrs
+        (o,) = n.operands
+        whole = all(d == 1 for d in n.shape)
+        if name == "norm":
+            if whole:
+                left, right = self.n.enclosed["norm"]
+                return left + w[0] + right, ATOM
+            return self.n.sqrt(self.n.reduced("sum", "".join(map(str, axes)), self._raised(w, ("2", ATOM))[0])), ATOM
+        unsaid = axes == (o.rank - 1,) if name in build.SAME_SHAPE else whole
+        return self.n.reduced(name, "" if unsaid else "".join(map(str, axes)), w[0]), ATOM
 
     def _product(self, ops: Sequence[Written]) -> str:
         left, right = (self._in(w, FACTOR) for w in ops)

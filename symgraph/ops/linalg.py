@@ -104,7 +104,7 @@ def _norm(x: Node, ord: Any, axis: tuple[int, ...] | None, keepdims: bool) -> No
     axes = tuple(np.arange(x.rank).tolist()) if axis is None else axis
     x0 = scalar.x(0)
     if ord in ("euclidean", "fro", 2):
-        return build.elementwise(sp.sqrt(x0), build.reduce("sum", build.elementwise(x0**2, x), axes, keepdims))
+        return build.composite("norm", x, axes, keepdims)
     magnitude = build.elementwise(fn.absolute(x0), x)
     if ord == 1:
         return build.reduce("sum", magnitude, axes, keepdims)

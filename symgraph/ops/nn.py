@@ -28,22 +28,14 @@ def _shifted(logits: Node, axis: int) -> Node:
     return build.elementwise(x0 - fn.stopped(x1), logits, build.reduce("max", logits, (axis,), keepdims=True))
 
 
-def _sum(n: Node, axis: int) -> Node:
-    return build.reduce("sum", n, (axis,), keepdims=True)
-
-
 @builder("Softmax")
 def _softmax(logits: Node, axis: int) -> Node:
-    a = build.axis_in(axis, logits.rank, "dimension")
-    e = build.elementwise(sp.exp(x0), _shifted(logits, a))
-    return build.elementwise(x0 / x1, e, _sum(e, a))
+    return build.composite("softmax", logits, (axis,))
 
 
 @builder("LogSoftmax")
 def _log_softmax(logits: Node, axis: int) -> Node:
-    a = build.axis_in(axis, logits.rank, "dimension")
-    z = _shifted(logits, a)
-    return build.elementwise(x0 - sp.log(x1), z, _sum(build.elementwise(sp.exp(x0), z), a))
+    return build.composite("log_softmax", logits, (axis,))
 
 
 def _activation(kind: str, what: str):

@@ -1,0 +1,243 @@
+"""What a formula costs: its distinct operator applications.
+
+Law of this file: an application counts once however often its value is read, through transposes and from any body.
+Numbers, sizes, signs, scalings by numbers, positions and what only re-labels axes are free; a sum or product of n terms
+counts n - 1, a quotient one more, everything else 1.
+
+A value is (c, id, labels): c times the function `id` of the positions along `labels`, in the order in which the
+function takes them.  Ids are hash-consed with the labels renamed in the order of their first use, so sin(A) and sin(A')
+are one id, and the whole is linear in the size of the bodies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+
+import sympy as sp
+
+from .. import scalar
+from ..codegen import scalar as fn
+from ..node import IDENTITY_LEAVES, Kind, Node, toposort
+
+Label = int | None
+Value = tuple[sp.Expr, int, tuple[Label, ...]]
+_UNIT = 0
+
+
+def applications(roots: Iterable[Node], leaves: Set[Node] = frozenset()) -> int:
+    """The number of distinct operator applications under the roots; nodes in `leaves` are given."""
+    count = Count(leaves)
+    for r in roots:
+        count.add(r)
+    return count.total
+
+
+@dataclass
+class Count:
+    """A running count; `total` is that of all nodes added so far."""
+
+    leaves: Set[Node] = frozenset()
+    total: int = 0
+    _ids: dict[Hashable, int] = field(default_factory=lambda: {("unit",): _UNIT})
+    _of: dict[Node, Value] = field(default_factory=dict)
+
+    def add(self, root: Node) -> None:
+        """Count what lies under a node and is not counted yet."""
+        for n in toposort([root], stop=lambda n: n in self._of or n in self.leaves):
+            if n not in self._of:
+                self._of[n] = self._node(n)
+
+    # -- interning
+    def _make(self, head: Hashable, parts: Sequence[Value], cost: int, out: Sequence[Label] | None = None) -> Value:
+        """head(parts), whose labels are those of its parts in order (`out`: those that are left)."""
+        order: dict[Label, int] = {None: -1}
+        key = (head, *((c, i, tuple(order.setdefault(a, len(order) - 1) for a in labels)) for c, i, labels in parts))
+        free = tuple(a for a in order if a is not None)
+        if out is not None:
+            kept = set(out)
+            key = (key, tuple(k for k, a in enumerate(free) if a not in kept))
+            free = tuple(a for a in free if a in kept)
+        found = self._ids.get(key)
+        if found is None:
+            found = self._ids[key] = len(self._ids)
+            self.total += cost
+        return sp.S.One, found, free
+
+    def _array(self, head: Hashable, n: Node, cost: int) -> Value:
+        """A value that is known only as an array: its labels are its axes."""
+        found = self._ids.get((head, n.shape))
+        if found is None:
+            found = self._ids[head, n.shape] = len(self._ids)
+            self.total += cost
+        return sp.S.One, found, tuple(None if d == 1 else a for a, d in enumerate(n.shape))
+
+    # -- nodes
+    def _node(self, n: Node) -> Value:
+        if n in self.leaves or n.kind in IDENTITY_LEAVES or n.kind is Kind.CONST:
+            return self._array(("leaf", n), n, 0)
+        of = [self._of[o] for o in n.operands]
+        if n.kind is Kind.GENERIC:
+            return self._generic(n, of)
+        if n.kind is Kind.RESHAPE and _squeezed(n.operands[0]) == _squeezed(n):
+            to = dict(zip(_axes(n.operands[0]), _axes(n), strict=True))
+            return _read(of[0], to)
+        if n.kind is Kind.MATMUL and all(_covers(v, o) for v, o in zip(of, n.operands, strict=True)):
+            return self._matmul(n, of)
+        front = sp.S.One
+        if n.kind in _FIRST_IS_LINEAR or n.kind is Kind.MATMUL:
+            linear = of if n.kind is Kind.MATMUL else of[:1]
+            front = sp.Mul(*(c for c, _, _ in linear))
+            of = [(sp.S.One, i, ls) for _, i, ls in linear] + of[len(linear) :]
+        if n.kind is Kind.RESHAPE and of[0][1] == _UNIT:
+            return front, _UNIT, ()
+        flip = n.attrs == ("inverse",) and of[0][2] == (*range(n.rank - 2), n.rank - 1, n.rank - 2)
+        if n.attrs in (("determinant",), ("logdet",), ("inverse",)):  # of a transpose: the same number, or its transpose
+            c, i, labels = of[0]
+            of = [(c, i, tuple(sorted(labels, key=lambda a: -1 if a is None else a)))] if _is_flipped(labels) else of
+        _, i, labels = self._array((n.kind, n.attrs, tuple(of)), n, 0 if n.kind is Kind.RESHAPE else 1)
+        return front, i, (*labels[:-2], labels[-1], labels[-2]) if flip else labels
+
+    def _matmul(self, n: Node, of: Sequence[Value]) -> Value:
+        """A contraction of two values, in whichever order: (A B)' is B' A'."""
+        k = n.rank
+        parts = []
+        for (_, i, labels), o, ends in zip(of, n.operands, ((k - 2, k), (k, k - 1)), strict=True):
+            at = (*range(n.rank - o.rank, n.rank - 2), *ends)
+            at = tuple(None if d == 1 else a for a, d in zip(at, o.shape, strict=True))
+            parts.append((sp.S.One, i, tuple(None if a is None else at[a] for a in labels)))
+        _, i, labels = self._make("matmul", sorted(parts, key=lambda p: p[1]), 1, tuple(range(n.rank)))
+        return sp.Mul(*(c for c, _, _ in of)), i, labels
+
+    def _generic(self, n: Node, of: Sequence[Value]) -> Value:
+        body, index, space, reducer = n.attrs
+        operands = {scalar.x(k): _read(v, dict(enumerate(ix))) for k, (v, ix) in enumerate(zip(of, index, strict=True))}
+        c, i, labels = self._body(body, operands)
+        if reducer is None:
+            return c, i, tuple(a if a is None or space[a] != 1 else None for a in labels)
+        if reducer == "sum":
+            idle = [d for a, d in enumerate(space) if a >= n.rank and a not in labels]
+            front, c = sp.Mul(c, *map(sp.sympify, idle)), sp.S.One
+        else:
+            front = sp.S.One
+        if not any(a is not None and a >= n.rank for a in labels):
+            return (front * c, i, labels) if reducer in ("sum", "max", "min") else self._make(reducer, [(c, i, labels)], 1)
+        _, i, labels = self._make(("reduce", reducer), [(c, i, labels)], 1, tuple(range(n.rank)))
+        return front, i, labels
+
+    # -- bodies
+    def _body(self, body: sp.Expr, operands: dict[sp.Symbol, Value]) -> Value:
+        memo: dict[sp.Basic, Value] = dict(operands)
+        stack = [body]
+        while stack:
+            e = stack[-1]
+            if e in memo:
+                stack.pop()
+                continue
+            if not scalar.operand_numbers(e):
+                memo[e] = self._constant(e)
+                continue
+            todo = [a for a in _arguments(e) if a not in memo]
+            if todo:
+                stack.extend(todo)
+                continue
+            memo[e] = self._apply(e, memo)
+        return memo[body]
+
+    def _constant(self, e: sp.Basic) -> Value:
+        labels = sorted(scalar.label_numbers(e))
+        if not labels and isinstance(e, sp.Expr) and not e.has(sp.oo, sp.nan):
+            return e, _UNIT, ()
+        renamed = e.xreplace({scalar.i(a): scalar.i(k) for k, a in enumerate(labels)})
+        found = self._ids.setdefault(("constant", renamed), len(self._ids))
+        return sp.S.One, found, tuple(labels)
+
+    def _apply(self, e: sp.Basic, memo: dict[sp.Basic, Value]) -> Value:
+        args = [memo[a] for a in _arguments(e)]
+        if isinstance(e, fn.stopped | fn.computed_as):
+            return args[0]
+        if isinstance(e, sp.Add):
+            return self._sum(args)
+        if isinstance(e, sp.Mul):
+            return self._product(e, memo)
+        if isinstance(e, sp.Pow):
+            return self._power(e.exp, args)
+        if isinstance(e, fn.cast_):
+            return self._make(("cast", e.args[1]), args[:1], 0)
+        return self._make(type(e).__name__, args, 1)
+
+    def _sum(self, args: Sequence[Value]) -> Value:
+        """Up to a factor: A - B and B - A are one."""
+        terms = sorted(args, key=lambda v: (v[1] == _UNIT, v[1], len(v[2])))
+        first = terms[0][0]
+        _, i, labels = self._make("sum", [(c / first, k, ls) for c, k, ls in terms], len(terms) - 1)
+        return first, i, labels
+
+    def _product(self, e: sp.Basic, memo: dict[sp.Basic, Value]) -> Value:
+        above, below, front = [], [], sp.S.One
+        for f in e.args:
+            inverted = isinstance(f, sp.Pow) and f.exp.is_number and f.exp.is_negative
+            c, i, labels = memo[_inverse(f)] if inverted else memo[f]
+            front = front / c if inverted else front * c
+            if i != _UNIT:
+                (below if inverted else above).append((sp.S.One, i, labels))
+        top, bottom = (self._times(side) for side in (above, below))
+        if not below:
+            return front, top[1], top[2]
+        _, i, labels = self._make("quotient", [top, bottom], 1)
+        return front, i, labels
+
+    def _times(self, factors: list[Value]) -> Value:
+        if len(factors) < 2:
+            return factors[0] if factors else (sp.S.One, _UNIT, ())
+        return self._make("product", sorted(factors, key=lambda v: (v[1], len(v[2]))), len(factors) - 1)
+
+    def _power(self, exponent: sp.Expr, args: Sequence[Value]) -> Value:
+        c, i, labels = args[0]
+        if exponent.is_number and exponent.is_negative:  # args[0] is what is divided by
+            _, i, labels = self._make("quotient", [(sp.S.One, _UNIT, ()), (sp.S.One, i, labels)], 1)
+            return 1 / c, i, labels
+        if exponent.is_Integer or c.is_positive and exponent.is_number:
+            _, i, labels = self._make(("power", exponent), [(sp.S.One, i, labels)], 1)
+            return c**exponent, i, labels
+        return self._make("power", args, 1)
+
+
+_FIRST_IS_LINEAR = frozenset({Kind.RESHAPE, Kind.SLICE, Kind.PLACE, Kind.GATHER, Kind.SCATTER})
+
+
+def _inverse(f: sp.Pow) -> sp.Expr:
+    return f.base if f.exp == -1 else f.base**-f.exp
+
+
+def _arguments(e: sp.Basic) -> tuple[sp.Basic, ...]:
+    """What is evaluated before e."""
+    if isinstance(e, sp.Mul):
+        return tuple(_inverse(f) if isinstance(f, sp.Pow) and f.exp.is_number and f.exp.is_negative else f for f in e.args)
+    if isinstance(e, sp.Pow) and e.exp.is_number:
+        return (_inverse(e),) if e.exp.is_negative else (e.base,)
+    if isinstance(e, fn.cast_ | fn.stopped | fn.computed_as):
+        return e.args[:1]
+    return e.args
+
+
+def _read(v: Value, at: Mapping[int, Label]) -> Value:
+    c, i, labels = v
+    return c, i, tuple(None if a is None else at[a] for a in labels)
+
+
+def _axes(n: Node) -> list[int]:
+    return [a for a, d in enumerate(n.shape) if d != 1]
+
+
+def _squeezed(n: Node) -> list:
+    return [d for d in n.shape if d != 1]
+
+
+def _covers(v: Value, n: Node) -> bool:
+    """Does the value depend on the position along every axis of the node?"""
+    return set(_axes(n)) <= set(v[2])
+
+
+def _is_flipped(labels: Sequence[Label]) -> bool:
+    return len(labels) >= 2 and list(labels) == [*range(len(labels) - 2), len(labels) - 1, len(labels) - 2]
