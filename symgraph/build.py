@@ -89,14 +89,14 @@ def generic(
         (o,) = new_operands
         if o.dtype is dtype and new_index[0] == tuple(range(o.rank)) and o.shape == tuple(space):
             return o  # a shape that is only claimed to be o's stays on record: launching checks it
-        if _is_pure(o) and o.dtype is dtype:  # a permutation of a permutation
+        if is_pure(o) and o.dtype is dtype:  # a permutation of a permutation
             inner = o.attrs[1][0]
             outer = new_index[0]
             return generic(body, o.operands, (tuple(None if a is None else outer[a] for a in inner),), space, rank, None, dtype)
     return make(Kind.GENERIC, tuple(new_operands), (body, tuple(new_index), tuple(space), reducer), tuple(space[:rank]), dtype)
 
 
-def _is_pure(n: Node) -> bool:
+def is_pure(n: Node) -> bool:
     """A node that only re-labels the axes of its operand: transpose, broadcast, diagonal."""
     return n.kind is Kind.GENERIC and n.attrs[3] is None and n.attrs[0] == scalar.x(0)
 
@@ -173,7 +173,7 @@ def swap(n: Node) -> Node:
 
 def is_swap(n: Node) -> Node | None:
     """A, if n is the matrix transpose of A."""
-    if _is_pure(n) and n.rank >= 2 and n.operands[0].rank == n.rank and n.operands[0].dtype is n.dtype:
+    if is_pure(n) and n.rank >= 2 and n.operands[0].rank == n.rank and n.operands[0].dtype is n.dtype:
         if n.attrs[1][0] == (*range(n.rank - 2), n.rank - 1, n.rank - 2):
             return n.operands[0]
     return None

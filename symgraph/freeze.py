@@ -453,7 +453,7 @@ class _Emitter:
         """The arrays that transposes are made of, read along other axes."""
         found, walks = list(operands), list(index)
         for k, o in enumerate(found):
-            while build._is_pure(o) and o.dtype is o.operands[0].dtype:
+            while build.is_pure(o) and o.dtype is o.operands[0].dtype:
                 walks[k] = tuple(None if a is None else walks[k][a] for a in o.attrs[1][0])
                 o = o.operands[0]
             found[k] = o

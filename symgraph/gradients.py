@@ -21,7 +21,7 @@ from .errors import NoGradientError
 from .log import tell
 from .node import Kind, Node, depends_on, toposort
 from .rewrite import Rewriter, Rule
-from .simplify import LINEAR
+from .simplify import DELTAS, LINEAR
 
 Vjp = Callable[[Node, Node], Sequence[Node | None]]
 """(node, adjoint) -> the contribution to each operand, None where there is none."""
@@ -69,9 +69,14 @@ def sweep(
             if c is not None and o in live:
                 adjoint.setdefault(o, []).append(c)
     found = [x for x in dict.fromkeys(xs) if x in result]
-    rewriter = Rewriter(LINEAR, fixed=frozenset(order), trace=_watch if config.get("SYMGRAPH_DEBUG") >= 5 else None)
-    simple = dict(zip(found, rewriter.all([result[x] for x in found]), strict=True))
+    simple = dict(zip(found, simplified([result[x] for x in found], order), strict=True))
     return [simple.get(x) for x in xs]
+
+
+def simplified(roots: Sequence[Node], forward: Sequence[Node]) -> list[Node]:
+    """The roots as a person would write them, with what they share with the forward graph still shared."""
+    rewriter = Rewriter(LINEAR + DELTAS, fixed=frozenset(forward), trace=_watch if config.get("SYMGRAPH_DEBUG") >= 5 else None)
+    return rewriter.all(roots)
 
 
 def _watch(rule: Rule, before: Node, after: Node) -> None:

@@ -39,14 +39,21 @@ _own = {sp.Abs: fn.absolute, sp.sign: fn.sgn, sp.floor: fn.floor_, sp.ceiling: f
 
 @lru_cache(maxsize=8192)
 def canonical(body: sp.Expr) -> sp.Expr:
-    """The body with sympy's functions of kinks replaced by ours (sqrt(x**2) makes an Abs unasked)."""
+    """The body with sympy's functions of kinks replaced by ours (sqrt(x**2) makes an Abs unasked), and positions that are
+    compared in the order of their labels."""
     body = sp.sympify(body)
     for theirs, ours in _own.items():
         if body.has(theirs):
             sizes = body.atoms(theirs) if theirs in (sp.floor, sp.ceiling) else ()
             if not sizes or any(operand_numbers(s) for s in sizes):
                 body = body.replace(theirs, ours)
-    return body
+    turned = {e: fn.eq(*e.args[::-1]) for e in body.atoms(fn.eq) if _label(e.args[0]) > _label(e.args[1]) >= 0}
+    return body.xreplace(turned) if turned else body
+
+
+def _label(e: sp.Basic) -> int:
+    """The label whose position this symbol is, or -1."""
+    return next(iter(label_numbers(e))) if e.is_Symbol and label_numbers(e) else -1
 
 
 @lru_cache(maxsize=4096)
@@ -151,6 +158,32 @@ def times(a: sp.Expr, b: sp.Expr) -> sp.Expr:
     return a * b
 
 
+# ---------------------------------------------------------------- deltas
+@lru_cache(maxsize=4096)
+def delta(body: sp.Expr) -> tuple[int, int, sp.Expr] | None:
+    """(a, b, u), a < b, of a body that is u where the positions along labels a and b are equal, and 0 elsewhere."""
+    factors = sp.Mul.make_args(body)
+    found = [(*sorted(pair), f) for f in factors if (pair := _equated(f))]
+    if not found:
+        return None
+    a, b, f = min(found, key=lambda p: p[:2])
+    return a, b, times(f.args[1], sp.Mul(*(g for g in factors if g is not f)))
+
+
+def _equated(f: sp.Expr) -> frozenset[int]:
+    """The two labels of a factor that is 0 unless the positions along them are equal."""
+    if not isinstance(f, fn.select) or f.args[2] != 0 or not isinstance(f.args[0], fn.eq):
+        return frozenset()
+    labels = label_numbers(f.args[0])
+    return labels if len(labels) == 2 and all(p.is_Symbol for p in f.args[0].args) else frozenset()
+
+
+def on_diagonal(a: int, b: int, u: sp.Expr) -> sp.Expr:
+    """The body that is u where the positions along labels a and b are equal, and 0 elsewhere."""
+    return fn.select(fn.eq(i(min(a, b)), i(max(a, b))), u, 0)
+
+
+# ---------------------------------------------------------------- factors
 @lru_cache(maxsize=4096)
 def scalar_factor(body: sp.Expr, movable: frozenset[int]) -> tuple[sp.Expr, sp.Expr]:
     """body = c * rest, where c holds the numbers, sizes and those operands whose number is in `movable`."""

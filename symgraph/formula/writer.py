@@ -54,7 +54,7 @@ class Writer:
 
     def _light(self, n: Node, written: Written) -> bool:
         """Short enough to be repeated: a transpose, a scaled leaf, X theta, X theta - y."""
-        return len(written[0]) <= _SHORT or build._is_pure(n) or n.kind is Kind.RESHAPE
+        return len(written[0]) <= _SHORT or build.is_pure(n) or n.kind is Kind.RESHAPE
 
     # -- pieces
     def _in(self, w: Written, strength: int) -> str:

@@ -1,5 +1,8 @@
-"""The rule tables, a file per subject.  `LINEAR` is what the formulas of linear models need."""
+"""The rule tables, a file per subject.
 
+`LINEAR` is what the formulas of linear models need, `DELTAS` what is left of a batch of unit vectors."""
+
+from .deltas import DELTAS
 from .linear import LINEAR
 
-__all__ = ["LINEAR"]
+__all__ = ["DELTAS", "LINEAR"]

@@ -16,14 +16,14 @@ from ..shapes import product
 _table: list[Rule] = []
 
 
-def _plain(n: Node) -> bool:
+def is_plain(n: Node) -> bool:
     """An element-wise node without a reduction."""
     return n.kind is Kind.GENERIC and n.attrs[3] is None
 
 
 def _split(n: Node) -> tuple[sp.Expr, Node] | None:
     """(c, A) with n = c * A and c a scalar other than 1, for an element-wise n; c is over n's operands."""
-    if not _plain(n) or not n.operands or not n.dtype.is_floating:
+    if not is_plain(n) or not n.operands or not n.dtype.is_floating:
         return None
     body, index, space, _ = n.attrs
     scalars = frozenset(k for k, o in enumerate(n.operands) if o.shape == ())
@@ -57,18 +57,18 @@ def compose(n: Node, rw: Rewriter) -> Node | None:
     if reducer not in (None, "sum") or reducer is None and body == scalar.x(0):
         return None
     for k, o in enumerate(n.operands):
-        if not _plain(o) or o.dtype is not n.dtype or rw.shared(o) and not _only_scales(o, rw):
+        if not is_plain(o) or o.dtype is not n.dtype or rw.shared(o) and not repeatable(o, rw):
             continue
         if scalar.operations(body) + scalar.operations(o.attrs[0]) > scalar.MAX_OPERATIONS:
             continue
         if rw.shared(o):  # it stays, so what it reads has one more reader
             rw.uses.update(o.operands)
-        new, operands, through = _inlined(body, n.operands, index, k)
+        new, operands, through = inlined(body, n.operands, index, k)
         return build.generic(new, operands, through, space, n.rank, reducer, n.dtype)
     return None
 
 
-def _inlined(body: sp.Expr, operands: tuple[Node, ...], index: build.Index, k: int) -> tuple[sp.Expr, tuple[Node, ...], build.Index]:
+def inlined(body: sp.Expr, operands: tuple[Node, ...], index: build.Index, k: int) -> tuple[sp.Expr, tuple[Node, ...], build.Index]:
     """The body with the element-wise node that is operand k written out, over its operands too."""
     o, outer, shift = operands[k], index[k], len(operands)
     inner, inner_index, _, _ = o.attrs
@@ -80,24 +80,27 @@ def _inlined(body: sp.Expr, operands: tuple[Node, ...], index: build.Index, k: i
     return body.xreplace({scalar.x(k): inner.xreplace(rename)}), (*operands, *o.operands), (*index, *through)
 
 
-def _only_scales(o: Node, rw: Rewriter) -> bool:
-    """c * A for an A that is computed anyway, or A itself read along other axes: free to repeat, unless the user's own
-    graph computes it."""
+def repeatable(o: Node, rw: Rewriter) -> bool:
+    """c * A for an A that is computed anyway, A itself read along other axes or on a diagonal, an identity: free to repeat,
+    unless the user's own graph computes it."""
     if o in rw.fixed:
         return o.attrs[0] == scalar.x(0)
     split = _split(o)
-    return o.attrs[0] == scalar.x(0) or split is not None and _is_read(split[1], o)
+    return _is_read(o) or split is not None and (split[1] in o.operands or _is_read(split[1]))
 
 
-def _is_read(value: Node, n: Node) -> bool:
-    """Is it one of the operands of n, or one of them read along other axes?"""
-    return value in n.operands or build._is_pure(value)
+def _is_read(n: Node) -> bool:
+    """Is it its operand read along other axes, or on a diagonal, or an identity?"""
+    found = scalar.delta(n.attrs[0]) if is_plain(n) else None
+    while found and scalar.delta(found[2]):
+        found = scalar.delta(found[2])
+    return build.is_pure(n) or found is not None and (found[2].is_number or found[2] == scalar.x(0))
 
 
 @rule(_table, Kind.GENERIC, "a scalar factor of a shared value is left to those who read it")
 def scalar_out_of_shared(n: Node, rw: Rewriter) -> Node | None:
     split = _split(n) if rw.shared(n) else None
-    if split is None or _is_read(split[1], n):
+    if split is None or split[1] in n.operands or _is_read(split[1]):
         return None
     return _scaled(rw, n, split[0], n, split[1])
 
@@ -122,8 +125,8 @@ def cancel(n: Node, rw: Rewriter) -> Node | None:
         return None
     wide, operands, through = body, n.operands, index
     for k, o in enumerate(n.operands):  # 1 - s is written out, so that it meets s
-        if _plain(o) and o.dtype is n.dtype and isinstance(o.attrs[0], sp.Add) and scalar.operations(o.attrs[0]) <= 2:
-            wide, operands, through = _inlined(wide, operands, through, k)
+        if is_plain(o) and o.dtype is n.dtype and isinstance(o.attrs[0], sp.Add) and scalar.operations(o.attrs[0]) <= 2:
+            wide, operands, through = inlined(wide, operands, through, k)
     flat = build.generic(wide, operands, through, space, n.rank, reducer, n.dtype)
     new = scalar.cancelled(flat.attrs[0])
     if scalar.operations(new) >= scalar.operations(body):
@@ -195,7 +198,7 @@ def sum_is_product(n: Node, rw: Rewriter) -> Node | None:
 def scalar_out_of_product(n: Node, rw: Rewriter) -> Node | None:
     for k, o in enumerate(n.operands):
         split = _split(o)
-        if split is not None and (not rw.shared(o) or _only_scales(o, rw)):
+        if split is not None and (not rw.shared(o) or repeatable(o, rw)):
             c, rest = split
             a, b = (rest, n.operands[1]) if k == 0 else (n.operands[0], rest)
             return _scaled(rw, n, c, o, build.matmul(a, b))
