@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from functools import cache
 
 import symgraph as sg
-from tests.formula import losses_general, losses_linear
+from tests.formula import losses_classification, losses_general, losses_linear, losses_softmax
 from tests.formula.counting import textbook_ops
 from tests.formula.textbook import Loss, asked
+
+MODULES = (losses_linear, losses_general, losses_classification, losses_softmax)
 
 
 @cache
 def suite() -> tuple[Loss, ...]:
     """Every row, under a name of its own."""
-    found = tuple(row for module in (losses_linear, losses_general) for row in module.rows())
+    found = tuple(row for module in MODULES for row in module.rows())
     names = [row.name for row in found]
     assert len(set(names)) == len(names), sorted(n for n in names if names.count(n) > 1)
     return found
