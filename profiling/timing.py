@@ -24,13 +24,26 @@ class Side:
     """One competitor: `run()` does the work once and returns what it computed (arrays, or nested lists of them).
 
     Where the work changes state instead, `answer()` reads what is to be compared after the first run, and `reset()`
-    puts the state back before every run, outside of the clock.
+    puts the state back before every run, outside of the clock.  A side that runs in another process has a `clock` of its
+    own there, which takes the number of runs and gives the seconds of one.
     """
 
     name: str
     run: Callable[[], object]
     answer: Callable[[], object] | None = None
     reset: Callable[[], object] | None = None
+    clock: Callable[[int], float] | None = None
+
+    def first_answer(self) -> object:
+        """What it computes, from its first state."""
+        if self.reset:
+            self.reset()
+        returned = self.run()
+        return self.answer() if self.answer else returned
+
+    def sample(self, count: int) -> float:
+        """Seconds per run over `count` runs."""
+        return self.clock(count) if self.clock else sample(self.run, count, self.reset)
 
 
 @dataclass(frozen=True)
@@ -64,14 +77,14 @@ def compare(
     `DifferentAnswers` when a side's answer is further than `rtol`, `atol` from the first one's; a side that returns
     None is not compared.
     """
-    check_answers([(side.name, _answer(side)) for side in sides], rtol=rtol, atol=atol)
+    check_answers([(side.name, side.first_answer()) for side in sides], rtol=rtol, atol=atol)
     repeats = [_repeats(side, least) for side in sides]
     samples: list[list[float]] = [[] for _ in sides]
     for turn in range(rounds):
         for place in range(len(sides)):
             k = (place + turn) % len(sides)
             time.sleep(pause)
-            samples[k].append(sample(sides[k].run, repeats[k], sides[k].reset))
+            samples[k].append(sides[k].sample(repeats[k]))
     return timings([side.name for side in sides], samples)
 
 
@@ -96,13 +109,6 @@ def check_answers(answers: Sequence[tuple[str, object]], *, rtol: float, atol: f
                 raise DifferentAnswers(f"{name} and {base_name} disagree: {error}") from None
 
 
-def _answer(side: Side) -> object:
-    if side.reset:
-        side.reset()
-    returned = side.run()
-    return side.answer() if side.answer else returned
-
-
 def _leaves(answer: object) -> list[np.ndarray]:
     if isinstance(answer, (list, tuple)):
         return [leaf for item in answer for leaf in _leaves(item)]
@@ -111,7 +117,7 @@ def _leaves(answer: object) -> list[np.ndarray]:
 
 def _repeats(side: Side, least: float) -> int:
     count = 1
-    while (spent := sample(side.run, count, side.reset) * count) < least:
+    while (spent := side.sample(count) * count) < least:
         count = max(count + 1, min(count * 10, int(count * 1.2 * least / max(spent, 1e-9))))
     return count
 

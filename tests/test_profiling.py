@@ -9,7 +9,8 @@ import pytest
 
 from profiling import growth, page
 from profiling.loops import suite
-from profiling.timing import DifferentAnswers, Side, compare, seconds, table, timings
+from profiling.loops.apart import Apart
+from profiling.timing import DifferentAnswers, Side, check_answers, compare, seconds, table, timings
 
 
 def test_different_answers_are_not_timed() -> None:
@@ -72,12 +73,24 @@ def test_everybody_trains_to_the_same_parameters(name: str) -> None:
     """Tiny sizes; the race itself raises when two sides differ, and steps must have changed something."""
     workload = suite.WORKLOADS[name]
     problem = workload.problem(**workload.tiny)
-    sides = [side for side in suite.names(workload) if side not in SLOW]
+    sides = [suite.SIDES[side][1](workload, problem) for side in suite.names(workload) if side not in SLOW]
     figures = suite.race(workload, problem, sides, rounds=1, least=0.0, pause=0.0)
-    assert [row["side"] for row in figures["sides"]] == sides
+    assert [row["side"] for row in figures["sides"]] == [side.name for side in sides]
     parameters = problem.fresh()
     workload.numpy(problem, parameters)
     assert all(np.isfinite(p).all() and not np.array_equal(p, first) for p, first in zip(parameters, problem.start, strict=True))
+
+
+def test_a_side_in_a_process_of_its_own() -> None:
+    workload = suite.WORKLOADS["linear"]
+    problem = workload.problem(**workload.tiny)
+    here = suite.SIDES["NumPy"][1](workload, problem)
+    with Apart("linear", "NumPy", quick=True) as there:
+        one, other = compare([here, there.side], rounds=1, least=0.0)
+        check_answers([("here", here.first_answer()), ("there", there.side.first_answer())], rtol=0, atol=0)
+    assert one.median > 0 and other.median > 0
+    with Apart("linear", "no such side", quick=True) as there, pytest.raises(RuntimeError, match="no such side ended with exit code 2"):
+        there.side.first_answer()
 
 
 def test_targets_name_sides() -> None:

@@ -1,7 +1,7 @@
-"""One workload, or one side of it, in a process of its own: `python -m profiling.loops.alone WORKLOAD [SIDE] [--quick]`.
+"""One side of a workload in a process of its own: `python -m profiling.loops.alone WORKLOAD SIDE [--quick] [--serve]`.
 
-Law of this file: the last line that it prints is JSON.  Without a side it is the race of all of them.  With one it is what that
-side costs to start: `import`, seconds for NumPy and the library; `build`, seconds until the loop could begin (graph, gradients,
+Law of this file: with --serve it takes its turns in a race (see `apart.py`).  Without, the last line that it prints is JSON, what
+that side costs to start: `import`, seconds for NumPy and the library; `build`, seconds until the loop could begin (graph, gradients,
 first parameters); `start`, seconds by which the first loop is longer than the fastest of three later ones, in which it
 compiles; `peak`, bytes of memory at the highest.  Memory is the kernel's count for this program (VmHWM): `ru_maxrss` would
 begin with what the process that started it had.
@@ -17,14 +17,15 @@ NUMPY = time.perf_counter() - begun
 
 import argparse
 import json
+import os
 import resource
 import sys
-from typing import Any
 
 from ..timing import sample
+from .apart import serve
 from .problem import Problem, Workload
 from .sides import IMPORTS, SIDES
-from .suite import WORKLOADS, names, race
+from .suite import WORKLOADS
 
 
 def starting(workload: Workload, name: str, problem: Problem) -> dict[str, float]:
@@ -51,19 +52,18 @@ def peak() -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m profiling.loops.alone")
     parser.add_argument("workload", choices=WORKLOADS)
-    parser.add_argument("side", choices=SIDES, nargs="?")
+    parser.add_argument("side", choices=SIDES)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--serve", action="store_true")
     given = parser.parse_args()
     workload = WORKLOADS[given.workload]
     problem = workload.problem(**(workload.tiny if given.quick else {}))
-    figures: dict[str, Any]
-    if given.side:
-        figures = starting(workload, given.side, problem)
-    elif given.quick:
-        figures = race(workload, problem, names(workload), rounds=3, least=0.0, pause=0.0)
-    else:
-        figures = race(workload, problem, names(workload))
-    print(json.dumps(figures))
+    if not given.serve:
+        print(json.dumps(starting(workload, given.side, problem)))
+        return
+    with os.fdopen(os.dup(1), "wb") as replies:
+        os.dup2(2, 1)  # what a library prints is no reply
+        serve(SIDES[given.side][1](workload, problem), sys.stdin.buffer, replies)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """The race of all sides in all workloads, and the table of it.
 
-Law of this file: each workload runs in a process of its own (`alone.py`), in which all its sides take turns; before any
-clock their final parameters are held against each other.  A figure is the whole loop's median; a ratio is how many times
+Law of this file: each side of a workload runs in a process of its own (`apart.py`), and they take turns; before any clock
+their final parameters are held against each other.  A figure is the whole loop's median; a ratio is how many times
 our time it is, median over rounds.  Starting costs (`full`) are asked of a process for each side: twice, so that the
 second one finds what the first one cached.
 
-Libraries that lie in one process disturb each other only while their idle threads spin.  Processor time burnt by a sleeping
-process after five steps of the large net: NumPy's OpenBLAS 25 to 60 ms, within the first 100 ms; PyTorch 4 ms as it comes
-and none as `sides.py` sets it; TensorFlow, JAX and we none.  So 100 ms lie between two sides.
+Idle threads may spin on after a turn.  Processor time burnt by a sleeping process after five steps of the large net: NumPy's
+OpenBLAS 25 to 60 ms, within the first 100 ms; PyTorch 4 ms as it comes and none as `sides.py` sets it; TensorFlow, JAX and
+we none.  So 100 ms lie between two turns.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any
 
-from ..timing import Timing, compare, seconds
+from ..timing import DifferentAnswers, Side, Timing, compare, seconds
 from . import autoencoder, factors, huber, linear, logistic, mlp, options
+from .apart import ROOT, Apart
 from .problem import BEST, OURS, Problem, Target, Workload
 from .sides import IMPORTS, SIDES, cores
 
-ROOT = Path(__file__).resolve().parents[2]
 PEERS = tuple(name for name in IMPORTS if name != OURS)
 WORKLOADS: dict[str, Workload] = {
     w.name: w
@@ -59,10 +59,9 @@ def names(workload: Workload) -> list[str]:
 
 
 def race(
-    workload: Workload, problem: Problem, among: Sequence[str], *, rounds: int = 9, least: float = 0.1, pause: float = 0.1
+    workload: Workload, problem: Problem, sides: Sequence[Side], *, rounds: int = 9, least: float = 0.1, pause: float = 0.1
 ) -> dict[str, Any]:
     """Times of these sides, as plain data; raises `DifferentAnswers` where the parameters that two sides end with differ."""
-    sides = [SIDES[name][1](workload, problem) for name in among]
     timings = compare(sides, rounds=rounds, least=least, rtol=workload.rtol, atol=workload.atol, pause=pause)
     reads = workload.reads(problem) * problem.steps if workload.reads else None
     rows = [{"side": t.name, "seconds": t.seconds, "median": t.median, "ratio": t.ratio} for t in timings]
@@ -92,16 +91,22 @@ def _reached(target: Target, timings: Sequence[Timing]) -> dict[str, Any] | None
 
 
 def run(only: Iterable[str] = (), *, quick: bool = False, full: bool = False) -> list[dict[str, Any]]:
-    """All workloads, or those named, each in its own process; standard error is told how far it is.
+    """All workloads, or those named; standard error is told how far it is, and which libraries are missing.
 
     `quick` takes tiny sizes, to see that everything runs; `full` adds what each library costs to start."""
     found = []
+    if absent := [side for side in PEERS if not installed(side)]:
+        print(f"not installed: {', '.join(absent)}", file=sys.stderr, flush=True)
     for name in only or WORKLOADS:
         print(f"{name} ...", file=sys.stderr, flush=True)
+        workload = WORKLOADS[name]
+        problem = workload.problem(**(workload.tiny if quick else {}))
         try:
-            figures = child(name, quick=quick)
-        except RuntimeError as error:
-            figures = {"workload": name, "purpose": WORKLOADS[name].purpose, "failed": str(error).splitlines()[-1]}
+            with ExitStack() as stack:
+                sides = [stack.enter_context(Apart(name, side, quick)).side for side in names(workload)]
+                figures = race(workload, problem, sides, **({"rounds": 3, "least": 0.0, "pause": 0.0} if quick else {}))
+        except (DifferentAnswers, RuntimeError) as error:
+            figures = {"workload": name, "purpose": workload.purpose, "failed": str(error).splitlines()[-1]}
         for row in figures.get("sides", []) if full else []:
             if row["side"] in IMPORTS:
                 row |= _starting(name, row["side"], quick)
@@ -110,9 +115,9 @@ def run(only: Iterable[str] = (), *, quick: bool = False, full: bool = False) ->
     return found
 
 
-def child(*arguments: str, quick: bool, **environment: str) -> dict[str, Any]:
-    """The JSON that `alone.py` prints last when it is given these arguments; raises RuntimeError with what it says if it fails."""
-    command = [sys.executable, "-m", "profiling.loops.alone", *arguments, *(["--quick"] if quick else [])]
+def child(workload: str, side: str, *, quick: bool, **environment: str) -> dict[str, Any]:
+    """The JSON that `alone.py` prints last for this side; raises RuntimeError with what it says if it fails."""
+    command = [sys.executable, "-m", "profiling.loops.alone", workload, side, *(["--quick"] if quick else [])]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=3600)
     if done.returncode:
         raise RuntimeError(done.stderr.strip() or f"exit code {done.returncode}")
