@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from . import calls, folds, moves
 from .addresses import Names, Shape, flat_index, least, product, scaled, share_of
 from .expressions import LIMITS, accumulation, carried, cast, emit, identity, literal
-from .ir import At, Map, Program, Scatter, Walk
-from .loops import Accumulate, Comment, For, If, Let, Node, Return, Store
+from .ir import At, Map, Program, Scatter, Walk, reads
+from .loops import Accumulate, Call, Comment, For, If, Let, Node, Return, Store
 from .memory import STATUS, Memory
 from .scalar import Instr
 from .stages import Group, Plan, Stage, Work
@@ -66,6 +68,7 @@ class PhaseWriter:
         self.rows = plan.phase.kind == "rows"
         self.size = plan.block if self.rows else 0
         self.columns = plan.walk == "columns"
+        self.last = {n: g for stage in plan.stages for g in stage.groups for w in g.works for n in reads(w.statement) if n in plan.ahead}
         self.top: list[Node] = []
         self.heads: list[Node] = []
         self.tails: list[Node] = []
@@ -175,7 +178,19 @@ class PhaseWriter:
         if self.global_row:
             nest.pre[nest.depth].insert(0, Let(self.global_row, f"{self.first} + {self.row}"))
             self.global_row = ""
+        if len(loops) == 1:
+            nest.pre[1] += [node for n, last in self.last.items() if last is group for node in self._ask(n, extents[0], variables[0])]
         return [*first, *nest.nodes()]
+
+    def _ask(self, name: str, extent: str, variable: str) -> list[Node]:
+        """A part of the next block's lines of a packed array, in each of a nest's outer turns: memory works meanwhile."""
+        row = product(self.table[name].shape[1:], self.names)
+        block, line = self.size * int(row), 64 // np.dtype(self.table[name].dtype).itemsize
+        part = -(-block // (int(extent) * line)) * line
+        at = self.names.fresh("i")
+        array = self.block_slice(self.memory.homes[name].arg, row)
+        self.helpers.add("prefetch")
+        return [For(at, f"0, {part}, {line}", (Call(f"prefetch({array}, {block} + {scaled(variable, str(part))} + {at})"),))]
 
     def nest(self, extents: tuple[str, ...], variables: tuple[str, ...], works: list[Work]) -> Nest:
         depth = len(extents)

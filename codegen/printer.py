@@ -22,7 +22,7 @@ MODULES = {
     "tiles": ("tile",),
     "dense": ("inverse", "solve", "cholesky", "determinant", "logdet"),
     "philox": ("uniform", "normal", "truncated_normal", "shuffle_permutation"),
-    "team": ("barrier_wait", "add_reassoc", "step_done"),
+    "team": ("barrier_wait", "add_reassoc", "step_done", "prefetch"),
     "rows": ("outside", "zero_rows", "copy_rows", "add_rows"),
     "table": ("array_at",),
     "integer": ("truncdiv", "floordiv", "floormod", "int_power"),

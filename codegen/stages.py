@@ -70,12 +70,14 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A phase and its stages; how it walks its rows and in blocks of how many is settled in `layout`."""
+    """A phase and its stages; how it walks its rows, in blocks of how many, and which arrays it asks for a block ahead is
+    settled in `layout`."""
 
     phase: Phase
     stages: tuple[Stage, ...]
     walk: Literal["rows", "lanes", "columns"] = "rows"
     block: int = 0
+    ahead: frozenset[str] = frozenset()
 
     def works(self) -> list[Work]:
         return [w for stage in self.stages for g in stage.groups for w in g.works]

@@ -126,9 +126,9 @@ def clock_ns(typing):
 def _meeting(module: ir.Module) -> ir.Function:
     """void meeting(int64 *counter, int64 n), written into the module that calls it: Numba takes 80 ms for the same in Python.
 
-        if n == 1: return
-        goal = (ticket() // n + 1) * n
-        while counter < goal: the first SPINS times do nothing, then YIELDS times yield, then nap
+    if n == 1: return
+    goal = (ticket() // n + 1) * n
+    while counter < goal: the first SPINS times do nothing, then YIELDS times yield, then nap
     """
     word, small = ir.IntType(64), ir.IntType(32)
     function = cgutils.get_or_insert_function(module, ir.FunctionType(ir.VoidType(), [word.as_pointer(), word]), "symgraph_meeting")
@@ -235,11 +235,29 @@ def add_reassoc(typing, a, b):
     return kind(kind, kind), build
 
 
+@intrinsic
+def prefetch(typing, array, index):
+    """Ask for the line of the cache in which array[index] lies; it may lie behind the end."""
+
+    def build(context, builder, signature, args):
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        function = builder.module.declare_intrinsic("llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, word, word, word]))
+        hint = [ir.Constant(word, number) for number in (0, 2, 1)]  # to read, into the second level, data
+        builder.call(function, [builder.bitcast(_place(context, builder, signature, args), byte), *hint])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), build
+
+
+def prefetch_plain(array: np.ndarray, index: int) -> None:
+    """Plain Python asks for nothing."""
+
+
 def add_plain(a, b):
     """The same sum as plain Python."""
     return a + b
 
 
-PLAIN = {"barrier_wait": barrier_plain, "add_reassoc": add_plain, "step_done": step_done_plain}
+PLAIN = {"barrier_wait": barrier_plain, "add_reassoc": add_plain, "step_done": step_done_plain, "prefetch": prefetch_plain}
 if config.DISABLE_JIT:
     globals().update(PLAIN)

@@ -159,6 +159,23 @@ def test_a_second_call_compiles_nothing(monkeypatch: pytest.MonkeyPatch) -> None
         sess.run_loop(model.step, 20, model.feeds)
 
 
+def test_a_far_array_is_asked_for_a_block_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((700, 30)).astype(np.float32), rng.uniform(size=(700, 1)).astype(np.float32)
+    theta = sg.Variable(sg.zeros([30, 1]))
+    loss = sg.reduce_mean(sg.nn.sigmoid_cross_entropy_with_logits(labels=y, logits=sg.matmul(X, theta)))
+    step = sg.train.GradientDescentOptimizer(0.5).minimize(loss)
+    found = []
+    for far in (2**40, 0):
+        monkeypatch.setattr("symgraph.codegen.layout.FAR", far)
+        with started() as sess:
+            asks = "prefetch(" in sess.compiled_loop(step).source
+            assert asks == (far == 0)
+            sess.run_loop(step, 20)
+            found.append(sess.run(theta))
+    assert np.array_equal(*found) and found[0].any()
+
+
 def test_why_a_loop_runs_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
     v = sg.Variable(0.0)
     with started() as sess:
