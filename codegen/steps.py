@@ -141,7 +141,7 @@ class Bound:
         a C-contiguous array with one more leading axis, whose row s // every is written at step s; `lengths`: for each
         size in `loop.lengths` int64[steps]; `nthreads`: exactly so many threads, or None for as many as pay.  Raises
         ValueError for shapes that do not fit.  `advance` raises FloatingPointError when a `Linalg` statement fails, IndexError
-        for a coordinate out of range; the states are then those from before that step.
+        for a coordinate out of range; the states are then those from before that step, which the error's `steps_done` numbers.
         """
         loop, kernel = self.made.loop, self.made.kernel
         given = dict(zip(loop.inputs, inputs, strict=True))
@@ -179,7 +179,9 @@ class Bound:
                 team(n, entry, control, first, last, every, *tail)
             if status is not None and status.any():
                 buffers = {name: b for made in self.made.reports for name, b in made.fused.table().items()}
-                raise failed(status, self.made.arguments.failing, buffers, sizes)
+                error = failed(status, self.made.arguments.failing, buffers, sizes)
+                error.steps_done = int(control[DONE])  # type: ignore[attr-defined]
+                raise error
             return int(control[DONE])
 
         return partial(enter, most) if nthreads or most == 1 else paced(enter, most, self.pace)

@@ -29,7 +29,7 @@ class Function:
 
     def __init__(self, family: Family, many: bool) -> None:
         self._family, self._many = family, many
-        self._loop = Loop(family, None, {t: own_name(t) for t in family.request.tensors})
+        self._loop = Loop(family, None, {t: (own_name(t),) for t in family.request.tensors})
 
     def __call__(self, *args: Any) -> Any:
         """The outputs for these inputs: one array, or a list when `outputs` was a list."""

@@ -34,11 +34,11 @@ ROWS = 1 << 20
 
 
 class Loop:
-    """A step and what is recorded of it, under feeds of the same tensors.
+    """A step and what is recorded of it, under feeds of the same tensors; `names`: each tensor's, at least one.
 
     `record` is run before the steps that are recorded; without it, what the step itself gives is recorded."""
 
-    def __init__(self, step: Family, record: Family | None, names: Mapping[Tensor, str]) -> None:
+    def __init__(self, step: Family, record: Family | None, names: Mapping[Tensor, Sequence[str]]) -> None:
         self.step, self.record, self.names = step, record, names
         self._families: dict[tuple, LoopFamily] = {}
 
@@ -48,15 +48,28 @@ class Loop:
         plan, why = self.plan(job, steps)
         records = _Records(list(self.names), -(-steps // job.every))
         with Watch(steps, progress) as watch:
-            done = (
-                self._by_steps(job, steps, records, watch) if plan is None else _compiled(plan, self.step.state, job, steps, records, watch)
-            )
-            watch.close(done)
+            try:
+                if plan is None:
+                    self._by_steps(job, steps, records, watch)
+                else:
+                    _compiled(plan, self.step.state, job, steps, records, watch)
+            except Exception as e:
+                watch.done = getattr(e, "steps_done", watch.done)
+                e.history = self._history(job, records, watch, plan, why)  # type: ignore[attr-defined]
+                if watch.done:
+                    e.add_note(f"This was step {watch.done}, counted from 0; this error's `history` holds what was recorded before it.")
+                raise
+            watch.close()
         if watch.stopped:
-            LOG.info("the loop was interrupted after %d of %d steps", done, steps)
-        kept = dict(zip(self.names.values(), records.arrays(-(-done // job.every)), strict=True))
-        aliases: dict[Any, str] = {key: name for t, name in self.names.items() for key in (t, t.name)}
-        return History(np.arange(0, done, job.every), done, watch.stopped, watch.seconds, kept, aliases, lambda: explain(plan, why))
+            LOG.info("the loop was interrupted after %d of %d steps", watch.done, steps)
+        return self._history(job, records, watch, plan, why)
+
+    def _history(self, job: Job, records: _Records, watch: Watch, plan: CompiledLoop | None, why: str) -> History:
+        arrays = records.arrays(-(-watch.done // job.every))
+        kept = {name: x for names, x in zip(self.names.values(), arrays, strict=True) for name in names}
+        aliases: dict[Any, str] = {key: names[0] for t, names in self.names.items() for key in (t, t.name)}
+        done = np.arange(0, watch.done, job.every)
+        return History(done, watch.done, watch.stopped, watch.seconds, kept, aliases, lambda: explain(plan, why))
 
     def job(self, values: Sequence[Any], minibatch: Minibatch | None, every: Any, reassociate: bool, find: Callable[[Any], Tensor]) -> Job:
         """What is fed, checked; `find` gives the tensor of one that a `Minibatch` names."""
@@ -86,8 +99,8 @@ class Loop:
         except NotSteady as e:
             return None, str(e)
 
-    def _by_steps(self, job: Job, steps: int, records: _Records, watch: Watch) -> int:
-        """The loop, step by step; returns how many steps were made."""
+    def _by_steps(self, job: Job, steps: int, records: _Records, watch: Watch) -> None:
+        """The loop, step by step."""
         for s, feed in enumerate(job.feeds(steps)):
             recorded = s % job.every == 0
             if recorded and self.record is not None:
@@ -96,18 +109,15 @@ class Loop:
             if recorded and self.record is None:
                 records.put(s // job.every, out)
             if not watch(s + 1):
-                return s + 1
-        return steps
+                break
 
 
-def _compiled(plan: CompiledLoop, state: State, job: Job, steps: int, records: _Records, watch: Watch) -> int:
-    """The compiled loop, a piece at a time; returns how many steps were made."""
+def _compiled(plan: CompiledLoop, state: State, job: Job, steps: int, records: _Records, watch: Watch) -> None:
+    """The compiled loop, a piece at a time."""
     history = records.make(plan.records([*(x.shape for x in job.arrays), (job.longest,)]))
-    done = 0
     for done in plan.run(state, job.arrays, job.every, job.pieces(steps), history):
         if not watch(done):
             break
-    return done
 
 
 def explain(plan: CompiledLoop | None, why: str) -> str:
@@ -190,7 +200,7 @@ class _Records:
         return [np.empty((0, *[d if isinstance(d, int) else 0 for d in t.extents or ()]), t.dtype.as_numpy_dtype) for t in self.tensors]
 
 
-def recorded(record: Any, find: Callable[[Any], Tensor | Operation]) -> dict[Tensor, str]:
+def recorded(record: Any, find: Callable[[Any], Tensor | Operation]) -> dict[Tensor, tuple[str, ...]]:
     """The tensors to record and the names to record them under: of a tensor, a list, or {name: tensor}."""
     if record is None:
         return {}
@@ -201,18 +211,20 @@ def recorded(record: Any, find: Callable[[Any], Tensor | Operation]) -> dict[Ten
             raise TypeError(f"names of what is recorded are strings, not {shown(wrong)}")
     else:
         pairs = [(None, r) for r in (record if isinstance(record, list | tuple) else [record])]
-    found: dict[Tensor, str] = {}
+    found: dict[Tensor, tuple[str, ...]] = {}
     for name, given in pairs:
         t = find(given)
         if not isinstance(t, Tensor):
             raise TypeError(f"record takes tensors, but {t.name} is an operation")
         if t.dtype is dtypes.string:
             raise TypeError(f"record takes numbers and truth values, but {t.described()} is a string")
-        if t in found and name is not None:
-            raise ValueError(f"{t.name} is recorded twice, as '{found[t]}' and '{name}'")
-        if name in found.values():
+        taken = {n for names in found.values() for n in names}
+        if name in taken:
             raise ValueError(f"two tensors are recorded as '{name}'")
-        found.setdefault(t, name or (t.name if own_name(t) in found.values() else own_name(t)))
+        if name is not None:
+            found[t] = (*found.get(t, ()), name)
+        elif t not in found:
+            found[t] = (t.name if own_name(t) in taken else own_name(t),)
     return found
 
 

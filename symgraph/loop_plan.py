@@ -82,7 +82,9 @@ class CompiledLoop:
                         state.initialized.update(self.writes)
                     yield piece.first + done - piece.skip
             except (FloatingPointError, ValueError, IndexError) as e:
-                raise fault(e, self.operations()) from None
+                error = fault(e, self.operations())
+                error.steps_done = piece.first + max(0, getattr(e, "steps_done", 0) - piece.skip)  # type: ignore[attr-defined]
+                raise error from None
 
     @property
     def source(self) -> str:

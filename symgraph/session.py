@@ -122,7 +122,7 @@ class Session:
 
         Ctrl-C ends the loop after the step that it is in, with every variable as that step left it: `run_loop` returns
         the history so far, with `history.interrupted` set, and the program goes on behind it.  A second Ctrl-C in the
-        same loop raises KeyboardInterrupt.
+        same loop raises KeyboardInterrupt.  The `history` of an error in a step is what was recorded before that step.
 
         >>> import symgraph as sg
         >>> w = sg.Variable(8.0, name="w")

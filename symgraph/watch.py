@@ -23,10 +23,10 @@ class Watch:
     """`with Watch(steps, progress) as watch`, and after each step `if not watch(steps_done): break`.
 
     `progress`: True draws a bar from the start (ImportError without tqdm), False none, None one for loops that last,
-    where standard error is a terminal or in a notebook, if tqdm is there."""
+    where standard error is a terminal or in a notebook, if tqdm is there.  `done` is how many steps were made."""
 
     def __init__(self, steps: int, progress: bool | None) -> None:
-        self.steps, self.stopped = steps, False
+        self.steps, self.done, self.stopped = steps, 0, False
         self.start = time.perf_counter()
         self._kind = _tqdm(required=True) if progress else None
         self._bar: Any = None
@@ -43,25 +43,26 @@ class Watch:
 
     def __call__(self, done: int) -> bool:
         """Go on?"""
+        self.done = done
         now = time.perf_counter()
         if now >= self._next:
             self._next = now + LOOK
-            self._draw(done)
+            self._draw()
         return not self.stopped
 
-    def _draw(self, done: int) -> None:
+    def _draw(self) -> None:
         if self._bar is None:
             self._kind = self._kind or _tqdm(required=False)
             if self._kind is None:
                 self._next = float("inf")
                 return
-            self._bar = self._kind(total=self.steps, initial=done, unit="step")
-        self._bar.update(done - self._bar.n)
+            self._bar = self._kind(total=self.steps, initial=self.done, unit="step")
+        self._bar.update(self.done - self._bar.n)
 
-    def close(self, done: int) -> None:
+    def close(self) -> None:
         """The bar as it stands at the end."""
         if self._bar is not None:
-            self._bar.update(done - self._bar.n)
+            self._bar.update(self.done - self._bar.n)
 
     def __exit__(self, *exc: Any) -> None:
         if self._before is not None:
