@@ -11,11 +11,20 @@ from dataclasses import dataclass
 from functools import cache
 
 import symgraph as sg
-from tests.formula import losses_classification, losses_general, losses_linear, losses_softmax
+from symgraph.simplify.cost import applications
+from tests.formula import (
+    losses_classification,
+    losses_factors,
+    losses_gaussian,
+    losses_general,
+    losses_linear,
+    losses_matrix,
+    losses_softmax,
+)
 from tests.formula.counting import textbook_ops
 from tests.formula.textbook import Loss, asked
 
-MODULES = (losses_linear, losses_general, losses_classification, losses_softmax)
+MODULES = (losses_linear, losses_general, losses_classification, losses_softmax, losses_matrix, losses_gaussian, losses_factors)
 
 
 @cache
@@ -64,7 +73,7 @@ def measure(loss: Loss) -> Measured:
         text = f"symgraph has no {text} yet"
     else:
         f = sg.formula(asked(sg, loss, value, wrt, leaves))
-        ops = getattr(f, "ops", None)
+        ops = f.ops if hasattr(f, "ops") else applications([f._node])
         text = _text(f)
     return Measured(loss, textbook_ops(loss), ops, text, time.perf_counter() - started)
 

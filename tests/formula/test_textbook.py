@@ -82,8 +82,6 @@ def test_symgraph_is_right(loss: Loss) -> None:
 @pytest.mark.xfail(strict=False, reason="the rules that shorten formulas are being written")
 def test_sizes() -> None:
     """symgraph's formulas are as short as the book's."""
-    if not hasattr(sg.Formula, "ops"):
-        pytest.skip("symgraph has no Formula.ops yet")
     found = thresholds([measure(loss) for loss in SUITE])
     assert found["count"] == len(SUITE)
     assert found["median"] <= 1.0
