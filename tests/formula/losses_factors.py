@@ -84,7 +84,7 @@ def rows() -> Iterator[Loss]:
         lambda V, W, H: tf.reduce_sum(W @ H - V * tf.log(W @ H)),
         "W",
         "(1 - V / (W @ H)) @ H.T",
-        source="ESL eq. 14.73; Lee & Seung",
+        source="ESL 14.6; Lee & Seung",
     )
     reconstruction = "X(m,n) W(n,d)"
     yield Loss(

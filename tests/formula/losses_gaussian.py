@@ -104,7 +104,7 @@ def rows() -> Iterator[Loss]:
         "P",
         "S - inv(P)",
         facts=both,
-        source="ESL eq. 17.11",
+        source="ESL 17.3.1",
     )
     yield Loss(
         "graphical lasso",

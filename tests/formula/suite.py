@@ -17,14 +17,28 @@ from tests.formula import (
     losses_factors,
     losses_gaussian,
     losses_general,
+    losses_geometry,
+    losses_hessians,
     losses_linear,
     losses_matrix,
+    losses_nets,
     losses_softmax,
 )
 from tests.formula.counting import textbook_ops
 from tests.formula.textbook import Loss, asked
 
-MODULES = (losses_linear, losses_general, losses_classification, losses_softmax, losses_matrix, losses_gaussian, losses_factors)
+MODULES = (
+    losses_linear,
+    losses_general,
+    losses_classification,
+    losses_softmax,
+    losses_matrix,
+    losses_gaussian,
+    losses_factors,
+    losses_geometry,
+    losses_nets,
+    losses_hessians,
+)
 
 
 @cache

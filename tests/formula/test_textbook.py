@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -96,6 +97,8 @@ def test_rows_are_whole() -> None:
         assert not set(SIZES) & (set(loss.leaves) | set(loss.where)), loss.name
         assert loss.wrt in loss.leaves and set(loss.facts) <= set(loss.leaves), loss.name
         assert textbook_ops(loss) >= 0
+        for name in loss.where:
+            assert re.search(rf"\b{name}\b", " ".join(t for n, t in [*loss.where.items(), ("", loss.gradient)] if n != name)), loss.name
 
 
 @pytest.mark.parametrize(
