@@ -1,20 +1,15 @@
-"""The two notations, as tables: what each construct looks like in Unicode text and in LaTeX.
+"""The notations, as tables: what each construct looks like in Unicode text and in LaTeX.
 
-Law of this file: data only, and the spelling of names; nothing here looks at a node.
+Law of this file: data only; nothing here looks at a node.  NumPy's table stands with the functions that it needs, in
+numpy_notation.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-GREEK = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi psi omega"
-).split()
-_LETTERS = dict(zip(GREEK, "αβγδεζηθικλμνξοπρστυφχψω", strict=True))
-_SUPER = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
-_SUB = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-
+from .spelling import latex_name, subscript, text_name
 
 LOOSE, SUM, SIGNED, PRODUCT, FACTOR, POWER, ATOM = range(7)
 """Binding strengths: comparisons, sums, one term with a sign, products with scalars and element by element, matrix
@@ -31,22 +26,34 @@ class Notation:
     dot: str  # before a number, among scalars
     between_numbers: str  # before a number, where `times` would run into it
     hadamard: str  # element-wise product
-    by: str  # between the extents of a shape
     product: str  # between the factors of a matrix product
     minus: str
     infinity: str
-    transpose: Callable[[str], str]
-    inverse: Callable[[str], str]
+    nan: str
     power: Callable[[str, str], str]
     fraction: Callable[[str, str], str]
-    fraction_strength: int  # how strongly it binds: as a product on one line, as a factor with a bar
     sqrt: Callable[[str], str]
     call: Callable[[str, str], str]  # function name, argument
-    reduced: Callable[[str, str, str], str]  # reducer, axes as digits, argument
-    parens: Callable[[str], str]
     cases: Callable[[str, str, str], str]
     infix: Mapping[str, str]
     enclosed: Mapping[str, tuple[str, str]]
+    scientific: Callable[[str, str], tuple[str, int]]  # mantissa and exponent of a number
+    transpose: Callable[[str], str] = str
+    inverse: Callable[[str], str] = str
+    inverse_transpose: Callable[[str], str] = str
+    fraction_strength: int = PRODUCT  # how strongly it binds: as a product on one line, as a factor with a bar
+    numerator: int = FACTOR  # what the numerator of an array needs
+    right: int = FACTOR  # what a factor needs that is not the first
+    cases_strength: int = ATOM
+    juxtaposed: bool = True  # is 2m a product?
+    decimal: bool = False  # is 1/2 written 0.5?
+    by: str = ""  # between the extents of a shape
+    parens: Callable[[str], str] = lambda a: f"({a})"
+    reduced: Callable[[str, str, str], str] = lambda f, axes, a: f"{f}{axes}({a})"  # reducer, axes as digits, argument
+    norm: Callable[[str], str] = str
+    columns: Callable[[Sequence[str]], str] = ", ".join  # blocks side by side
+    rows: Callable[[Sequence[str]], str] = ", ".join  # blocks one below the other
+    shown: Mapping[str, str] = field(default_factory=dict)  # functions that go by another name
 
     @staticmethod
     def begins_with_digit(written: str) -> bool:
@@ -58,29 +65,7 @@ class Notation:
         return written[0].isalpha() and not any(c.isalpha() for c in written[1:])
 
 
-def _split(name: str) -> tuple[str, str]:
-    """('W', '1') for W1 and W_1; ('theta', '') for theta."""
-    base = name.rstrip("0123456789")
-    return base.rstrip("_"), name[len(base) :]
-
-
-def text_name(name: str) -> str:
-    base, number = _split(name)
-    return _LETTERS.get(base, base) + number.translate(_SUB)
-
-
-_SPECIAL = {"_": r"\_", "\\": r"\backslash ", "-": r"\text{-}"}
-
-
-def latex_name(name: str) -> str:
-    base, number = _split(name)
-    if base in GREEK and base != "omicron":
-        word = "\\" + base
-    elif len(base) == 1:
-        word = base
-    else:
-        word = r"\mathrm{" + "".join(_SPECIAL.get(c, c) for c in base) + "}"
-    return f"{word}_{{{number}}}" if number else word
+_SUPER = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 def _super(base: str, exponent: str) -> str:
@@ -89,12 +74,39 @@ def _super(base: str, exponent: str) -> str:
     return f"{base}^{exponent if exponent.isalnum() else f'({exponent})'}"
 
 
-_LATEX_FUNCTIONS = {"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min", "det"}
+def _scientific(power: Callable[[str, str], str], dot: str) -> Callable[[str, str], tuple[str, int]]:
+    """10⁻⁸, 2.5·10¹⁰."""
+    return lambda mantissa, e: (power("10", e), POWER) if mantissa == "1" else (f"{mantissa}{dot}{power('10', e)}", PRODUCT)
+
+
+_LATEX_FUNCTIONS = frozenset("exp log sin cos tan sinh cosh tanh max min det arcsin arccos arctan".split())
 
 
 def _latex_function(f: str) -> str:
-    return r"\sigma" if f == "sigmoid" else f"\\{f}" if f in _LATEX_FUNCTIONS else rf"\operatorname{{{f}}}"
+    known = {"σ": r"\sigma", "log det": r"\log\det"}
+    return known.get(f) or (f"\\{f}" if f in _LATEX_FUNCTIONS else rf"\operatorname{{{f}}}")
 
+
+def _latex_power(a: str, n: str) -> str:
+    return f"{a}^{{{n}}}"
+
+
+SHOWN = {
+    "maximum": "max",
+    "minimum": "min",
+    "Max": "max",
+    "Min": "min",
+    "sgn": "sign",
+    "safe_log": "log",
+    "floormod": "mod",
+    "logical_not": "not",
+    "sigmoid": "σ",
+    "asin": "arcsin",
+    "acos": "arccos",
+    "atan": "arctan",
+    "determinant": "det",
+    "logdet": "log det",
+}
 
 TEXT = Notation(
     name=text_name,
@@ -107,18 +119,23 @@ TEXT = Notation(
     product="",
     minus="−",
     infinity="∞",
+    nan="nan",
     transpose=lambda a: a + "ᵀ",
     inverse=lambda a: a + "⁻¹",
+    inverse_transpose=lambda a: a + "⁻ᵀ",
     power=_super,
+    scientific=_scientific(_super, "·"),
     fraction=lambda a, b: f"{a}/{b}",
-    fraction_strength=PRODUCT,
     sqrt=lambda a: f"√{a}" if a.isalnum() else f"√({a})",
-    call=lambda f, a: f"{'σ' if f == 'sigmoid' else f}({a})",
-    reduced=lambda f, axes, a: f"{f}{axes.translate(_SUB)}({a})",
-    parens=lambda a: f"({a})",
+    call=lambda f, a: f"{f}({a})",
+    reduced=lambda f, axes, a: f"{f}{subscript(axes)}({a})",
+    norm=lambda a: f"‖{a}‖",
+    columns=lambda blocks: f"[{', '.join(blocks)}]",
+    rows=lambda blocks: f"[{'; '.join(blocks)}]",
     cases=lambda c, a, b: f"where({c}, {a}, {b})",
     infix={"lt": "<", "le": "≤", "gt": ">", "ge": "≥", "eq": "=", "ne": "≠", "logical_and": "∧", "logical_or": "∨"},
-    enclosed={"absolute": ("|", "|"), "floor": ("⌊", "⌋"), "ceil": ("⌈", "⌉"), "norm": ("‖", "‖")},
+    enclosed={"absolute": ("|", "|"), "floor": ("⌊", "⌋"), "ceil": ("⌈", "⌉")},
+    shown=SHOWN,
 )
 LATEX = Notation(
     name=latex_name,
@@ -131,14 +148,21 @@ LATEX = Notation(
     product=" ",
     minus="-",
     infinity=r"\infty",
+    nan=r"\mathrm{nan}",
     transpose=lambda a: a + r"^\top",
     inverse=lambda a: a + "^{-1}",
-    power=lambda a, n: f"{a}^{{{n}}}",
+    inverse_transpose=lambda a: a + r"^{-\top}",
+    power=_latex_power,
+    scientific=_scientific(_latex_power, r" \cdot "),
     fraction=lambda a, b: rf"\frac{{{a}}}{{{b}}}",
     fraction_strength=FACTOR,
+    cases_strength=LOOSE,
     sqrt=lambda a: rf"\sqrt{{{a}}}",
     call=lambda f, a: _latex_function(f) + rf"\left({a}\right)",
     reduced=lambda f, axes, a: _latex_function(f) + (f"_{{{axes}}}" if axes else "") + rf"\left({a}\right)",
+    norm=lambda a: rf"\left\lVert {a}\right\rVert",
+    columns=lambda blocks: r"\begin{bmatrix} " + " & ".join(blocks) + r" \end{bmatrix}",
+    rows=lambda blocks: r"\begin{bmatrix} " + r" \\ ".join(blocks) + r" \end{bmatrix}",
     parens=lambda a: rf"\left({a}\right)",
     cases=lambda c, a, b: rf"\begin{{cases}} {a} & \text{{if }} {c} \\ {b} & \text{{otherwise}} \end{{cases}}",
     infix={
@@ -155,6 +179,6 @@ LATEX = Notation(
         "absolute": (r"\left|", r"\right|"),
         "floor": (r"\left\lfloor ", r"\right\rfloor"),
         "ceil": (r"\left\lceil ", r"\right\rceil"),
-        "norm": (r"\left\|", r"\right\|"),
     },
+    shown=SHOWN,
 )

@@ -1,152 +1,61 @@
 """From node to formula.
 
-Law of this file: a node is written once and bottom-up, so printing costs as much as the graph has nodes; a value that
-is needed more than once, or a formula that grows too long, becomes a named part.  What is written depends on the graph
-alone: sympy's own ordering, which follows PYTHONHASHSEED, is never asked for.
+Law of this file: a node is written once and bottom-up, so printing costs as much as the graph has nodes.  A kind is
+written by the row that it has in `KINDS`; which nodes have a name was decided before (parts.py).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
 
-import numpy as np
 import sympy as sp
 
 from .. import build, scalar
+from ..codegen import scalar as fn
 from ..node import Kind, Node
-from ..shapes import Extent
+from .bodies import Bodies, Scale, Scope, Written
 from .names import Labels
-from .notation import ATOM, FACTOR, LOOSE, POWER, PRODUCT, SIGNED, SUM, Notation
+from .notation import ATOM, FACTOR, POWER, PRODUCT, Notation
 
-_LONG, _SHORT = 120, 12
-Written = tuple[str, int]
-_NONE: frozenset[int] = frozenset()
+_POSITIONS = "ijklabcdef"
 
 
-class Writer:
-    """Writes one node in one notation: `main`, and the `named` parts as (name, formula).
+class Writer(Bodies):
+    """Writes nodes in one notation, those in `parts` by their names."""
 
-    `parts` are the nodes that have a name; by default they are chosen here."""
-
-    def __init__(self, root: Node, labels: Labels, notation: Notation, parts: Collection[Node] | None = None) -> None:
-        self.labels, self.n = labels, notation
+    def __init__(self, labels: Labels, notation: Notation, parts: Collection[Node] = ()) -> None:
+        super().__init__(labels, notation)
+        self.parts = parts
+        self.full: dict[Node, Written] = {}
         self.memo: dict[Node, Written] = {}
-        self.parts: set[Node] = set()
-        self.fractional = _NONE  # which operands of the node that is written are floats
-        self.named: list[tuple[str, str]] = []
-        uses = Counter(o for n in labels.order for o in n.operands)
-        for n in labels.order:
-            written = self._node(n)
-            if parts is None:
-                shared = uses[n] > 1 and not self._light(n, written)
-                chosen = n is not root and bool(n.operands) and (shared or len(written[0]) > _LONG)
-            else:
-                chosen = n in parts
-            if chosen:
-                self.parts.add(n)
-                name = self.n.name(labels.name_part(n))
-                self.named.append((name, written[0]))
-                written = name, ATOM
-            self.memo[n] = written
-        self.main = self.memo[root][0]
 
-    def _light(self, n: Node, written: Written) -> bool:
-        """Short enough to be repeated: a transpose, a scaled leaf, X theta, X theta - y."""
-        return len(written[0]) <= _SHORT or build.is_pure(n) or n.kind is Kind.RESHAPE
+    def write(self, n: Node) -> Written:
+        """What stands for a node whose operands are written."""
+        self.full[n] = KINDS[n.kind](self, n, [self.memo[o] for o in n.operands])
+        self.memo[n] = self.named(n) if n in self.parts else self.full[n]
+        return self.memo[n]
 
-    # -- pieces
-    def _in(self, w: Written, strength: int) -> str:
-        return w[0] if w[1] >= strength else self.n.parens(w[0])
+    def named(self, n: Node) -> Written:
+        """What stands for a part."""
+        return Written(self.n.name(self.labels[n]), ATOM)
 
-    def _negated(self, w: Written) -> Written:
-        return self.n.minus + self._in(w, PRODUCT), SIGNED
+    def all(self) -> tuple[str, list[tuple[str, str]]]:
+        """The formula of the last node, and (name, formula) of each part in the order in which they are needed."""
+        for n in self.labels.order:
+            self.write(n)
+        named = [(self.memo[n].text, self.full[n].text) for n in self.labels.order if n in self.parts]
+        return self.full[self.labels.order[-1]].text, named
 
-    def _unsigned(self, w: Written) -> Written:
-        return w[0].removeprefix(self.n.minus), PRODUCT
-
-    def _number(self, v: Any) -> Written:
-        """A constant by its repr, with powers of ten written out."""
-        v = v.item() if not isinstance(v, np.float32) else v
-        if isinstance(v, float | np.float32) and not np.isfinite(v):
-            text = self.n.infinity if np.isinf(v) else self.n.name("nan")
-            return (self.n.minus + text, SIGNED) if v < 0 else (text, ATOM)
-        text = str(v)
-        if text.startswith("-"):
-            return self.n.minus + self._number(-v)[0], SIGNED
-        mantissa, e, exponent = text.partition("e")
-        if not e:
-            return text.removesuffix(".0"), ATOM
-        power = self.n.power("10", str(int(exponent)))
-        return (power, POWER) if float(mantissa) == 1 else (mantissa.removesuffix(".0") + self.n.dot + power, PRODUCT)
-
-    def _extent(self, d: Extent) -> str:
-        return str(d) if isinstance(d, int) else self._body(sp.sympify(d), [], _NONE)[0]
-
-    # -- nodes
-    def _node(self, n: Node) -> Written:
-        ops = [self.memo[o] for o in n.operands]
-        match n.kind:
-            case Kind.PLACEHOLDER | Kind.VARIABLE | Kind.CUT:
-                return self.n.name(self.labels[n]), ATOM
-            case Kind.CONST:
-                v = n.attrs[0].value
-                return self._number(v[()]) if v.shape == () else (self.n.name(self.labels[n]), ATOM)
-            case Kind.RANDOM:
-                return self.n.call(n.attrs[1], ", ".join(w for w, _ in ops)), ATOM
-            case Kind.MATMUL:
-                return self._product(ops), FACTOR
-            case Kind.LINALG:
-                return self._linalg(n.attrs[0], ops)
-            case Kind.RESHAPE:
-                return self._reshape(n, ops[0])
-            case Kind.SLICE:
-                return self._in(ops[0], ATOM) + f"[{', '.join(self._window(n))}]", ATOM
-            case Kind.GATHER:
-                return self._in(ops[0], ATOM) + f"[{ops[1][0]}]", ATOM
-            case Kind.COMPOSITE:
-                return self._composite(n, ops[0])
-            case Kind.PLACE | Kind.CONCAT | Kind.SCATTER:
-                return self.n.call(n.kind.value, ", ".join(w for w, _ in ops)), ATOM
-        return self._generic(n, ops)
-
-    def _linalg(self, fn: str, ops: Sequence[Written]) -> Written:
-        if fn == "inverse":
-            return self.n.inverse(self._in(ops[0], ATOM)), POWER
-        if fn == "solve":
-            return self._product([(self.n.inverse(self._in(ops[0], ATOM)), POWER), ops[1]]), FACTOR
-        return self.n.call({"determinant": "det"}.get(fn, fn), ops[0][0]), ATOM
-
-    def _composite(self, n: Node, w: Written) -> Written:
-        """The last axis of a softmax and all axes of a reduction go unsaid."""
-        name, axes, _ = n.attrs
-        (o,) = n.operands
-        whole = all(d == 1 for d in n.shape)
-        if name == "norm":
-            if whole:
-                left, right = self.n.enclosed["norm"]
-                return left + w[0] + right, ATOM
-            return self.n.sqrt(self.n.reduced("sum", "".join(map(str, axes)), self._raised(w, ("2", ATOM))[0])), ATOM
-        unsaid = axes == (o.rank - 1,) if name in build.SAME_SHAPE else whole
-        return self.n.reduced(name, "" if unsaid else "".join(map(str, axes)), w[0]), ATOM
-
-    def _product(self, ops: Sequence[Written]) -> str:
-        left, right = (self._in(w, FACTOR) for w in ops)
-        joint = self.n.product
-        together = left[-1].isalnum() and right[0].isalnum()
-        if not joint and together:
-            one_word = len(left) > 1 and left[-2].isalnum() or len(right) > 1 and right[1].islower()
-            joint = " " if one_word or self.labels.reads_as_a_name(left + right) else ""
-        return left + joint + right
-
-    def _reshape(self, n: Node, w: Written) -> Written:
+    # -- movement
+    def reshape(self, n: Node, ops: Sequence[Written]) -> Written:
         """Axes of extent 1 come and go unsaid: a column is its vector."""
-        (o,) = n.operands
-        if [d for d in o.shape if d != 1] == [d for d in n.shape if d != 1]:
-            return w
-        shape = self.n.by.join(self._in(self._body(sp.sympify(d), [], _NONE), PRODUCT) for d in n.shape)
-        return self.n.call("reshape", f"{w[0]}, {shape}"), ATOM
+        if same_but_ones(n.operands[0], n):
+            return ops[0]
+        shape = self.n.by.join(self.inside(self.size(d), PRODUCT) for d in n.shape)
+        return self.called("reshape", [ops[0], Written(shape, ATOM)])
+
+    def slice(self, n: Node, ops: Sequence[Written]) -> Written:
+        return Written(self.inside(ops[0], ATOM) + f"[{', '.join(self._window(n))}]", ATOM)
 
     def _window(self, n: Node) -> list[str]:
         """A slice as Python writes it, without the whole axes at its end."""
@@ -156,211 +65,214 @@ class Writer:
             last = sp.sympify(first + size * stride)
             by = "" if stride == 1 else f":{stride}"
             if size == 1 and extent != 1:
-                entries.append(self._extent(first))
+                entries.append(self.size(first).text)
             elif stride < 0:
-                entries.append(
-                    ("" if first == extent - 1 else self._extent(first)) + ":" + ("" if last < 0 or last == -1 else str(last)) + by
-                )
+                begin = "" if first == extent - 1 else self.size(first).text
+                entries.append(begin + ":" + ("" if last.is_negative else self.size(last).text) + by)
             else:
-                begin = "" if first == 0 else self._extent(first)
+                begin = "" if first == 0 else self.size(first).text
                 reaches = bool(last == extent or (extent - last).is_number and 0 > extent - last > -stride)
-                entries.append(begin + ":" + ("" if reaches else self._extent(last)) + by)
+                entries.append(begin + ":" + ("" if reaches else self.size(last).text) + by)
         while len(entries) > 1 and entries[-1] == ":":
             entries.pop()
         return [e.replace("-", self.n.minus) for e in entries]
 
-    def _generic(self, n: Node, ops: Sequence[Written]) -> Written:
-        body, index, space, reducer = n.attrs
-        read = [
-            (self.n.transpose(self._in(w, ATOM)), POWER) if reducer is None and _flipped(o, ix, n) else w
-            for o, ix, w in zip(n.operands, index, ops, strict=True)
-        ]
-        scalars = frozenset(k for k, o in enumerate(n.operands) if o.shape == ())
-        diagonal = (
-            len(index) == 1 and body == scalar.x(0) and len({a for a in index[0] if a is not None}) < sum(a is not None for a in index[0])
-        )
-        if diagonal and reducer in (None, "sum"):
-            return self.n.call("diag" if reducer is None else "tr", read[0][0]), ATOM
-        self.fractional = frozenset(k for k, o in enumerate(n.operands) if o.dtype.is_floating)
-        written = self._body(body, read, scalars)
+    def place(self, n: Node, ops: Sequence[Written]) -> Written:
+        """Zeros before and after; with steps, where in zeros the array goes."""
+        (o,), (start, step) = n.operands, n.attrs
+        moved = [a for a in range(n.rank) if start[a] != 0 or n.shape[a] != o.shape[a]]
+        if len(moved) == 1 and step[moved[0]] == 1:
+            (axis,) = moved
+            zeros = [Written("0", ATOM)]
+            before, after = start[axis] != 0, sp.sympify(n.shape[axis] - o.shape[axis] - start[axis]) != 0
+            return self._blocks(n, axis, [*(zeros * before), ops[0], *(zeros * after)])
+        where = []
+        for a in range(n.rank):
+            by = "" if step[a] == 1 else f":{step[a]}"
+            begin = "" if start[a] == 0 and step[a] > 0 else self.size(start[a]).text
+            where.append(f"{begin}:{by}".replace("-", self.n.minus))
+        return self.called("place", [ops[0], *(Written(w, ATOM) for w in where)])
+
+    def concat(self, n: Node, ops: Sequence[Written]) -> Written:
+        return self._blocks(n, n.attrs[0], ops)
+
+    def _blocks(self, n: Node, axis: int, parts: Sequence[Written]) -> Written:
+        """Blocks beside each other along the last axis, below each other along the one before."""
+        if axis < n.rank - 2:
+            return Written(self.n.reduced("concat", str(axis), ", ".join(w.text for w in parts)), ATOM)
+        enclose = self.n.columns if axis == n.rank - 1 else self.n.rows
+        return Written(enclose([w.text for w in parts]), ATOM)
+
+    def gather(self, n: Node, ops: Sequence[Written]) -> Written:
+        return Written(self.inside(ops[0], ATOM) + f"[{ops[1].text}]", ATOM)
+
+    def scatter(self, n: Node, ops: Sequence[Written]) -> Written:
+        return self.called("scatter", ops)
+
+    # -- leaves
+    def leaf(self, n: Node, ops: Sequence[Written]) -> Written:
+        return Written(self.n.name(self.labels[n]), ATOM)
+
+    def const(self, n: Node, ops: Sequence[Written]) -> Written:
+        return self.number(n.attrs[0].value[()]) if n.shape == () else self.leaf(n, ops)
+
+    def random(self, n: Node, ops: Sequence[Written]) -> Written:
+        return self.called(n.attrs[1], ops)
+
+    def check_length(self, most: int) -> None:
+        """ValueError if the text of a node is longer than that."""
+        for n in self.labels.order:
+            if len(self.write(n).text) > most:
+                raise ValueError(
+                    f"written out, the formula has more than {most} letters: shared values nest in one another; keep its named parts"
+                )
+
+    # -- linear algebra
+    def linalg(self, n: Node, ops: Sequence[Written]) -> Written:
+        fn_name = n.attrs[0]
+        if fn_name == "inverse":
+            return self._inverse(n.operands[0], ops[0])
+        if fn_name == "solve":
+            return self._product([self._inverse(n.operands[0], ops[0]), ops[1]])
+        return self.called(fn_name, ops)
+
+    def _inverse(self, a: Node, w: Written) -> Written:
+        inner = build.is_swap(a)
+        if inner is not None and a not in self.parts:
+            return Written(self.n.inverse_transpose(self.inside(self.memo[inner], ATOM)), POWER)
+        return Written(self.n.inverse(self.inside(w, ATOM)), POWER)
+
+    def transposed(self, a: Node, w: Written) -> Written:
+        if w.scale is not None and w.bare is not None:
+            return self.scaled(w.scale, self.transposed(a, w.bare))
+        if a.kind is Kind.LINALG and a.attrs == ("inverse",) and a not in self.parts:
+            return Written(self.n.inverse_transpose(self.inside(self.memo[a.operands[0]], ATOM)), POWER)
+        return Written(self.n.transpose(self.inside(w, ATOM)), POWER)
+
+    def matmul(self, n: Node, ops: Sequence[Written]) -> Written:
+        return self._product(ops)
+
+    def _product(self, ops: Sequence[Written]) -> Written:
+        """Two factors; the scalars in front of either come to the front of both."""
+        scale, factors = Scale(), []
+        for w in ops:
+            if w.scale is not None and w.bare is not None:
+                scale, w = scale.times(w.scale), w.bare
+            factors.append(w)
+        written = Written(self._side_by_side(self.inside(factors[0], FACTOR), self.inside(factors[1], self.n.right)), FACTOR)
+        return written if scale == Scale() else self.scaled(scale, written)
+
+    def _side_by_side(self, left: str, right: str) -> str:
+        joint = self.n.product
+        if not joint and left[-1].isalnum() and right[0].isalnum():
+            one_word = len(left) > 1 and left[-2].isalnum() or len(right) > 1 and right[1].islower()
+            joint = " " if one_word or self.labels.reads_as_a_name(left + right) else ""
+        return left + joint + right
+
+    def composite(self, n: Node, ops: Sequence[Written]) -> Written:
+        """The last axis of a softmax and all axes of a reduction go unsaid."""
+        name, axes, _ = n.attrs
+        (o,) = n.operands
+        if name == "norm" and all(d == 1 for d in n.shape):
+            return Written(self.n.norm(ops[0].text), ATOM)
+        if name == "norm":  # ‖·‖₁ is another norm
+            squares = self.raised(ops[0], Written("2", ATOM)).text
+            return Written(self.n.sqrt(self.n.reduced("sum", "".join(map(str, axes)), squares)), ATOM)
+        unsaid = axes == (o.rank - 1,) if n.rank == o.rank else all(d == 1 for d in n.shape)
+        return Written(self.n.reduced(name, "" if unsaid else "".join(map(str, axes)), ops[0].text), ATOM)
+
+    # -- generic
+    def generic(self, n: Node, ops: Sequence[Written]) -> Written:
+        body, index, _, reducer = n.attrs
         if reducer is None:
-            return written
+            ops = [self.transposed(o, w) if is_flipped(o, ix, n) else w for o, ix, w in zip(n.operands, index, ops, strict=True)]
+        if reducer in (None, "sum") and is_diagonal(n):
+            return self.called("diag" if reducer is None else "tr", ops)
+        scope = self.scope(n, ops)
+        if reducer is None:
+            return self._structured(n, ops, scope) or self.body(body, scope)
         whole = all(d == 1 for d in n.shape)
-        return self.n.reduced(reducer, "" if whole else _axes(n), written[0]), ATOM
+        return Written(self.n.reduced(reducer, "" if whole else _axes(n), self.body(body, scope).text), ATOM)
 
-    # -- bodies
-    def _body(self, e: sp.Basic, ops: Sequence[Written], scalars: frozenset[int]) -> Written:
-        """The sympy expression with operand k written as ops[k]; `scalars` are the operands without axes."""
-        if isinstance(e, sp.Symbol):
-            return self._symbol(e, ops)
-        if e.is_Rational:
-            text = str(abs(e.p)) if e.q == 1 else self.n.fraction(str(abs(e.p)), str(e.q))
-            return (self.n.minus + text, SIGNED) if e < 0 else (text, ATOM if e.q == 1 else self.n.fraction_strength)
-        if e.is_Add:
-            c, rest = sp.factor_terms(e).as_coeff_Mul()
-            if rest.is_Add and c not in (1, -1):
-                return self._times(self._body(c, ops, scalars), (self._sum(rest, ops, scalars), SUM))
-            return self._sum(e, ops, scalars), SUM
-        if e.is_Mul:
-            return self._mul(e, ops, scalars)
-        if e.is_Pow:
-            return self._pow(e, ops, scalars)
-        return self._function(e, ops, scalars)
+    def scope(self, n: Node, ops: Sequence[Written]) -> Scope:
+        """What the body of a generic node reads."""
+        return Scope(
+            ops,
+            frozenset(k for k, o in enumerate(n.operands) if o.shape == ()),
+            {k: o.attrs[0].value[()] for k, o in enumerate(n.operands) if o.kind is Kind.CONST and o.shape == ()},
+            frozenset(k for k, o in enumerate(n.operands) if o.dtype.is_floating),
+            {a: Written(self.n.name(_POSITIONS[a % len(_POSITIONS)]), ATOM) for a in scalar.label_numbers(n.attrs[0])},
+        )
 
-    def _symbol(self, e: sp.Symbol, ops: Sequence[Written]) -> Written:
-        for k, w in enumerate(ops):
-            if e == scalar.x(k):
-                return w
-        if e in scalar.sizes(e):
-            found = self.labels.size(e)
-            return (self.n.name(found), ATOM) if isinstance(found, str) else self._body(sp.sympify(found), [], _NONE)
-        return str(e), ATOM
-
-    def _sum(self, e: sp.Basic, ops: Sequence[Written], scalars: frozenset[int]) -> str:
-        terms = []
-        for t in e.args:
-            negative = bool(t.as_coeff_Mul()[0].is_negative)
-            terms.append((negative, self._order(t), -t if negative else t))
-        out = ""
-        for negative, _, t in sorted(terms, key=lambda t: t[:2]):
-            w = self._body(t, ops, scalars)
-            if negative:
-                out += (f" {self.n.minus} " if out else self.n.minus) + self._in(w, PRODUCT)
-            elif out and w[1] in (SUM, SIGNED) and w[0].startswith(self.n.minus):
-                out += f" {self.n.minus} {w[0].removeprefix(self.n.minus)}"
-            else:
-                out += (" + " if out else "") + self._in(w, SUM)
-        return out
-
-    def _order(self, t: sp.Basic) -> tuple:
-        """Constants last, otherwise by the operands that appear."""
-        numbers = sorted(scalar.operand_numbers(t))
-        return (not numbers, numbers, sp.default_sort_key(t))
-
-    def _mul(self, e: sp.Basic, ops: Sequence[Written], scalars: frozenset[int]) -> Written:
-        c, rest = e.as_coeff_Mul()
-        negative, c = bool(c < 0), abs(c)
-        num: list[sp.Basic] = [sp.Integer(c.p)] if c.p != 1 else []
-        den: list[sp.Basic] = [sp.Integer(c.q)] if c.q != 1 else []
-        arrays = []
-        for f in sorted(sp.Mul.make_args(rest), key=self._order):
-            base, exponent = f.as_base_exp()
-            if exponent.is_Rational and exponent < 0 and base is not sp.S.Exp1:
-                den.append(base**-exponent)
-            elif self._is_scalar(f, scalars):
-                num.append(f)
-            else:
-                arrays.append(f)
-        if all(self._is_scalar(f, scalars) for f in den):
-            front = self._factors(num, ops, scalars)
-            if den:
-                front = self._fraction(front, self._factors(den, ops, scalars), PRODUCT)
-            written = front if not arrays else self._arrays(arrays, ops, scalars)
-            if arrays and (num or den):
-                written = self._times(front, written)
-        else:
-            top = self._factors(num, ops, scalars)
-            if arrays:
-                top = self._times(top, self._arrays(arrays, ops, scalars)) if num else self._arrays(arrays, ops, scalars)
-            bottom = [f for f in den if self._is_scalar(f, scalars)], [f for f in den if not self._is_scalar(f, scalars)]
-            below = self._arrays(bottom[1], ops, scalars)
-            written = self._fraction(top, self._times(self._factors(bottom[0], ops, scalars), below) if bottom[0] else below, FACTOR)
-        if written[1] == SIGNED:
-            negative, written = not negative, self._unsigned(written)
-        return self._negated(written) if negative else written
-
-    def _is_scalar(self, f: sp.Basic, scalars: frozenset[int]) -> bool:
-        return scalar.operand_numbers(f) <= scalars and not scalar.label_numbers(f)
-
-    def _fraction(self, top: Written, bottom: Written, strength: int) -> Written:
-        """`strength` is what the top needs where a fraction is written on one line."""
-        if self.n.fraction_strength > PRODUCT:  # a bar groups by itself
-            return self.n.fraction(top[0], bottom[0]), self.n.fraction_strength
-        return self.n.fraction(self._in(top, strength), self._in(bottom, POWER)), PRODUCT
-
-    def _times(self, left: Written, right: Written) -> Written:
-        """A scalar times an array; a sign goes to the front."""
-        negative = (left[1] == SIGNED) != (right[1] == SIGNED)
-        a, b = (self._in(self._unsigned(w) if w[1] == SIGNED else w, PRODUCT) for w in (left, right))
-        written = a + (self.n.between_numbers if self.n.begins_with_digit(b) else self.n.times) + b, PRODUCT
-        return self._negated(written) if negative else written
-
-    def _factors(self, factors: Sequence[sp.Basic], ops: Sequence[Written], scalars: frozenset[int]) -> Written:
-        """Scalars side by side: 2m, λ·μ, 2·0.1."""
-        if len(factors) <= 1:
-            return self._body(factors[0], ops, scalars) if factors else ("1", ATOM)
-        out = ""
-        for f in factors:
-            w = self._in(self._body(f, ops, scalars), FACTOR)
-            if not out:
-                out = w
-            elif self.n.begins_with_digit(w):
-                out += self.n.dot + w
-            else:
-                out += w if out.isdigit() and self.n.is_letter(w) else self.n.scalars + w
-        return out, PRODUCT
-
-    def _arrays(self, factors: Sequence[sp.Basic], ops: Sequence[Written], scalars: frozenset[int]) -> Written:
-        written = [self._body(f, ops, scalars) for f in factors]
-        return written[0] if len(written) == 1 else (self.n.hadamard.join(self._in(w, FACTOR) for w in written), PRODUCT)
-
-    def _pow(self, e: sp.Basic, ops: Sequence[Written], scalars: frozenset[int]) -> Written:
-        base, exponent = e.args
-        if base is sp.S.Exp1:
-            return self.n.call("exp", self._body(exponent, ops, scalars)[0]), ATOM
-        if exponent == sp.S.Half:
-            return self.n.sqrt(self._body(base, ops, scalars)[0]), ATOM
-        if exponent.is_Rational and exponent < 0:
-            return self._fraction(("1", ATOM), self._body(base**-exponent, ops, scalars), FACTOR)
-        return self._raised(self._body(base, ops, scalars), self._body(exponent, ops, scalars))
-
-    def _raised(self, base: Written, exponent: Written) -> Written:
-        return self.n.power(self._in(base, ATOM), exponent[0].replace(self.n.minus, "-")), POWER
-
-    def _alters(self, cast: sp.Basic) -> bool:
-        """Does a cast change numbers by more than their rounding: to truth values, or from fractions to integers?"""
-        source, target = cast.args[0], str(cast.args[1])
-        if target == "bool":
-            return True
-        truth = type(source).__name__.rstrip("_") in self.n.infix
-        return "int" in target and not truth and bool(scalar.operand_numbers(source) & self.fractional)
-
-    def _function(self, e: sp.Basic, ops: Sequence[Written], scalars: frozenset[int]) -> Written:
-        name = type(e).__name__.rstrip("_")
-        args = [self._body(a, ops, scalars) for a in (e.args[:1] if name in ("cast", "computed_as") else e.args)]
-        if name == "cast" and self._alters(e):
-            return self.n.call(str(e.args[1]), args[0][0]), ATOM
-        if name in ("stopped", "cast", "computed_as"):
-            return args[0]
-        if name in self.n.infix:
-            return f"{self._in(args[0], SUM)} {self.n.infix[name]} {self._in(args[1], SUM)}", LOOSE
-        if name in self.n.enclosed:
-            left, right = self.n.enclosed[name]
-            return left + args[0][0] + right, ATOM
-        if name == "power":
-            return self._raised(*args)
-        if name == "floordiv":
-            left, right = self.n.enclosed["floor"]
-            return left + self._fraction(args[0], args[1], PRODUCT)[0] + right, ATOM
-        if name == "select":
-            return self.n.cases(*(a for a, _ in args)), ATOM
-        return self.n.call(_SHOWN.get(name, name), ", ".join(a for a, _ in args)), ATOM
+    def _structured(self, n: Node, ops: Sequence[Written], scope: Scope) -> Written | None:
+        """Identity and diagonal matrices, and outer products of vectors."""
+        body, index, _, _ = n.attrs
+        if n.rank < 2:
+            return None
+        inner = on_diagonal(n)
+        if inner is not None and not scalar.label_numbers(inner):
+            w = self.body(inner, scope)
+            if all(o.rank == 0 for o in n.operands):
+                return self.scaled(w.scale or Scale(num=(self.inside(w, FACTOR),)), Written(self.n.name("I"), ATOM))
+            if all(len(set(ix) - {None}) < 2 for ix in index):
+                return self.called("diag", [w])
+        if n.rank == 2 and all(o.rank < 2 for o in n.operands) and body.is_Mul:
+            sides = [[k for k, ix in enumerate(index) if ix == (a,)] for a in (0, 1)]
+            if all(len(side) == 1 for side in sides):
+                (a,), (b,) = sides
+                rest = body / (scalar.x(a) * scalar.x(b))
+                if not scalar.operand_numbers(rest) & {a, b} and not scalar.label_numbers(rest):
+                    product = self._product([ops[a], self.transposed(n.operands[b], ops[b])])
+                    return product if rest == 1 else self.scaled(self._scalar(rest, scope), product)
+        return None
 
 
-_SHOWN = {
-    "maximum": "max",
-    "minimum": "min",
-    "Max": "max",
-    "Min": "min",
-    "sgn": "sign",
-    "safe_log": "log",
-    "floormod": "mod",
-    "logical_not": "not",
+KINDS: dict[Kind, Callable[[Writer, Node, Sequence[Written]], Written]] = {
+    Kind.PLACEHOLDER: Writer.leaf,
+    Kind.VARIABLE: Writer.leaf,
+    Kind.CUT: Writer.leaf,
+    Kind.CONST: Writer.const,
+    Kind.RANDOM: Writer.random,
+    Kind.GENERIC: Writer.generic,
+    Kind.MATMUL: Writer.matmul,
+    Kind.RESHAPE: Writer.reshape,
+    Kind.SLICE: Writer.slice,
+    Kind.PLACE: Writer.place,
+    Kind.CONCAT: Writer.concat,
+    Kind.GATHER: Writer.gather,
+    Kind.SCATTER: Writer.scatter,
+    Kind.LINALG: Writer.linalg,
+    Kind.COMPOSITE: Writer.composite,
 }
 
 
-def _flipped(o: Node, ix: tuple[int | None, ...], n: Node) -> bool:
+# ---------------------------------------------------------------- what a node is
+def same_but_ones(a: Node, b: Node) -> bool:
+    """Do the shapes differ in axes of extent 1 only?"""
+    return [d for d in a.shape if d != 1] == [d for d in b.shape if d != 1]
+
+
+def is_flipped(o: Node, ix: tuple[int | None, ...], n: Node) -> bool:
+    """Is a matrix read as its transpose?"""
     return o.rank == n.rank == 2 and ix in ((1, 0), (1, None), (None, 0))
+
+
+def is_diagonal(n: Node) -> bool:
+    """Is it an operand read along one label twice, and nothing else?"""
+    body, index, _, _ = n.attrs
+    if len(index) != 1 or body != scalar.x(0):
+        return False
+    labels = [a for a in index[0] if a is not None]
+    return len(set(labels)) < len(labels)
+
+
+def on_diagonal(n: Node) -> sp.Basic | None:
+    """E, if n is E where the last two positions are equal and 0 elsewhere."""
+    body, r = n.attrs[0], n.rank
+    if n.attrs[3] is None and isinstance(body, fn.select) and body.args[2] == 0:
+        if body.args[0] in (fn.eq(scalar.i(r - 2), scalar.i(r - 1)), fn.eq(scalar.i(r - 1), scalar.i(r - 2))):
+            return body.args[1]
+    return None
 
 
 def _axes(n: Node) -> str:

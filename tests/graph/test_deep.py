@@ -141,7 +141,7 @@ def test_wide_sharing(name: str) -> None:
         text = tf.formula(t)
         assert len(str(text)) < 20_000
         assert len(text.latex()) < 40_000
-    assert len(tf.formula(y).where) >= 2
+    assert len(tf.formula(y).where) >= 2 or name == "sum"  # 60 doublings are one number
 
 
 def test_formula_of_a_deep_chain() -> None:
