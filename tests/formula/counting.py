@@ -18,7 +18,10 @@ Key = Any
 Term = tuple[Fraction, Key]
 """A factor, and what it multiplies: None where that is the number 1."""
 
-FREE = frozenset(f"np.{name}" for name in ("reshape", "transpose", "swapaxes", "eye", "ones", "zeros", "ones_like", "zeros_like"))
+FREE = frozenset(
+    f"np.{name}"
+    for name in ("reshape", "transpose", "swapaxes", "broadcast_to", "repeat", "eye", "ones", "zeros", "ones_like", "zeros_like")
+)
 LINEAR = frozenset({"np.sum", "np.mean", "np.trace", "diag", "scatter", *FREE})
 """Functions that a factor of their first argument can be taken out of."""
 

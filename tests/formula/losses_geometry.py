@@ -38,7 +38,8 @@ def norms() -> Iterator[Loss]:
         "a(n,1) x(n,1)",
         lambda a, x: inner(a, x) / tf.norm(x),
         "x",
-        "(a - x * (x.T @ a) / norm(x) ** 2) / norm(x)",
+        "(a - u * (u.T @ a)) / norm(x)",
+        {"u": "x / norm(x)"},
         source=NORMS,
     )
     yield Loss(
@@ -131,9 +132,9 @@ def centres() -> Iterator[Loss]:
     yield Loss(
         "k-means, distances",
         assigned,
-        lambda X, Z, C: tf.reduce_sum(Z * _squared_distances(X, C)),
+        lambda X, Z, C: tf.reduce_sum(Z * _squarecdistances(X, C)),
         "C",
-        "2 * (np.sum(Z, axis=0)[:, None] * C - Z.T @ X)",
+        "-2 * np.sum(Z[..., None] * (X[:, None] - C), axis=0)",
         source="PRML eq. 9.3",
     )
     yield Loss(
@@ -147,9 +148,9 @@ def centres() -> Iterator[Loss]:
     yield Loss(
         "k-means, nearest centre",
         "X(m,n) C(k,n)",
-        lambda X, C: tf.reduce_sum(tf.reduce_min(_squared_distances(X, C), axis=1)),
+        lambda X, C: tf.reduce_sum(tf.reduce_min(_squarecdistances(X, C), axis=1)),
         "C",
-        "2 * (np.sum(Z, axis=0)[:, None] * C - Z.T @ X)",
+        "-2 * np.sum(Z[..., None] * (X[:, None] - C), axis=0)",
         {
             "D": "np.sum((X[:, None] - C) ** 2, axis=2)",
             "Z": "D == np.min(D, axis=1, keepdims=True)",
@@ -160,9 +161,9 @@ def centres() -> Iterator[Loss]:
     yield Loss(
         "soft k-means",
         mixture,
-        lambda X, C: -tf.reduce_sum(tf.log(tf.reduce_sum(tf.exp(-_squared_distances(X, C) / 2), axis=1))),
+        lambda X, C: -tf.reduce_sum(tf.log(tf.reduce_sum(tf.exp(-_squarecdistances(X, C) / 2), axis=1))),
         "C",
-        "np.sum(R, axis=0)[:, None] * C - R.T @ X",
+        "-np.sum(R[..., None] * (X[:, None] - C), axis=0)",
         {"R": "softmax(-np.sum((X[:, None] - C) ** 2, axis=2) / 2)"},
         source="PRML eq. 9.16",
     )
@@ -185,16 +186,16 @@ def centres() -> Iterator[Loss]:
     yield Loss(
         "pairwise stress",
         "X(n,d) D(n,n):symmetric",
-        lambda X, D: tf.reduce_sum(tf.square(_squared_distances(X, X) - D)),
+        lambda X, D: tf.reduce_sum(tf.square(_squarecdistances(X, X) - D)),
         "X",
-        "8 * (np.sum(E, axis=1, keepdims=True) * X - E @ X)",
+        "8 * np.sum(E[..., None] * (X[:, None] - X), axis=1)",
         {"E": "np.sum((X[:, None] - X) ** 2, axis=2) - D"},
         facts={"D": ("symmetric",)},
         source="ESL 14.8 (squared distances)",
     )
 
 
-def _squared_distances(X, C):
+def _squarecdistances(X, C):
     return tf.reduce_sum(tf.square(X[:, None] - C), axis=2)
 
 
@@ -216,8 +217,8 @@ def variances() -> Iterator[Loss]:
         "x(m)",
         lambda x: tf.sqrt(variance(x)),
         "x",
-        "d_ / (m * np.sqrt(np.mean(d_ ** 2)))",
-        {"d_": "x - np.mean(x)"},
+        "c / (m * np.sqrt(np.mean(c ** 2)))",
+        {"c": "x - np.mean(x)"},
         source="chain rule on the variance",
     )
     yield Loss(

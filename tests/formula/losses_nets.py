@@ -199,7 +199,8 @@ def blocks() -> Iterator[Loss]:
         "X(m,n) r(m,1) c(n) Y(m,n)",
         lambda X, r, c, Y: square_sum(r * X * c - Y),
         "c",
-        "2 * np.sum(r * X * (r * X * c - Y), axis=0)",
+        "2 * np.sum(A * (A * c - Y), axis=0)",
+        {"A": "r * X"},
         source="Matrix Cookbook 2.5 (diagonal factors)",
     )
     yield Loss(
@@ -341,7 +342,7 @@ def movements() -> Iterator[Loss]:
         "X(m,n) Y(m,2)",
         lambda X, Y: square_sum(tf.reduce_mean(tf.reshape(X, [-1, 2, 2]), axis=2) - Y),
         "X",
-        "np.reshape((np.mean(P, axis=2) - Y)[..., None] * np.ones(2), (m, n))",
+        "np.repeat(np.mean(P, axis=2) - Y, 2, axis=1)",
         {"P": "np.reshape(X, (m, 2, 2))"},
         source="Goodfellow et al. 9.3",
     )
@@ -367,7 +368,7 @@ def movements() -> Iterator[Loss]:
         "E(k,d) i(h):below_k t(d)",
         lambda E, i, t: square_sum(tf.reduce_mean(tf.gather(E, i), axis=0) - t),
         "E",
-        "2 / h * scatter(np.ones((h, 1)) * (np.mean(E[i], axis=0) - t), i, k)",
+        "2 / h * scatter(np.broadcast_to(np.mean(E[i], axis=0) - t, (h, d)), i, k)",
         source="Mikolov et al., Efficient Estimation of Word Representations",
     )
 
