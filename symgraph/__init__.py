@@ -50,7 +50,7 @@ from .ops.array import (
 from .ops.array import slice_ as slice
 from .ops.control import control_dependencies, group, no_op
 from .ops.control import tuple_ as tuple
-from .ops.derivative import gradients
+from .ops.derivative import gradients, hessian, hessian_vector_product, hessians, jacobian, jvp, vjp
 from .ops.gather import embedding_lookup as _embedding_lookup
 from .ops.gather import gather
 from .ops.initializers import Constant as constant_initializer

@@ -92,5 +92,8 @@ _KINDS: dict[Kind, Rule] = {
     Kind.CONCAT: _all_repeated(lambda n, operands, b: build.concat(operands, n.attrs[0] + b)),
     Kind.GATHER: _at_rows(lambda n, x, at: build.gather(x, at)),
     Kind.SCATTER: _at_rows(lambda n, x, at: build.scatter(x, at, (n.shape[0], *x.shape[at.rank :]))),
+    Kind.COMPOSITE: lambda n, operands, live, lead: build.composite(
+        n.attrs[0], operands[0], tuple(a + len(lead) for a in n.attrs[1]), n.attrs[2]
+    ),
     Kind.LINALG: _all_repeated(lambda n, operands, b: build.linalg(n.attrs[0], *operands)),
 }

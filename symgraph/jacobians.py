@@ -1,72 +1,103 @@
 """What follows from the reverse sweep: products with Jacobians and Hessians, and these as tensors.
 
 Law of this file: nothing here knows a rule of differentiation.  A sweep is linear in its seed; so with a stand-in seed it
-gives u -> J'u, whose own sweep is v -> J v, and which over all unit tensors at once (see batch.py) is J.
+gives u -> J'u, whose own sweep is v -> J v, and which over all unit tensors at once (see batch.py) is J.  A row of
+`DERIVATIVES` is what one operation computes: its outputs' nodes and, for the time when nodes are not known, their shapes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from . import build
 from .batch import batched
 from .gradients import ones_like, simplified, sweep
 from .node import Kind, Node, toposort
+from .shapes import Shape
 from .simplify.deltas import identity, relabel
 
-Links = Mapping[Node, Callable[[], Node]] | None
+Nodes = Sequence[Node]
+Links = Mapping[Node, Callable[[], Node]]
+Found = list[Node | None]
+"""One node for each output; None where it is zero, because nothing depends on x."""
+
+
+def _gradient(ys: Nodes, vectors: Nodes, xs: Nodes, links: Links) -> Found:
+    return sweep(ys, vectors or [ones_like(y) for y in ys], xs, links)
+
+
+def _along(y: Node, vectors: Nodes, xs: Nodes, links: Links) -> Node | None:
+    u = _seed(y)
+    found = [(g, v) for g, v in zip(sweep([y], [u], xs, links), vectors, strict=True) if g is not None]
+    return sweep([g for g, _ in found], [v for _, v in found], [u])[0] if found else None
+
+
+def _hessian_product(ys: Nodes, vectors: Nodes, xs: Nodes, links: Links) -> Found:
+    found = [(g, v) for g, v in zip(_gradient(ys, (), xs, links), vectors, strict=True) if g is not None]
+    return sweep([g for g, _ in found], [v for _, v in found], xs, links)
+
+
+def _hessian(ys: Nodes, vectors: Nodes, xs: Nodes, links: Links, columns: bool) -> Found:
+    """Symmetric, so the axes of the stack may come last: a column of the result is then a product with a unit vector."""
+    first = _gradient(ys, (), xs, links)
+    return [None if g is None else _jacobian(g, x, links, columns=columns, x_first=True) for g, x in zip(first, xs, strict=True)]
+
+
+def _jacobian(y: Node, x: Node, links: Links, columns: bool = False, x_first: bool = False) -> Node | None:
+    u = _seed(y)
+    (g,) = sweep([y], [u], [x], links)
+    if g is None:
+        return None
+    (stack,) = batched([g], u, identity(y))
+    labels: list[tuple[int | None, ...]] = [(), ()]
+    space: list = []
+    for k in (1, 0) if x_first else (0, 1):
+        at, shape = _axes((y, x)[k].shape, columns, len(space))
+        labels[k] = at
+        space += shape
+    wide = tuple(a for a, d in zip(labels[0], y.shape, strict=True) if d != 1)
+    return simplified([relabel(stack, (*wide, *labels[1]), tuple(space))], toposort([y]))[0]
+
+
+def _axes(shape: Shape, columns: bool, first: int) -> tuple[tuple[int | None, ...], Shape]:
+    """The labels of axes in the result from `first` on, and their extents; with `columns`, (n, 1) counts as (n,)."""
+    if columns and len(shape) == 2 and shape[1] == 1:
+        return (first, None), shape[:1]
+    return tuple(range(first, first + len(shape))), shape
 
 
 def _seed(y: Node) -> Node:
     return build.leaf(Kind.CUT, "seed", y.shape, y.dtype)
 
 
-def jvp(ys: Sequence[Node], vs: Sequence[Node], xs: Sequence[Node], links: Links = None) -> list[Node | None]:
-    """For each y: the sum over xs of dy/dx v, of the shape of y; None where y depends on no x."""
-    return [_along(y, vs, xs, links) for y in ys]
+# ---------------------------------------------------------------- the table
+Shapes = Sequence[Shape | None]
 
 
-def _along(y: Node, vs: Sequence[Node], xs: Sequence[Node], links: Links) -> Node | None:
-    u = _seed(y)
-    found = [(g, v) for g, v in zip(sweep([y], [u], xs, links), vs, strict=True) if g is not None]
-    return sweep([g for g, _ in found], [v for _, v in found], [u])[0] if found else None
+@dataclass(frozen=True, slots=True)
+class Derivative:
+    """`make(ys, vectors, xs, links)`: the outputs' nodes; `shapes(ys, xs)`: their shapes, None for an unknown rank."""
+
+    make: Callable[[Nodes, Nodes, Nodes, Links], Found]
+    shapes: Callable[[Shapes, Shapes], list[Shape | None]]
 
 
-def jacobian(y: Node, xs: Sequence[Node], links: Links = None) -> list[Node | None]:
-    """dy/dx for each x, of shape y.shape + x.shape; None where y does not depend on x."""
-    return [None if j is None else _spread(j, y, x, False) for j, x in zip(_stacked(y, xs, links), xs, strict=True)]
+def _squared(x: Shape | None, columns: bool) -> Shape | None:
+    return None if x is None else _axes(x, columns, 0)[1] * 2
 
 
-def hessian(y: Node, xs: Sequence[Node], links: Links = None) -> list[Node | None]:
-    """The second derivative of the scalar y by each x, of shape x.shape + x.shape; None where y does not depend on x."""
-    found = sweep([y], [ones_like(y)], xs, links)
-    return [None if g is None else _second(g, x, links) for g, x in zip(found, xs, strict=True)]
-
-
-def _second(g: Node, x: Node, links: Links) -> Node:
-    (j,) = _stacked(g, [x], links)
-    return build.filled(0, (*x.shape, *x.shape), x.dtype) if j is None else _spread(j, g, x, True)
-
-
-def hvp(y: Node, vs: Sequence[Node], xs: Sequence[Node], links: Links = None) -> list[Node | None]:
-    """For each x: the sum over the other xs x' of d2y/dx dx' v'; None where y does not depend on x."""
-    first = sweep([y], [ones_like(y)], xs, links)
-    found = [(g, v) for g, v in zip(first, vs, strict=True) if g is not None]
-    second = sweep([g for g, _ in found], [v for _, v in found], xs, links)
-    return [build.filled(0, x.shape, x.dtype) if h is None and g is not None else h for h, g, x in zip(second, first, xs, strict=True)]
-
-
-def _stacked(y: Node, xs: Sequence[Node], links: Links) -> list[Node | None]:
-    """J' for all unit tensors of y: y's axes but those of extent 1, then x's axes."""
-    u = _seed(y)
-    found = sweep([y], [u], xs, links)
-    return [None if g is None else batched([g], u, identity(y))[0] for g in found]
-
-
-def _spread(stacked: Node, y: Node, x: Node, x_first: bool) -> Node:
-    """The stack with all axes of y and x in their places, simplified."""
-    at_y, at_x = (x.rank, 0) if x_first else (0, y.rank)
-    labels = (*(at_y + a for a, d in enumerate(y.shape) if d != 1), *(at_x + a for a in range(x.rank)))
-    space = (*x.shape, *y.shape) if x_first else (*y.shape, *x.shape)
-    (simple,) = simplified([relabel(stacked, labels, space)], toposort([y]))
-    return simple
+DERIVATIVES: dict[str, Derivative] = {
+    "SymbolicGradient": Derivative(_gradient, lambda ys, xs: list(xs)),
+    "Jacobian": Derivative(
+        lambda ys, vectors, xs, links: [_jacobian(ys[0], x, links) for x in xs],
+        lambda ys, xs: [None if ys[0] is None or x is None else (*ys[0], *x) for x in xs],
+    ),
+    "JacobianVectorProduct": Derivative(
+        lambda ys, vectors, xs, links: [_along(y, vectors, xs, links) for y in ys], lambda ys, xs: list(ys)
+    ),
+    "Hessian": Derivative(partial(_hessian, columns=True), lambda ys, xs: [_squared(x, True) for x in xs]),
+    "Hessians": Derivative(partial(_hessian, columns=False), lambda ys, xs: [_squared(x, False) for x in xs]),
+    "HessianVectorProduct": Derivative(_hessian_product, lambda ys, xs: list(xs)),
+}

@@ -17,6 +17,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,11 @@ from . import build
 from .dtypes import DType, as_dtype
 from .facts import assume, assumed
 from .graph import BUILDERS, Attempt, Graph, Operation, Tensor
+from .jacobians import DERIVATIVES
 from .log import LOG
 from .node import Key, Kind
 from .ops.state import Variable
+from .replay import derivative_hints
 from .shapes import from_user, symbol
 
 FORMAT, VERSION = "symgraph graph", 1
@@ -57,20 +60,20 @@ def _stream(name: str, attrs: dict, inputs: Sequence[Tensor]) -> dict:
     return {"_key": Key(name, seed)}
 
 
-def _gradient(name: str, attrs: dict, inputs: Sequence[Tensor]) -> dict:
+def _derivative(kind: str, name: str, attrs: dict, inputs: Sequence[Tensor]) -> dict:
     first, count = _count(attrs["ys"]), _count(attrs["xs"])
-    xs = inputs[first : first + count]
+    ys, xs = inputs[:first], inputs[first : first + count]
     if not first or not count or len(xs) != count:
         raise ValueError(f"{first} ys and {count} xs do not fit {len(inputs)} inputs")
-    return {"_shapes": [x.extents for x in xs], "_dtypes": [x.dtype for x in xs]}
+    return derivative_hints(kind, ys, xs)
 
 
 PRIVATE: dict[str, Callable[[str, dict, Sequence[Tensor]], dict]] = {
     "Placeholder": _placeholder,
     "RandomDraw": _stream,
     "RandomShuffle": _stream,
-    "SymbolicGradient": _gradient,
     "VariableV2": _variable,
+    **{kind: partial(_derivative, kind) for kind in DERIVATIVES},
 }
 """By operation type: the private attributes, from the name, the public ones and the inputs."""
 _HINTS = ("_shapes", "_dtypes")

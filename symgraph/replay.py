@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from . import build
-from . import gradients as derive
-from .dtypes import DType
 from .errors import NoGradientError
 from .graph import Operation, Tensor, Unknown, build_nodes, builder
+from .jacobians import DERIVATIVES
 from .node import IDENTITY_LEAVES, Kind, Node, substitute
 
 
@@ -86,19 +85,21 @@ def connected(ys: Sequence[Tensor], xs: Sequence[Tensor]) -> list[bool]:
     return [x.dtype.is_floating and x in reached for x in xs]
 
 
-# ---------------------------------------------------------------- the gradient, as an operation
+# ---------------------------------------------------------------- derivatives, as operations
 _LEAF_TYPES = frozenset({"Placeholder", "VariableV2", "RandomDraw"})
 """Operations whose node belongs to them alone; with respect to any other tensor, a stand-in leaf is derived by."""
 
 
-def _dtype(op: Operation) -> DType:
-    return op.attrs["_dtypes"][0]
+def derivative_hints(kind: str, ys: Sequence[Tensor], xs: Sequence[Tensor]) -> dict[str, Any]:
+    """What a derivative says of its outputs for the time when their nodes are not known."""
+    shapes = DERIVATIVES[kind].shapes([y.extents for y in ys], [x.extents for x in xs])
+    of = ys if kind == "JacobianVectorProduct" else xs
+    return {"_shapes": shapes, "_dtypes": [t.dtype for t in of]}
 
 
-@builder("SymbolicGradient", _dtype, contextual=True)
-def _gradient(context: Any, op: Operation) -> tuple[Node, ...]:
+def _derivative(context: Any, op: Operation) -> tuple[Node, ...]:
     n_ys, n_xs = op.attrs["ys"], op.attrs["xs"]
-    ys, xs, seeds = op.inputs[:n_ys], op.inputs[n_ys : n_ys + n_xs], op.inputs[n_ys + n_xs :]
+    ys, xs, vectors = op.inputs[:n_ys], op.inputs[n_ys : n_ys + n_xs], op.inputs[n_ys + n_xs :]
     given: dict[Tensor, Node] = dict(getattr(context, "substitution", {}))
     linked = {t: given[t] for t in getattr(context, "linked", ())}
     at = {x: context.node(x) for x in xs}
@@ -111,16 +112,21 @@ def _gradient(context: Any, op: Operation) -> tuple[Node, ...]:
         for t, leaf in (linked | cuts).items():
             if t not in stops and upstream(t.op.inputs) & set(xs):
                 links[leaf] = lambda t=t: inner.own(t)  # type: ignore[misc]
-    y_nodes = [inner.node(y) for y in ys]
-    seed_nodes = [inner.node(s) for s in seeds] if seeds else [derive.ones_like(y) for y in y_nodes]
+    y_nodes, v_nodes = ([inner.node(t) for t in tensors] for tensors in (ys, vectors))
     leaves = [cuts.get(x, at[x]) for x in xs]
+    how = DERIVATIVES[op.type]
     try:
-        found = derive.sweep(y_nodes, seed_nodes, leaves, links)
+        found = how.make(y_nodes, v_nodes, leaves, links)
     except NoGradientError as e:
         through = next((t.op for t in upstream(ys) if inner.node(t) is e.args[0]), None)
         what = "an operation" if through is None else f"operation '{through.name}' (op type: {through.type})"
         where = "" if through is None else f"\nthe path from y to x runs through {through.described()}"
         raise NoGradientError(f"No gradient defined for {what}{where}") from None
+    shapes = how.shapes([y.shape for y in y_nodes], [n.shape for n in leaves])
+    results = [n or build.filled(0, shape or (), d) for n, shape, d in zip(found, shapes, op.attrs["_dtypes"], strict=True)]
     back = {leaf: at[x] for x, leaf in cuts.items()}
-    results = [build.filled(0, at[x].shape, x.dtype) if g is None else g for x, g in zip(xs, found, strict=True)]
     return tuple(substitute(results, back, build.rebuild)) if back else tuple(results)
+
+
+for _kind in DERIVATIVES:
+    builder(_kind, lambda op: op.attrs["_dtypes"][0], contextual=True)(_derivative)

@@ -1,4 +1,4 @@
-"""`tf.gradients` and what follows from it.
+"""`tf.gradients`, Jacobians, Hessians and products with them.
 
 Law of this file: one call records one operation, whose outputs are the derivatives; deriving again derives its nodes.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..graph import Graph, Tensor, convert
-from ..replay import connected
+from ..replay import connected, derivative_hints
 from .array import ones_like
 from .core import recording
 from .state import Variable
@@ -30,52 +30,178 @@ def gradients(
     `stop_gradients` are taken as constants.  NoGradientError where a path has no derivative."""
     ys, xs = _listed(ys), _listed(xs)
     with recording("gradients", name, ys=ys, xs=xs) as (graph, _):
-        return _gradients(graph, ys, xs, grad_ys, stop_gradients)
+        stops = [] if stop_gradients is None else _tensors(graph, _listed(stop_gradients))
+        return _backward(graph, ys, xs, None if grad_ys is None else _listed(grad_ys), stops)
 
 
-def _gradients(graph: Graph, ys: list, xs: list, grad_ys: Any, stop_gradients: Any) -> list[Tensor | None]:
-    y_tensors = [convert(y, graph=graph) for y in ys]
-    x_tensors = [x._ref if isinstance(x, Variable) else convert(x, graph=graph) for x in xs]
-    x_tensors = [x.op.inputs[0] if x.op.type == "Identity" and x.op.inputs[0].op.type == "VariableV2" else x for x in x_tensors]
-    for t in (*y_tensors, *x_tensors):
-        if t.graph is not graph:
-            raise ValueError(f"{t} must be from the same graph as {y_tensors[0]}.")
-    given = None if grad_ys is None else _listed(grad_ys)
+def vjp(ys: Any, xs: Any, us: Any, name: str = "vjp") -> Any:
+    """The sum over ys of u dy/dx for each x: gradients with the adjoints `us`, each of the shape of its y.
+
+    A tensor for one x, a list for a list; None where nothing depends on x."""
+    with recording("vjp", name, ys=ys, xs=xs, us=us) as (graph, _):
+        return _like(xs, _backward(graph, _listed(ys), _listed(xs), _matched(ys, us), []))
+
+
+def jvp(ys: Any, xs: Any, vs: Any, name: str = "jvp") -> Any:
+    """How each y changes when the xs move along `vs`: the sum over xs of dy/dx v, of the shape of y.
+
+    Each v has the shape of its x.  A tensor for one y, a list for a list; None where y depends on no x."""
+    with recording("jvp", name, ys=ys, xs=xs, vs=vs) as (graph, _):
+        y_tensors, x_tensors = _operands(graph, _listed(ys), _listed(xs))
+        vectors = _vectors(graph, xs, vs, x_tensors)
+        found: list[Tensor | None] = [None] * len(y_tensors)
+        at_y = [k for k, y in enumerate(y_tensors) if any(connected([y], x_tensors))]
+        at_x = [k for k, live in enumerate(connected(y_tensors, x_tensors)) if live]
+        if at_y:
+            outputs = _record(
+                "JacobianVectorProduct",
+                graph,
+                *([of[k] for k in at] for of, at in ((y_tensors, at_y), (x_tensors, at_x))),
+                [vectors[k] for k in at_x],
+            )
+            for k, t in zip(at_y, outputs, strict=True):
+                found[k] = t
+        return _like(ys, found)
+
+
+def jacobian(y: Any, xs: Any, name: str = "jacobian") -> Any:
+    """dy/dx, of shape y.shape + x.shape: a tensor for one x, a list for a list; None where y does not depend on x.
+
+    >>> import symgraph as sg
+    >>> X, y = sg.placeholder(sg.float32, (None, 9), "X"), sg.placeholder(sg.float32, (None, 1), "y")
+    >>> theta = sg.Variable(sg.zeros((9, 1)), name="theta")
+    >>> print(sg.formula(sg.jacobian(sg.matmul(X, theta) - y, theta)))
+    X
+    """
+    with recording("jacobian", name, y=y, xs=xs) as (graph, _):
+        return _like(xs, _each("Jacobian", graph, [y], xs))
+
+
+def hessian(y: Any, xs: Any, name: str = "hessian") -> Any:
+    """The second derivatives of y (of the sum of its elements) by x, of shape x.shape + x.shape, where a column (n, 1)
+    counts as its vector: its Hessian is the n x n matrix of textbooks, as in the Newton step x - solve(H, g).
+
+    A tensor for one x, a list for a list, one x at a time; None where y does not depend on x, zeros where its gradient
+    does not.
+
+    >>> import symgraph as sg
+    >>> X, y = sg.placeholder(sg.float32, (None, 9), "X"), sg.placeholder(sg.float32, (None, 1), "y")
+    >>> theta = sg.Variable(sg.zeros((9, 1)), name="theta")
+    >>> mse = sg.reduce_mean(sg.square(sg.matmul(X, theta) - y))
+    >>> print(sg.formula(sg.hessian(mse, theta)))
+    2/m · Xᵀ X
+    """
+    with recording("hessian", name, y=y, xs=xs) as (graph, _):
+        return _like(xs, _each("Hessian", graph, [y], xs))
+
+
+def hessians(
+    ys: Any,
+    xs: Any,
+    name: str = "hessians",
+    colocate_gradients_with_ops: bool = False,
+    gate_gradients: bool = False,
+    aggregation_method: Any = None,
+) -> list[Tensor | None]:
+    """The second derivatives of the sum of ys by each x, of shape x.shape + x.shape: a list in the order of `xs`."""
+    with recording("hessians", name, ys=ys, xs=xs) as (graph, _):
+        return _each("Hessians", graph, _listed(ys), xs)
+
+
+def hessian_vector_product(ys: Any, xs: Any, vs: Any, name: str = "hessian_vector_product") -> Any:
+    """For each x: the Hessian of the sum of ys by all xs, times `vs`, each of the shape of its x; no Hessian is made.
+
+    A tensor for one x, a list for a list; None where nothing depends on x, zeros where its gradient does not."""
+    with recording("hessian_vector_product", name, ys=ys, xs=xs, vs=vs) as (graph, _):
+        return _like(xs, _each("HessianVectorProduct", graph, _listed(ys), xs, vs))
+
+
+# ---------------------------------------------------------------- what is recorded
+def _backward(graph: Graph, ys: list, xs: list, given: list | None, stops: list[Tensor]) -> list[Tensor | None]:
+    """A gradient, with adjoints where they are given."""
+    y_tensors, x_tensors = _operands(graph, ys, xs)
     if given is not None and len(given) != len(ys):
         raise ValueError(f"Passed {len(given)} grad_ys for {len(ys)} ys")
-    stops = (
-        [s._ref if isinstance(s, Variable) else convert(s, graph=graph) for s in _listed(stop_gradients)]
-        if stop_gradients is not None
-        else []
-    )
     live = connected(y_tensors, x_tensors)
     wanted = [x for x, ok in zip(x_tensors, live, strict=True) if ok]
     if not wanted:
         return [None] * len(xs)
     real = [k for k, y in enumerate(y_tensors) if y.dtype.is_floating]
-    use = [y_tensors[k] for k in real]
-    seeds: list[Tensor] = []
-    if given is not None:
-        for k, y in zip(real, use, strict=True):
-            g = given[k]
-            if g is None:
-                seeds.append(ones_like(y))
-            else:
-                seeds.append(convert(g, like=y.dtype, name=f"grad_ys_{k}", graph=graph))
-                if not seeds[-1].shape.is_compatible_with(y.shape):
-                    raise ValueError(f"grad_ys {seeds[-1].described()} must have the shape of {y.described()}")
+    seeds = [] if given is None else [_vector(graph, given[k], y_tensors[k], f"grad_ys_{k}") for k in real]
     extra = [s for s in stops if s not in wanted]
-    attrs = {
-        "ys": len(use),
-        "xs": len(wanted) + len(extra),
-        "stops": [k for k, x in enumerate([*wanted, *extra]) if x in stops],
-        "_shapes": [x.extents for x in [*wanted, *extra]],
-        "_dtypes": [x.dtype for x in [*wanted, *extra]],
-    }
-    op = graph.add("SymbolicGradient", (*use, *wanted, *extra, *seeds), attrs, "SymbolicGradient")
-    outputs = iter(op.outputs)
+    outputs = iter(_record("SymbolicGradient", graph, [y_tensors[k] for k in real], [*wanted, *extra], seeds, stops))
     return [next(outputs) if ok else None for ok in live]
+
+
+def _each(kind: str, graph: Graph, ys: list, xs: Any, vs: Any = None) -> list[Tensor | None]:
+    """A derivative with an output for each x on which some y depends."""
+    y_tensors, x_tensors = _operands(graph, ys, _listed(xs))
+    vectors = None if vs is None else _vectors(graph, xs, vs, x_tensors)
+    live = connected(y_tensors, x_tensors)
+    at = [k for k, ok in enumerate(live) if ok]
+    if not at:
+        return [None] * len(live)
+    outputs = iter(
+        _record(
+            kind,
+            graph,
+            [y for y in y_tensors if y.dtype.is_floating],
+            [x_tensors[k] for k in at],
+            [vectors[k] for k in at] if vectors else [],
+        )
+    )
+    return [next(outputs) if ok else None for ok in live]
+
+
+def _record(
+    kind: str, graph: Graph, ys: list[Tensor], xs: list[Tensor], vectors: list[Tensor], stops: list[Tensor] | None = None
+) -> tuple[Tensor, ...]:
+    attrs = {"ys": len(ys), "xs": len(xs), "stops": [k for k, x in enumerate(xs) if x in (stops or ())], **derivative_hints(kind, ys, xs)}
+    return graph.add(kind, (*ys, *xs, *vectors), attrs, kind).outputs
+
+
+def _operands(graph: Graph, ys: list, xs: list) -> tuple[list[Tensor], list[Tensor]]:
+    y_tensors = [convert(y, graph=graph) for y in ys]
+    x_tensors = _tensors(graph, xs)
+    x_tensors = [x.op.inputs[0] if x.op.type == "Identity" and x.op.inputs[0].op.type == "VariableV2" else x for x in x_tensors]
+    for t in (*y_tensors, *x_tensors):
+        if t.graph is not graph:
+            raise ValueError(f"{t} must be from the same graph as {y_tensors[0]}.")
+    return y_tensors, x_tensors
+
+
+def _tensors(graph: Graph, values: list) -> list[Tensor]:
+    return [v._ref if isinstance(v, Variable) else convert(v, graph=graph) for v in values]
+
+
+def _vectors(graph: Graph, xs: Any, vs: Any, like: list[Tensor]) -> list[Tensor]:
+    given = _matched(xs, vs)
+    if len(given) != len(like):
+        raise ValueError(f"Passed {len(given)} vectors for {len(like)} xs")
+    return [_vector(graph, v, t, f"vector_{k}") for k, (v, t) in enumerate(zip(given, like, strict=True))]
+
+
+def _matched(given: Any, vectors: Any) -> list:
+    """A vector for each of what is given; where that is no list, one vector, which may be written as a list of numbers."""
+    return _listed(vectors) if isinstance(given, list | tuple) else [vectors]
+
+
+def _vector(graph: Graph, value: Any, like: Tensor, name: str) -> Tensor:
+    """A tensor of the shape of another; ones for None."""
+    if value is None:
+        return ones_like(like)
+    v = convert(value, like=like.dtype, name=name, graph=graph)
+    if v.dtype is not like.dtype:
+        raise TypeError(f"{name} {v.described()} must have the dtype of {like.described()}")
+    if not v.shape.is_compatible_with(like.shape):
+        raise ValueError(f"{name} {v.described()} must have the shape of {like.described()}")
+    return v
 
 
 def _listed(v: Any) -> list:
     return list(v) if isinstance(v, list | tuple) else [v]
+
+
+def _like(given: Any, found: list[Tensor | None]) -> Any:
+    """A list for a list, else the one that was found."""
+    return found if isinstance(given, list | tuple) else found[0]
