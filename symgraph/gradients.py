@@ -21,7 +21,7 @@ from .errors import NoGradientError
 from .log import tell
 from .node import Kind, Node, depends_on, toposort
 from .rewrite import Rewriter, Rule
-from .simplify import DELTAS, LINEAR
+from .simplify.rules import RULES
 
 Vjp = Callable[[Node, Node], Sequence[Node | None]]
 """(node, adjoint) -> the contribution to each operand, None where there is none."""
@@ -32,11 +32,12 @@ def sweep(
     seeds: Sequence[Node],
     xs: Sequence[Node],
     links: Mapping[Node, Callable[[], Node]] | None = None,
+    facts: Mapping[Node, frozenset[str]] | None = None,
 ) -> list[Node | None]:
     """sum over ys of seed * dy/dx for each leaf x, simplified; None where no y depends on x.
 
     `links` gives, for a leaf that stands in for an expression (a fed tensor), that expression: the adjoint of the leaf
-    flows on into it, evaluated at the fed value where the expression's value is used."""
+    flows on into it, evaluated at the fed value where the expression's value is used.  `facts` is what is known of nodes."""
     made = {leaf: f() for leaf, f in (links or {}).items()}
     roots = expand([*ys, *made.values()])
     ys, extra = roots[: len(ys)], dict(zip(made, roots[len(ys) :], strict=True))
@@ -69,14 +70,13 @@ def sweep(
             if c is not None and o in live:
                 adjoint.setdefault(o, []).append(c)
     found = [x for x in dict.fromkeys(xs) if x in result]
-    simple = dict(zip(found, simplified([result[x] for x in found], order), strict=True))
+    simple = dict(zip(found, simplified([result[x] for x in found], order, facts), strict=True))
     return [simple.get(x) for x in xs]
 
 
-def simplified(roots: Sequence[Node], forward: Sequence[Node]) -> list[Node]:
+def simplified(roots: Sequence[Node], forward: Sequence[Node], facts: Mapping[Node, frozenset[str]] | None = None) -> list[Node]:
     """The roots as a person would write them, with what they share with the forward graph still shared."""
-    rewriter = Rewriter(LINEAR + DELTAS, fixed=frozenset(forward), trace=_watch if config.get("SYMGRAPH_DEBUG") >= 5 else None)
-    return rewriter.all(roots)
+    return Rewriter(RULES, frozenset(forward), facts or {}, _watch if config.get("SYMGRAPH_DEBUG") >= 5 else None).all(roots)
 
 
 def _watch(rule: Rule, before: Node, after: Node) -> None:

@@ -3,25 +3,31 @@
 Law of this file: a `Rule` has a name, the kind of node it looks at, a function from a node to an equal node (or None),
 and the reason, a sentence for people.  A `RuleSet` is a tuple of rules; sets add with `+`.  `rewrite` tries the rules
 of a node's kind in their order until none applies; a result that costs more than what it replaces is dropped and
-counted.  A step can be watched through `trace`.
+counted.  What a step costs is the applications that appear less those that vanish, so who reads what is counted at
+every step.  A step can be watched through `trace`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from . import build, scalar
+from . import build, config
+from .known import Known
 from .node import Kind, Node, toposort
+from .simplify.cost import Count
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
+    """`everywhere`: it may also change what the user's own graph computes where that costs the same."""
+
     name: str
     kind: Kind
     apply: Callable[[Node, Rewriter], Node | None]
     reason: str
+    everywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +44,11 @@ class RuleSet:
 Apply = Callable[[Node, "Rewriter"], Node | None]
 
 
-def rule(table: list[Rule], kind: Kind, reason: str) -> Callable[[Apply], Apply]:
+def rule(table: list[Rule], kind: Kind, reason: str, everywhere: bool = False) -> Callable[[Apply], Apply]:
     """Decorator: add a function to a table of rules under its own name."""
 
     def add(f: Apply) -> Apply:
-        table.append(Rule(f.__name__.replace("_", " ").strip(), kind, f, reason))
+        table.append(Rule(f.__name__.replace("_", " ").strip(), kind, f, reason, everywhere))
         return f
 
     return add
@@ -52,19 +58,29 @@ def rule(table: list[Rule], kind: Kind, reason: str) -> Callable[[Apply], Apply]
 class Rewriter:
     """A rule set with its memo, so that many roots share the work: the whole is linear in the number of nodes.
 
-    Nodes in `fixed` (the forward graph, when gradients are simplified) are never changed, so what the gradient shares
-    with the forward pass stays shared.  `uses` counts how many nodes read each one."""
+    `forward` are the nodes of the user's own graph: one is changed only where that is strictly cheaper, so what a
+    gradient shares with its loss stays shared.  `facts` is what is known of nodes (see known.py).  `uses` counts how many
+    nodes read each one."""
 
     rules: RuleSet
-    fixed: Set[Node] = frozenset()
-    uses: Counter[Node] = field(default_factory=Counter)
+    forward: Set[Node] = frozenset()
+    facts: Mapping[Node, frozenset[str]] = field(default_factory=dict)
     trace: Callable[[Rule, Node, Node], None] | None = None
+    uses: Counter[Node] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     _memo: dict[Node, Node] = field(default_factory=dict)
+    _held: set[Node] = field(default_factory=set)
 
     MAX_STEPS = 50
     """More steps than this on one node means that two rules undo each other."""
-    MAX_PASSES = 5
+    MAX_PASSES = 8
+    NEAR = 40
+    """How many nodes a step looks at to see what it sets free."""
+
+    def __post_init__(self) -> None:
+        known = Known(self.facts)
+        self.has = known.has
+        self._table = {kind: self.rules.of(kind) for kind in Kind}
 
     def all(self, roots: Sequence[Node]) -> list[Node]:
         """The roots rewritten until nothing changes, with uses counted afresh over all of them for each pass: what
@@ -73,10 +89,10 @@ class Rewriter:
         for _ in range(self.MAX_PASSES):
             old = new
             self._memo.clear()
+            self._held.clear()
             self.uses = Counter(old)
-            for n in toposort(old, stop=lambda n: n in self.fixed):
-                if n not in self.fixed:
-                    self.uses.update(n.operands)
+            for n in toposort(old):
+                self.uses.update(n.operands)
             new = [self(r) for r in old]
             if new == old:
                 break
@@ -84,46 +100,89 @@ class Rewriter:
 
     def shared(self, n: Node) -> bool:
         """Is the value needed in more than one place, so that inlining it would compute it again?"""
-        return n in self.fixed or self.uses[n] > 1
+        return n in self.forward or n in self._held or self.uses[n] > 1
+
+    def hold(self, n: Node) -> Node:
+        """From here on n counts as shared: those who read what is made of it will look through to it."""
+        self._held.add(n)
+        return n
 
     def __call__(self, root: Node) -> Node:
         memo = self._memo
-        for n in toposort([root], stop=lambda n: n in memo or n in self.fixed):
-            if n in memo:
-                continue
-            if n in self.fixed:
-                memo[n] = n
-                continue
-            operands = tuple(memo[o] for o in n.operands)
-            new = n if operands == n.operands else self._instead(n, build.rebuild(n, operands))
-            memo[n] = self._settle(new)
+        for n in toposort([root], stop=lambda n: n in memo):
+            if n not in memo:
+                operands = tuple(memo[o] for o in n.operands)
+                new = n
+                if operands != n.operands:
+                    new = self._instead(n, build.rebuild(n, operands), operands)
+                memo[n] = self._settle(new)
         return memo[root]
 
-    def _instead(self, old: Node, new: Node) -> Node:
-        """What read the old node reads the new one."""
+    # -- who reads what
+    def _instead(self, old: Node, new: Node, reads: Sequence[Node]) -> Node:
+        """What read the old node, which reads `reads`, reads the new one."""
         if new is not old:
-            self.uses[new] += self.uses[old]
+            self._keep(new)
+            self.uses[new] += self.uses.pop(old, 0)
+            for o in reads:
+                self._drop(o)
         return new
 
+    def _keep(self, n: Node) -> None:
+        """Count what n reads, if it is new."""
+        stack = [] if self.uses[n] else [n]
+        while stack:
+            m = stack.pop()
+            stack.extend(o for o in dict.fromkeys(m.operands) if not self.uses[o])
+            self.uses.update(m.operands)
+
+    def _drop(self, n: Node) -> None:
+        """One reader less; what nobody reads reads nothing."""
+        stack = [n]
+        while stack:
+            m = stack.pop()
+            self.uses[m] -= 1
+            if self.uses[m] <= 0:
+                del self.uses[m]
+                stack.extend(m.operands)
+
+    def gain(self, old: Node, new: Node) -> int:
+        """How many applications fewer there are when `new` stands in the place of `old`, as far as one looks."""
+        order = toposort([new], stop=lambda n: self.uses[n] > 0)
+        there = {n for n in order if self.uses[n] > 0}
+        freed, left, stack = {old}, Counter(old.operands), list(old.operands)
+        while stack and len(freed) < self.NEAR:
+            n = stack.pop()
+            if n not in freed and n not in there and self.uses[n] <= left[n]:
+                freed.add(n)
+                left.update(n.operands)
+                stack.extend(n.operands)
+        before, after = Count(lambda n: n not in freed), Count(there.__contains__)
+        before.add(old)
+        after.add(new)
+        return before.total - after.total
+
+    # -- one node
     def _settle(self, n: Node) -> Node:
         for _ in range(self.MAX_STEPS):
-            if n in self.fixed:
-                return n
-            for r in self.rules.of(n.kind):
+            for r in self._table[n.kind]:
                 new = r.apply(n, self)
                 if new is None or new is n:
                     continue
-                if dearer(new, n):
+                if self.gain(n, new) < (n in self.forward and not r.everywhere):
                     self.counts[f"{r.name} (dearer, dropped)"] += 1
                     continue
                 self.counts[r.name] += 1
                 if self.trace:
                     self.trace(r, n, new)
-                n = self._instead(n, new if all(o in self._memo for o in new.operands) else self._inside(new))
+                self._instead(n, new, n.operands)
+                n = new if all(o in self._memo for o in new.operands) else self._inside(new)
                 break
             else:
                 return n
-        raise RuntimeError(f"rewriting does not come to rest at {n!r}: two rules undo each other")
+        if config.get("SYMGRAPH_CHECK"):
+            raise RuntimeError(f"rewriting does not come to rest at {n!r}: two rules undo each other")
+        return n
 
     def _inside(self, n: Node) -> Node:
         """The replacement with its new operands settled too (what was settled before is in the memo)."""
@@ -132,35 +191,6 @@ class Rewriter:
             if o not in self._memo:
                 self._memo[o] = self(o) if any(p not in self._memo for p in o.operands) else self._settle(o)
             operands.append(self._memo[o])
-        return n if tuple(operands) == n.operands else build.rebuild(n, tuple(operands))
-
-
-def dearer(new: Node, old: Node) -> bool:
-    """Does `new` cost more operators than `old`?  Only what one has and the other has not is counted, each node once:
-    rules look a few levels down, so further down both are the same."""
-    before, after = _below(old, frozenset()), _below(new, frozenset())
-    return sum(map(own_cost, _below(new, before))) > sum(map(own_cost, _below(old, after))) + 1e-9
-
-
-def _below(root: Node, stop: Set[Node], depth: int = 5) -> set[Node]:
-    """The node and what lies a few levels under it, not entering `stop`."""
-    seen: set[Node] = set()
-    level = {root}
-    for _ in range(depth):
-        level -= stop
-        level -= seen
-        seen |= level
-        level = {o for n in level for o in n.operands}
-    return seen
-
-
-def own_cost(n: Node) -> float:
-    """Operators of one node."""
-    if n.kind is Kind.GENERIC:
-        body, _, space, _ = n.attrs
-        return scalar.operations(body) + len(space) - n.rank  # walking one more axis costs more than an operator
-    return _COSTS.get(n.kind, 0.0)
-
-
-_COSTS = {Kind.MATMUL: 1.0, Kind.LINALG: 1.0, Kind.RESHAPE: 0.1, Kind.SCATTER: 0.5}
-_COSTS |= dict.fromkeys((Kind.SLICE, Kind.PLACE, Kind.CONCAT, Kind.GATHER), 0.2)
+        if tuple(operands) == n.operands:
+            return n
+        return self._instead(n, build.rebuild(n, tuple(operands)), operands)

@@ -195,6 +195,12 @@ def scalar_factor(body: sp.Expr, movable: frozenset[int]) -> tuple[sp.Expr, sp.E
 
 
 @lru_cache(maxsize=4096)
+def factored(body: sp.Expr) -> sp.Expr:
+    """The body with what is common to the terms of a sum written once."""
+    return sp.factor_terms(body)
+
+
+@lru_cache(maxsize=4096)
 def has_fractions(body: sp.Expr) -> bool:
     """Is it a product with a factor that is a sum of fractions, small enough to be cancelled?"""
     if not body.is_Mul or operations(body) > MAX_OPERATIONS // 2 or len(operand_numbers(body)) > 5:

@@ -1,8 +1,1 @@
-"""The rule tables, a file per subject.
-
-`LINEAR` is what the formulas of linear models need, `DELTAS` what is left of a batch of unit vectors."""
-
-from .deltas import DELTAS
-from .linear import LINEAR
-
-__all__ = ["DELTAS", "LINEAR"]
+"""The rule tables, a file per subject, and what they are judged by (cost.py); `rules.RULES` is all of them."""

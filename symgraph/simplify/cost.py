@@ -11,13 +11,16 @@ are one id, and the whole is linear in the size of the bodies.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
 import sympy as sp
 
 from .. import scalar
 from ..codegen import scalar as fn
+from ..dtypes import string
 from ..node import IDENTITY_LEAVES, Kind, Node, toposort
 
 Label = int | None
@@ -25,9 +28,9 @@ Value = tuple[sp.Expr, int, tuple[Label, ...]]
 _UNIT = 0
 
 
-def applications(roots: Iterable[Node], leaves: Set[Node] = frozenset()) -> int:
-    """The number of distinct operator applications under the roots; nodes in `leaves` are given."""
-    count = Count(leaves)
+def applications(roots: Iterable[Node]) -> int:
+    """The number of distinct operator applications under the roots."""
+    count = Count()
     for r in roots:
         count.add(r)
     return count.total
@@ -35,16 +38,16 @@ def applications(roots: Iterable[Node], leaves: Set[Node] = frozenset()) -> int:
 
 @dataclass
 class Count:
-    """A running count; `total` is that of all nodes added so far."""
+    """A running count; `total` is that of all nodes added so far, without what lies under a `leaf`."""
 
-    leaves: Set[Node] = frozenset()
+    leaf: Callable[[Node], bool] = lambda n: False
     total: int = 0
     _ids: dict[Hashable, int] = field(default_factory=lambda: {("unit",): _UNIT})
     _of: dict[Node, Value] = field(default_factory=dict)
 
     def add(self, root: Node) -> None:
         """Count what lies under a node and is not counted yet."""
-        for n in toposort([root], stop=lambda n: n in self._of or n in self.leaves):
+        for n in toposort([root], stop=lambda n: n in self._of or self.leaf(n)):
             if n not in self._of:
                 self._of[n] = self._node(n)
 
@@ -74,7 +77,9 @@ class Count:
 
     # -- nodes
     def _node(self, n: Node) -> Value:
-        if n in self.leaves or n.kind in IDENTITY_LEAVES or n.kind is Kind.CONST:
+        if n.kind is Kind.CONST and n.shape == () and n.dtype is not string:
+            return sp.Symbol(f"{n.attrs[0].value.item()!r}"), _UNIT, ()
+        if n.kind in IDENTITY_LEAVES or n.kind is Kind.CONST or self.leaf(n):
             return self._array(("leaf", n), n, 0)
         of = [self._of[o] for o in n.operands]
         if n.kind is Kind.GENERIC:
@@ -111,7 +116,7 @@ class Count:
 
     def _generic(self, n: Node, of: Sequence[Value]) -> Value:
         body, index, space, reducer = n.attrs
-        operands = {scalar.x(k): _read(v, dict(enumerate(ix))) for k, (v, ix) in enumerate(zip(of, index, strict=True))}
+        operands = [_read(v, dict(enumerate(ix))) for v, ix in zip(of, index, strict=True)]
         c, i, labels = self._body(body, operands)
         if reducer is None:
             return c, i, tuple(a if a is None or space[a] != 1 else None for a in labels)
@@ -126,25 +131,13 @@ class Count:
         return front, i, labels
 
     # -- bodies
-    def _body(self, body: sp.Expr, operands: dict[sp.Symbol, Value]) -> Value:
-        memo: dict[sp.Basic, Value] = dict(operands)
-        stack = [body]
-        while stack:
-            e = stack[-1]
-            if e in memo:
-                stack.pop()
-                continue
-            if not scalar.operand_numbers(e):
-                memo[e] = self._constant(e)
-                continue
-            todo = [a for a in _arguments(e) if a not in memo]
-            if todo:
-                stack.extend(todo)
-                continue
-            memo[e] = self._apply(e, memo)
-        return memo[body]
+    def _body(self, body: sp.Expr, operands: Sequence[Value]) -> Value:
+        values: list[Value] = []
+        for do, detail, args in _program(body):
+            values.append(operands[detail] if do is None else do(self, detail, [values[a] for a in args]))  # type: ignore[index]
+        return values[-1]
 
-    def _constant(self, e: sp.Basic) -> Value:
+    def _constant(self, e: sp.Basic, args: Sequence[Value]) -> Value:
         labels = sorted(scalar.label_numbers(e))
         if not labels and isinstance(e, sp.Expr) and not e.has(sp.oo, sp.nan):
             return e, _UNIT, ()
@@ -152,73 +145,110 @@ class Count:
         found = self._ids.setdefault(("constant", renamed), len(self._ids))
         return sp.S.One, found, tuple(labels)
 
-    def _apply(self, e: sp.Basic, memo: dict[sp.Basic, Value]) -> Value:
-        args = [memo[a] for a in _arguments(e)]
-        if isinstance(e, fn.stopped | fn.computed_as):
-            return args[0]
-        if isinstance(e, sp.Add):
-            return self._sum(args)
-        if isinstance(e, sp.Mul):
-            return self._product(e, memo)
-        if isinstance(e, sp.Pow):
-            return self._power(e.exp, args)
-        if isinstance(e, fn.cast_):
-            return self._make(("cast", e.args[1]), args[:1], 0)
-        return self._make(type(e).__name__, args, 1)
+    def _same(self, detail: Hashable, args: Sequence[Value]) -> Value:
+        return args[0]
 
-    def _sum(self, args: Sequence[Value]) -> Value:
+    def _cast(self, target: Hashable, args: Sequence[Value]) -> Value:
+        return self._make(("cast", target), args[:1], 0)
+
+    def _call(self, name: Hashable, args: Sequence[Value]) -> Value:
+        return self._make(name, args, 1)
+
+    def _sum(self, detail: Hashable, args: Sequence[Value]) -> Value:
         """Up to a factor: A - B and B - A are one."""
         terms = sorted(args, key=lambda v: (v[1] == _UNIT, v[1], len(v[2])))
         first = terms[0][0]
-        _, i, labels = self._make("sum", [(c / first, k, ls) for c, k, ls in terms], len(terms) - 1)
+        _, i, labels = self._make("sum", [(_by(c, first), k, ls) for c, k, ls in terms], len(terms) - 1)
         return first, i, labels
 
-    def _product(self, e: sp.Basic, memo: dict[sp.Basic, Value]) -> Value:
+    def _product(self, inverted: tuple[bool, ...], args: Sequence[Value]) -> Value:
         above, below, front = [], [], sp.S.One
-        for f in e.args:
-            inverted = isinstance(f, sp.Pow) and f.exp.is_number and f.exp.is_negative
-            c, i, labels = memo[_inverse(f)] if inverted else memo[f]
-            front = front / c if inverted else front * c
+        for (c, i, labels), under in zip(args, inverted, strict=True):
+            front = _by(front, c) if under else _times(front, c)
             if i != _UNIT:
-                (below if inverted else above).append((sp.S.One, i, labels))
-        top, bottom = (self._times(side) for side in (above, below))
-        if not below:
-            return front, top[1], top[2]
-        _, i, labels = self._make("quotient", [top, bottom], 1)
+                (below if under else above).append((sp.S.One, i, labels))
+        _, i, labels = top = self._factors(above)
+        if below:
+            _, i, labels = self._make("quotient", [top, self._factors(below)], 1)
         return front, i, labels
 
-    def _times(self, factors: list[Value]) -> Value:
+    def _factors(self, factors: list[Value]) -> Value:
         if len(factors) < 2:
             return factors[0] if factors else (sp.S.One, _UNIT, ())
         return self._make("product", sorted(factors, key=lambda v: (v[1], len(v[2]))), len(factors) - 1)
 
+    def _reciprocal(self, detail: Hashable, args: Sequence[Value]) -> Value:
+        return self._product((True,), args)
+
     def _power(self, exponent: sp.Expr, args: Sequence[Value]) -> Value:
         c, i, labels = args[0]
-        if exponent.is_number and exponent.is_negative:  # args[0] is what is divided by
-            _, i, labels = self._make("quotient", [(sp.S.One, _UNIT, ()), (sp.S.One, i, labels)], 1)
-            return 1 / c, i, labels
         if exponent.is_Integer or c.is_positive and exponent.is_number:
             _, i, labels = self._make(("power", exponent), [(sp.S.One, i, labels)], 1)
             return c**exponent, i, labels
         return self._make("power", args, 1)
 
 
-_FIRST_IS_LINEAR = frozenset({Kind.RESHAPE, Kind.SLICE, Kind.PLACE, Kind.GATHER, Kind.SCATTER})
+Step = tuple[Callable[[Count, Any, Sequence[Value]], Value] | None, Any, tuple[int, ...]]
 
 
-def _inverse(f: sp.Pow) -> sp.Expr:
+@lru_cache(maxsize=4096)
+def _program(body: sp.Expr) -> tuple[Step, ...]:
+    """How a body is counted: what each step does, with what, to the values of which earlier steps (None: reads an operand)."""
+    at: dict[sp.Basic, int] = {}
+    steps: list[Step] = []
+    stack = [body]
+    while stack:
+        e = stack[-1]
+        if e in at:
+            stack.pop()
+            continue
+        do, detail, args = _step(e)
+        todo = [a for a in args if a not in at]
+        if todo:
+            stack.extend(todo)
+            continue
+        at[e] = len(steps)
+        steps.append((do, detail, tuple(at[a] for a in args)))
+    return tuple(steps)
+
+
+def _step(e: sp.Basic) -> tuple[Callable | None, Any, tuple[sp.Basic, ...]]:
+    numbers = scalar.operand_numbers(e)
+    if not numbers:
+        return Count._constant, e, ()
+    if e.is_Symbol:
+        return None, min(numbers), ()
+    if isinstance(e, sp.Add):
+        return Count._sum, None, e.args
+    if isinstance(e, sp.Mul):
+        return Count._product, tuple(map(_is_under, e.args)), tuple(_upright(f) if _is_under(f) else f for f in e.args)
+    if isinstance(e, sp.Pow) and e.exp.is_number:
+        return (Count._reciprocal, None, (_upright(e),)) if _is_under(e) else (Count._power, e.exp, e.args[:1])
+    if isinstance(e, fn.stopped | fn.computed_as):
+        return Count._same, None, e.args[:1]
+    if isinstance(e, fn.cast_):
+        return Count._cast, e.args[1], e.args[:1]
+    return Count._call, type(e).__name__, e.args
+
+
+def _is_under(f: sp.Basic) -> bool:
+    """Is it a power that is divided by?"""
+    return isinstance(f, sp.Pow) and bool(f.exp.is_number and f.exp.is_negative)
+
+
+def _upright(f: sp.Pow) -> sp.Expr:
     return f.base if f.exp == -1 else f.base**-f.exp
 
 
-def _arguments(e: sp.Basic) -> tuple[sp.Basic, ...]:
-    """What is evaluated before e."""
-    if isinstance(e, sp.Mul):
-        return tuple(_inverse(f) if isinstance(f, sp.Pow) and f.exp.is_number and f.exp.is_negative else f for f in e.args)
-    if isinstance(e, sp.Pow) and e.exp.is_number:
-        return (_inverse(e),) if e.exp.is_negative else (e.base,)
-    if isinstance(e, fn.cast_ | fn.stopped | fn.computed_as):
-        return e.args[:1]
-    return e.args
+def _times(a: sp.Expr, b: sp.Expr) -> sp.Expr:
+    return a if b is sp.S.One else b if a is sp.S.One else a * b
+
+
+def _by(a: sp.Expr, b: sp.Expr) -> sp.Expr:
+    return a if b is sp.S.One else a / b
+
+
+_FIRST_IS_LINEAR = frozenset({Kind.RESHAPE, Kind.SLICE, Kind.PLACE, Kind.GATHER, Kind.SCATTER})
 
 
 def _read(v: Value, at: Mapping[int, Label]) -> Value:

@@ -64,7 +64,8 @@ def delta_out_of_sum(n: Node, rw: Rewriter) -> Node | None:
         return None
     a, b, _ = found
     inner = _merged(n, *found)
-    rw.uses[inner] = rw.uses[n]
+    if rw.shared(n):
+        rw.hold(inner)
     kept = tuple(label for label in range(n.rank) if label != b)
     return build.generic(scalar.on_diagonal(a, b, scalar.x(0)), (inner,), (kept,), n.shape, n.rank, None, n.dtype)
 
@@ -125,7 +126,8 @@ def one_sided_product(n: Node, rw: Rewriter) -> Node | None:
     body = scalar.x(0)
     for p, q in pairs:
         body = scalar.on_diagonal(p, q, body)
-    rw.uses[product] = max(rw.uses[product], rw.uses[n])
+    if rw.shared(n):
+        rw.hold(product)
     return build.generic(body, (product,), (labels,), n.shape, n.rank, None, n.dtype)
 
 
@@ -194,7 +196,7 @@ def read_transposed(n: Node, rw: Rewriter) -> Node | None:
     if reducer is not None or build.is_swap(n) is not None:
         return None
     for m, (o, ix) in enumerate(zip(n.operands, index, strict=True)):
-        if o.kind is not Kind.MATMUL or o.rank != 2 or o in rw.fixed or rw.shared(o) or None in ix or not ix[0] > ix[1]:
+        if o.kind is not Kind.MATMUL or o.rank != 2 or o in rw.forward or rw.shared(o) or None in ix or not ix[0] > ix[1]:
             continue
         a, b = o.operands
         new = build.matmul(build.swap(b), build.swap(a))

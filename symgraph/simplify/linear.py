@@ -37,7 +37,8 @@ def _scaled(rw: Rewriter, n: Node, c: sp.Expr, source: Node, value: Node) -> Nod
     """c * value in place of n, where c is over the (scalar) operands of `source`.
 
     Rules look through a scale, so the value counts as read by all that read n."""
-    rw.uses[value] = max(rw.uses[value], rw.uses[n])
+    if rw.shared(n):
+        rw.hold(value)
     k = len(source.operands)
     at = tuple(range(value.rank))
     return build.generic(
@@ -61,8 +62,6 @@ def compose(n: Node, rw: Rewriter) -> Node | None:
             continue
         if scalar.operations(body) + scalar.operations(o.attrs[0]) > scalar.MAX_OPERATIONS:
             continue
-        if rw.shared(o):  # it stays, so what it reads has one more reader
-            rw.uses.update(o.operands)
         new, operands, through = inlined(body, n.operands, index, k)
         return build.generic(new, operands, through, space, n.rank, reducer, n.dtype)
     return None
@@ -83,7 +82,7 @@ def inlined(body: sp.Expr, operands: tuple[Node, ...], index: build.Index, k: in
 def repeatable(o: Node, rw: Rewriter) -> bool:
     """c * A for an A that is computed anyway, A itself read along other axes or on a diagonal, an identity: free to repeat,
     unless the user's own graph computes it."""
-    if o in rw.fixed:
+    if o in rw.forward:
         return o.attrs[0] == scalar.x(0)
     split = _split(o)
     return _is_read(o) or split is not None and (split[1] in o.operands or _is_read(split[1]))
@@ -110,7 +109,7 @@ def factor(n: Node, rw: Rewriter) -> Node | None:
     body, index, space, reducer = n.attrs
     if not isinstance(body, sp.Add):
         return None
-    new = sp.factor_terms(body)
+    new = scalar.factored(body)
     if new == body or new.count_ops() >= body.count_ops():
         return None
     return build.generic(new, n.operands, index, space, n.rank, reducer, n.dtype)
@@ -167,7 +166,7 @@ def scalar_out_of_sum(n: Node, rw: Rewriter) -> Node | None:
 def scalar_out_of_transpose(n: Node, rw: Rewriter) -> Node | None:
     a = build.is_swap(n)
     split = None if a is None else _split(a)
-    if a is None or split is None or a in rw.fixed:
+    if a is None or split is None or a in rw.forward:
         return None
     return _scaled(rw, n, split[0], a, build.swap(split[1]))
 

@@ -8,8 +8,8 @@ import sympy as sp
 from symgraph import build, scalar
 from symgraph.node import Kind, Node
 from symgraph.rewrite import Rewriter, RuleSet
-from symgraph.simplify import DELTAS, LINEAR
-from symgraph.simplify.deltas import identity, relabel
+from symgraph.simplify.deltas import DELTAS, identity, relabel
+from symgraph.simplify.linear import LINEAR
 from tests.graph.test_rewrite import A, B, C, F, V, W, X, evaluate, leaf, points, same_value, sine
 
 Q, P = leaf("Q", 4, 4), leaf("P", 4, 4)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import random
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -14,9 +13,10 @@ import sympy as sp
 
 from symgraph import build, codegen, dtypes, freeze, scalar
 from symgraph.node import Kind, Node, toposort
-from symgraph.rewrite import Rewriter, Rule, RuleSet, own_cost, rule
+from symgraph.rewrite import Rewriter, Rule, RuleSet, rule
 from symgraph.shapes import symbol
-from symgraph.simplify import LINEAR
+from symgraph.simplify.cost import applications
+from symgraph.simplify.linear import LINEAR
 
 F = dtypes.float64
 X = scalar.x
@@ -101,7 +101,7 @@ def test_compose_leaves_what_is_shared_or_the_users() -> None:
     n = plus(build.matmul(inner, B), build.matmul(build.elementwise(X(0) + 1, inner), B))
     rewriter = Rewriter(only("compose"))
     assert inner in toposort(rewriter.all([n]))
-    fixed = Rewriter(only("compose"), fixed=frozenset({inner, A}))
+    fixed = Rewriter(only("compose"), forward=frozenset({inner, A}))
     assert fixed(build.elementwise(X(0) + 1, inner)).operands == (inner,)
 
 
@@ -257,7 +257,7 @@ def test_fixed_nodes_stay() -> None:
     kept = toposort([build.swap(build.matmul(build.elementwise(2 * X(0), A), B))])
     n = build.elementwise(sp.sin(X(0)), kept[-1])
     assert set(toposort([Rewriter(LINEAR)(n)])) & set(kept) == {A, B}
-    assert set(toposort([Rewriter(LINEAR, fixed=frozenset(kept))(n)])) >= set(kept[:-1])
+    assert set(toposort([Rewriter(LINEAR, forward=frozenset(kept))(n)])) >= set(kept[:-1])
 
 
 # ---------------------------------------------------------------- the table
@@ -309,14 +309,10 @@ def test_values_costs_and_rest(chunk: int) -> None:
         at = points(roots, seed)
         for p, q in zip(evaluate(roots, at), evaluate(new, at), strict=True):
             np.testing.assert_allclose(q, p, rtol=1e-7, atol=1e-7 * max(1, np.abs(p).max()))
-        assert total(new) <= total(roots) + 3 * extra_readers(roots), f"seed {seed}: dearer"
+        assert applications(new) <= applications(roots) + 1, f"seed {seed}: dearer"  # steps are judged from nearby
         assert products(new) <= products(roots) + sum_products(roots), f"seed {seed}: more products"
         assert Rewriter(LINEAR).all(new) == new, f"seed {seed}: not at rest"
     assert checked >= 20
-
-
-def total(roots: Sequence[Node]) -> float:
-    return sum(map(own_cost, toposort(roots)))
 
 
 def products(roots: Sequence[Node]) -> int:
@@ -326,12 +322,6 @@ def products(roots: Sequence[Node]) -> int:
 def sum_products(roots: Sequence[Node]) -> int:
     """Sums of products over a shared axis, which become matrix products."""
     return sum(n.kind is Kind.GENERIC and n.attrs[3] == "sum" for n in toposort(roots))
-
-
-def extra_readers(roots: Sequence[Node]) -> int:
-    """Each reader of a shared value but the first: a scale, some three operators, may be written again for it."""
-    uses = Counter([*roots, *(o for n in toposort(roots) for o in n.operands)])
-    return sum(count - 1 for n, count in uses.items() if n.operands)
 
 
 def test_the_order_of_the_rules_does_not_change_the_value() -> None:
