@@ -11,6 +11,7 @@ Sources: matrix rules after Giles, "Collected matrix derivative results" (2008);
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import sympy as sp
 
@@ -27,18 +28,21 @@ Vjp = Callable[[Node, Node], Sequence[Node | None]]
 """(node, adjoint) -> the contribution to each operand, None where there is none."""
 
 
-def sweep(
-    ys: Sequence[Node],
-    seeds: Sequence[Node],
-    xs: Sequence[Node],
-    links: Mapping[Node, Callable[[], Node]] | None = None,
-    facts: Mapping[Node, frozenset[str]] | None = None,
-) -> list[Node | None]:
-    """sum over ys of seed * dy/dx for each leaf x, simplified; None where no y depends on x.
+@dataclass(frozen=True)
+class Given:
+    """What a derivative is told beside the nodes.
 
     `links` gives, for a leaf that stands in for an expression (a fed tensor), that expression: the adjoint of the leaf
     flows on into it, evaluated at the fed value where the expression's value is used.  `facts` is what is known of nodes."""
-    made = {leaf: f() for leaf, f in (links or {}).items()}
+
+    links: Mapping[Node, Callable[[], Node]] = field(default_factory=dict)
+    facts: Mapping[Node, frozenset[str]] = field(default_factory=dict)
+
+
+def sweep(ys: Sequence[Node], seeds: Sequence[Node], xs: Sequence[Node], given: Given | None = None) -> list[Node | None]:
+    """sum over ys of seed * dy/dx for each leaf x, simplified; None where no y depends on x."""
+    given = given or Given()
+    made = {leaf: f() for leaf, f in given.links.items()}
     roots = expand([*ys, *made.values()])
     ys, extra = roots[: len(ys)], dict(zip(made, roots[len(ys) :], strict=True))
     roots = list(ys)
@@ -70,13 +74,14 @@ def sweep(
             if c is not None and o in live:
                 adjoint.setdefault(o, []).append(c)
     found = [x for x in dict.fromkeys(xs) if x in result]
-    simple = dict(zip(found, simplified([result[x] for x in found], order, facts), strict=True))
+    simple = dict(zip(found, simplified([result[x] for x in found], order, given), strict=True))
     return [simple.get(x) for x in xs]
 
 
-def simplified(roots: Sequence[Node], forward: Sequence[Node], facts: Mapping[Node, frozenset[str]] | None = None) -> list[Node]:
+def simplified(roots: Sequence[Node], forward: Sequence[Node], given: Given) -> list[Node]:
     """The roots as a person would write them, with what they share with the forward graph still shared."""
-    return Rewriter(RULES, frozenset(forward), facts or {}, _watch if config.get("SYMGRAPH_DEBUG") >= 5 else None).all(roots)
+    facts = dict(zip(expand(list(given.facts)), given.facts.values(), strict=True))
+    return Rewriter(RULES, frozenset(forward), facts, _watch if config.get("SYMGRAPH_DEBUG") >= 5 else None).all(roots)
 
 
 def _watch(rule: Rule, before: Node, after: Node) -> None:

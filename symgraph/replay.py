@@ -12,6 +12,8 @@ from typing import Any
 
 from . import build
 from .errors import NoGradientError
+from .facts import on_nodes
+from .gradients import Given
 from .graph import Operation, Tensor, Unknown, build_nodes, builder
 from .jacobians import DERIVATIVES
 from .node import IDENTITY_LEAVES, Kind, Node, substitute
@@ -116,7 +118,7 @@ def _derivative(context: Any, op: Operation) -> tuple[Node, ...]:
     leaves = [cuts.get(x, at[x]) for x in xs]
     how = DERIVATIVES[op.type]
     try:
-        found = how.make(y_nodes, v_nodes, leaves, links)
+        found = how.make(y_nodes, v_nodes, leaves, Given(links, on_nodes(op.graph, upstream([*ys, *vectors]), inner.node)))
     except NoGradientError as e:
         through = next((t.op for t in upstream(ys) if inner.node(t) is e.args[0]), None)
         what = "an operation" if through is None else f"operation '{through.name}' (op type: {through.type})"
