@@ -63,7 +63,19 @@ from .ops.initializers import Zeros as zeros_initializer
 from .ops.initializers import glorot_normal as glorot_normal_initializer
 from .ops.initializers import glorot_uniform as glorot_uniform_initializer
 from .ops.initializers import he_normal, l1_regularizer, l2_regularizer
-from .ops.linalg import cholesky, matmul, matrix_determinant, matrix_inverse, matrix_solve, norm, trace
+from .ops.linalg import (
+    cholesky,
+    diag,
+    diag_part,
+    matmul,
+    matrix_determinant,
+    matrix_diag,
+    matrix_diag_part,
+    matrix_inverse,
+    matrix_solve,
+    norm,
+    trace,
+)
 from .ops.math import (
     add_n,
     cast,
@@ -86,6 +98,7 @@ from .ops.reduce import (
     argmin,
     reduce_all,
     reduce_any,
+    reduce_logsumexp,
     reduce_max,
     reduce_mean,
     reduce_min,
@@ -139,6 +152,8 @@ mod = globals()["floormod"]
 linalg = _Namespace(
     cholesky=cholesky,
     det=matrix_determinant,
+    diag=matrix_diag,
+    diag_part=matrix_diag_part,
     eye=eye,
     inv=matrix_inverse,
     logdet=_linalg.logdet,
@@ -147,7 +162,14 @@ linalg = _Namespace(
     solve=matrix_solve,
     trace=trace,
 )
-math = _Namespace(**_math._made, reduce_sum=reduce_sum, reduce_mean=reduce_mean, reduce_max=reduce_max, reduce_min=reduce_min)
+math = _Namespace(
+    **_math._made,
+    reduce_sum=reduce_sum,
+    reduce_mean=reduce_mean,
+    reduce_max=reduce_max,
+    reduce_min=reduce_min,
+    reduce_logsumexp=reduce_logsumexp,
+)
 nn = _Namespace(
     **{n: _math._made[n] for n in ("relu", "sigmoid", "softplus", "tanh")},
     **{n: getattr(_nn, n) for n in _nn.__all__},

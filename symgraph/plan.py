@@ -270,17 +270,20 @@ class Family:
                 raise InvalidArgumentError(str(e)) from None
             if self._note_ones(frozen, fed, arrays):
                 continue
+            self._check_links(frozen.feeds, fed)
             return self._compile(frozen, fed)
 
     def _check_fed(self, fed: Mapping[Tensor, Node]) -> None:
         for op in self._operations(fed):
             if op.type == "Placeholder" and op.outputs[0] not in fed:
-                dtype = op.attrs["dtype"].name
-                raise InvalidArgumentError(
-                    f"You must feed a value for placeholder tensor '{op.name}' with dtype {_TF_NAMES.get(dtype, dtype)} "
-                    f"and shape {brackets(op.attrs['shape'])}",
-                    op,
-                )
+                raise _unfed(op)
+
+    def _check_links(self, leaves: Sequence[Node], fed: Mapping[Tensor, Node]) -> None:
+        """A derivative goes on into what a fed tensor is computed from, whose placeholders may be needed too."""
+        wanted = set(leaves).difference(fed.values())
+        for op in self.fed[0].graph.get_operations() if self.fed and wanted else ():
+            if op.type == "Placeholder" and op.outputs[0] not in fed and op.attrs["_node"] in wanted:
+                raise _unfed(op, "\na derivative goes through a fed tensor into what that is computed from, and there reads it")
 
     def _operations(self, fed: Mapping[Tensor, Node]) -> list[Operation]:
         """All that has to run, in order."""
@@ -318,6 +321,12 @@ class Family:
         run = executable.bind([self.state.array(n) for n in frozen.states])
         reads, writes = touched((program,), dict(zip(program.states, frozen.states, strict=True)))
         return Plan(frozen, executable, run, takes, reads, writes, lambda: self._operations(fed))
+
+
+def _unfed(op: Operation, why: str = "") -> InvalidArgumentError:
+    dtype, shape = op.attrs["dtype"].name, brackets(op.attrs["shape"])
+    what = f"You must feed a value for placeholder tensor '{op.name}' with dtype {_TF_NAMES.get(dtype, dtype)} and shape {shape}"
+    return InvalidArgumentError(what + why, op)
 
 
 def touched(programs: Sequence[ir.Program], states: Mapping[str, Node]) -> tuple[tuple[Node, ...], tuple[Node, ...]]:

@@ -30,8 +30,7 @@ def gradients(
     `stop_gradients` are taken as constants.  NoGradientError where a path has no derivative."""
     ys, xs = _listed(ys), _listed(xs)
     with recording("gradients", name, ys=ys, xs=xs) as (graph, _):
-        stops = [] if stop_gradients is None else _tensors(graph, _listed(stop_gradients))
-        return _backward(graph, ys, xs, None if grad_ys is None else _listed(grad_ys), stops)
+        return _derive("SymbolicGradient", graph, ys, xs, None if grad_ys is None else _listed(grad_ys), stop_gradients)
 
 
 def vjp(ys: Any, xs: Any, us: Any, name: str = "vjp") -> Any:
@@ -39,7 +38,7 @@ def vjp(ys: Any, xs: Any, us: Any, name: str = "vjp") -> Any:
 
     A tensor for one x, a list for a list; None where nothing depends on x."""
     with recording("vjp", name, ys=ys, xs=xs, us=us) as (graph, _):
-        return _like(xs, _backward(graph, _listed(ys), _listed(xs), _matched(ys, us), []))
+        return _like(xs, _derive("SymbolicGradient", graph, _listed(ys), _listed(xs), _matched(ys, us)))
 
 
 def jvp(ys: Any, xs: Any, vs: Any, name: str = "jvp") -> Any:
@@ -47,21 +46,7 @@ def jvp(ys: Any, xs: Any, vs: Any, name: str = "jvp") -> Any:
 
     Each v has the shape of its x.  A tensor for one y, a list for a list; None where y depends on no x."""
     with recording("jvp", name, ys=ys, xs=xs, vs=vs) as (graph, _):
-        y_tensors, x_tensors = _operands(graph, _listed(ys), _listed(xs))
-        vectors = _vectors(graph, xs, vs, x_tensors)
-        found: list[Tensor | None] = [None] * len(y_tensors)
-        at_y = [k for k, y in enumerate(y_tensors) if any(connected([y], x_tensors))]
-        at_x = [k for k, live in enumerate(connected(y_tensors, x_tensors)) if live]
-        if at_y:
-            outputs = _record(
-                "JacobianVectorProduct",
-                graph,
-                *([of[k] for k in at] for of, at in ((y_tensors, at_y), (x_tensors, at_x))),
-                [vectors[k] for k in at_x],
-            )
-            for k, t in zip(at_y, outputs, strict=True):
-                found[k] = t
-        return _like(ys, found)
+        return _like(ys, _derive("JacobianVectorProduct", graph, _listed(ys), _listed(xs), _matched(xs, vs)))
 
 
 def jacobian(y: Any, xs: Any, name: str = "jacobian") -> Any:
@@ -74,7 +59,7 @@ def jacobian(y: Any, xs: Any, name: str = "jacobian") -> Any:
     X
     """
     with recording("jacobian", name, y=y, xs=xs) as (graph, _):
-        return _like(xs, _each("Jacobian", graph, [y], xs))
+        return _like(xs, _derive("Jacobian", graph, [y], _listed(xs)))
 
 
 def hessian(y: Any, xs: Any, name: str = "hessian") -> Any:
@@ -92,7 +77,7 @@ def hessian(y: Any, xs: Any, name: str = "hessian") -> Any:
     2/m · Xᵀ X
     """
     with recording("hessian", name, y=y, xs=xs) as (graph, _):
-        return _like(xs, _each("Hessian", graph, [y], xs))
+        return _like(xs, _derive("Hessian", graph, [y], _listed(xs)))
 
 
 def hessians(
@@ -105,7 +90,7 @@ def hessians(
 ) -> list[Tensor | None]:
     """The second derivatives of the sum of ys by each x, of shape x.shape + x.shape: a list in the order of `xs`."""
     with recording("hessians", name, ys=ys, xs=xs) as (graph, _):
-        return _each("Hessians", graph, _listed(ys), xs)
+        return _derive("Hessians", graph, _listed(ys), _listed(xs))
 
 
 def hessian_vector_product(ys: Any, xs: Any, vs: Any, name: str = "hessian_vector_product") -> Any:
@@ -113,51 +98,33 @@ def hessian_vector_product(ys: Any, xs: Any, vs: Any, name: str = "hessian_vecto
 
     A tensor for one x, a list for a list; None where nothing depends on x, zeros where its gradient does not."""
     with recording("hessian_vector_product", name, ys=ys, xs=xs, vs=vs) as (graph, _):
-        return _like(xs, _each("HessianVectorProduct", graph, _listed(ys), xs, vs))
+        return _like(xs, _derive("HessianVectorProduct", graph, _listed(ys), _listed(xs), _matched(xs, vs)))
 
 
 # ---------------------------------------------------------------- what is recorded
-def _backward(graph: Graph, ys: list, xs: list, given: list | None, stops: list[Tensor]) -> list[Tensor | None]:
-    """A gradient, with adjoints where they are given."""
+def _derive(kind: str, graph: Graph, ys: list, xs: list, vectors: list | None = None, stops: Any = None) -> list[Tensor | None]:
+    """A derivative of the ys that depend on an x by the xs on which a y depends; None for the others.
+
+    Of `vectors` there is one for each y or, where the derivative is one along the xs, for each x."""
     y_tensors, x_tensors = _operands(graph, ys, xs)
-    if given is not None and len(given) != len(ys):
-        raise ValueError(f"Passed {len(given)} grad_ys for {len(ys)} ys")
-    live = connected(y_tensors, x_tensors)
-    wanted = [x for x, ok in zip(x_tensors, live, strict=True) if ok]
-    if not wanted:
-        return [None] * len(xs)
-    real = [k for k, y in enumerate(y_tensors) if y.dtype.is_floating]
-    seeds = [] if given is None else [_vector(graph, given[k], y_tensors[k], f"grad_ys_{k}") for k in real]
-    extra = [s for s in stops if s not in wanted]
-    outputs = iter(_record("SymbolicGradient", graph, [y_tensors[k] for k in real], [*wanted, *extra], seeds, stops))
-    return [next(outputs) if ok else None for ok in live]
-
-
-def _each(kind: str, graph: Graph, ys: list, xs: Any, vs: Any = None) -> list[Tensor | None]:
-    """A derivative with an output for each x on which some y depends."""
-    y_tensors, x_tensors = _operands(graph, ys, _listed(xs))
-    vectors = None if vs is None else _vectors(graph, xs, vs, x_tensors)
-    live = connected(y_tensors, x_tensors)
-    at = [k for k, ok in enumerate(live) if ok]
-    if not at:
-        return [None] * len(live)
-    outputs = iter(
-        _record(
-            kind,
-            graph,
-            [y for y in y_tensors if y.dtype.is_floating],
-            [x_tensors[k] for k in at],
-            [vectors[k] for k in at] if vectors else [],
-        )
-    )
-    return [next(outputs) if ok else None for ok in live]
-
-
-def _record(
-    kind: str, graph: Graph, ys: list[Tensor], xs: list[Tensor], vectors: list[Tensor], stops: list[Tensor] | None = None
-) -> tuple[Tensor, ...]:
-    attrs = {"ys": len(ys), "xs": len(xs), "stops": [k for k, x in enumerate(xs) if x in (stops or ())], **derivative_hints(kind, ys, xs)}
-    return graph.add(kind, (*ys, *xs, *vectors), attrs, kind).outputs
+    of_ys, along = kind == "JacobianVectorProduct", kind in ("JacobianVectorProduct", "HessianVectorProduct")
+    like, word = (x_tensors, "vectors") if along else (y_tensors, "grad_ys")
+    if vectors is not None and len(vectors) != len(like):
+        raise ValueError(f"Passed {len(vectors)} {word} for {len(like)} {'xs' if along else 'ys'}")
+    at_y = [k for k, y in enumerate(y_tensors) if any(connected([y], x_tensors))]
+    at_x = [k for k, live in enumerate(connected(y_tensors, x_tensors)) if live]
+    found: list[Tensor | None] = [None] * len(ys if of_ys else xs)
+    if not at_x:
+        return found
+    given = [] if vectors is None else [_vector(graph, vectors[k], like[k], f"{word}_{k}") for k in (at_x if along else at_y)]
+    stopped = [] if stops is None else _tensors(graph, _listed(stops))
+    live_ys, live_xs = [y_tensors[k] for k in at_y], [x_tensors[k] for k in at_x]
+    live_xs += [s for s in stopped if s not in live_xs]
+    attrs = {"ys": len(live_ys), "xs": len(live_xs), "stops": [k for k, x in enumerate(live_xs) if x in stopped]}
+    op = graph.add(kind, (*live_ys, *live_xs, *given), attrs | derivative_hints(kind, live_ys, live_xs), kind)
+    for k, t in zip(at_y if of_ys else at_x, op.outputs, strict=False):
+        found[k] = t
+    return found
 
 
 def _operands(graph: Graph, ys: list, xs: list) -> tuple[list[Tensor], list[Tensor]]:
@@ -174,20 +141,13 @@ def _tensors(graph: Graph, values: list) -> list[Tensor]:
     return [v._ref if isinstance(v, Variable) else convert(v, graph=graph) for v in values]
 
 
-def _vectors(graph: Graph, xs: Any, vs: Any, like: list[Tensor]) -> list[Tensor]:
-    given = _matched(xs, vs)
-    if len(given) != len(like):
-        raise ValueError(f"Passed {len(given)} vectors for {len(like)} xs")
-    return [_vector(graph, v, t, f"vector_{k}") for k, (v, t) in enumerate(zip(given, like, strict=True))]
-
-
 def _matched(given: Any, vectors: Any) -> list:
     """A vector for each of what is given; where that is no list, one vector, which may be written as a list of numbers."""
     return _listed(vectors) if isinstance(given, list | tuple) else [vectors]
 
 
 def _vector(graph: Graph, value: Any, like: Tensor, name: str) -> Tensor:
-    """A tensor of the shape of another; ones for None."""
+    """A tensor of the shape and dtype of `like`; ones for None."""
     if value is None:
         return ones_like(like)
     v = convert(value, like=like.dtype, name=name, graph=graph)

@@ -15,7 +15,7 @@ from .. import build, scalar
 from ..codegen import scalar as fn
 from ..graph import Arithmetic, Tensor, builder, convert
 from ..node import Node
-from ..shapes import ShapeError, normal
+from ..shapes import ShapeError, agree, normal
 from .core import FLOATS, NUMBERS, apply, need, pair, recording
 from .reduce import axis_list
 
@@ -81,8 +81,8 @@ def matrix_solve(matrix: Any, rhs: Any, adjoint: bool = False, name: str | None 
         return graph.add("MatrixSolve", (a, b), {"adjoint": bool(adjoint)}, scope).outputs[0]
 
 
-@builder("Trace")
-def _trace(x: Node) -> Node:
+def _main_diagonal(x: Node, reducer: str | None) -> Node:
+    """The main diagonals of the last two axes, or a reduction of each."""
     if x.rank < 2:
         raise ShapeError(f"Shape must be at least rank 2 but is rank {x.rank}")
     r = x.rank - 2
@@ -90,8 +90,69 @@ def _trace(x: Node) -> Node:
     n = rows if rows == cols else normal(sp.Min(rows, cols))
     if rows != n or cols != n:
         x = build.slice_(x, [0] * x.rank, (*x.shape[:-2], n, n), [1] * x.rank)
-    batch = tuple(np.arange(r).tolist())
-    return build.generic(scalar.x(0), (x,), ((*batch, r, r),), (*x.shape[:-2], n), r, "sum", x.dtype)
+    rank = r if reducer else r + 1
+    return build.generic(scalar.x(0), (x,), ((*range(r), r, r),), (*x.shape[:-2], n), rank, reducer, x.dtype)
+
+
+@builder("MatrixDiagPart")
+def _matrix_diag_part(x: Node) -> Node:
+    return _main_diagonal(x, None)
+
+
+@builder("MatrixDiag")
+def _matrix_diag(diagonal: Node) -> Node:
+    if diagonal.rank < 1:
+        raise ShapeError("Shape must be at least rank 1 but is rank 0")
+    r = diagonal.rank
+    index = (tuple(range(r)),)
+    return build.generic(
+        scalar.on_diagonal(r - 1, r, scalar.x(0)), (diagonal,), index, (*diagonal.shape, diagonal.shape[-1]), r + 1, None, diagonal.dtype
+    )
+
+
+@builder("DiagPart")
+def _diag_part(x: Node) -> Node:
+    half, odd = divmod(x.rank, 2)
+    if odd or not half:
+        raise ShapeError(f"Shape must have an even rank of 2 or more but is rank {x.rank}")
+    agree(x.shape[:half], x.shape[half:])
+    return build.generic(scalar.x(0), (x,), ((*range(half), *range(half)),), x.shape[:half], half, None, x.dtype)
+
+
+@builder("Diag")
+def _diag(diagonal: Node) -> Node:
+    if diagonal.rank < 1:
+        raise ShapeError("Shape must be at least rank 1 but is rank 0")
+    r = diagonal.rank
+    body = scalar.x(0)
+    for a in reversed(range(r)):
+        body = scalar.on_diagonal(a, r + a, body)
+    return build.generic(body, (diagonal,), (tuple(range(r)),), diagonal.shape * 2, 2 * r, None, diagonal.dtype)
+
+
+def diag(diagonal: Any, name: str | None = None) -> Tensor:
+    """The tensor of shape s + s with `diagonal`, of shape s, where both positions are equal, and 0 elsewhere."""
+    return apply("Diag", "Diag", diagonal, name=name)
+
+
+def diag_part(input: Any, name: str | None = None) -> Tensor:
+    """The elements of shape s of a tensor of shape s + s at which both positions are equal."""
+    return apply("DiagPart", "DiagPart", input, name=name)
+
+
+def matrix_diag(diagonal: Any, name: str = "diag") -> Tensor:
+    """Diagonal matrices [..., n, n] with the diagonals [..., n]."""
+    return apply("MatrixDiag", "diag", diagonal, name=name)
+
+
+def matrix_diag_part(input: Any, name: str = "diag_part") -> Tensor:
+    """The main diagonals [..., min(m, n)] of matrices [..., m, n]."""
+    return apply("MatrixDiagPart", "diag_part", input, name=name)
+
+
+@builder("Trace")
+def _trace(x: Node) -> Node:
+    return _main_diagonal(x, "sum")
 
 
 def trace(x: Any, name: str | None = None) -> Tensor:

@@ -18,7 +18,7 @@ from ..dtypes import as_dtype
 from ..graph import Tensor, builder, convert
 from ..node import Node
 from ..shapes import ShapeError, brackets, product
-from .core import ANY, BOOLS, NUMBERS, Allowed, is_tensor, need, recording
+from .core import ANY, BOOLS, FLOATS, NUMBERS, Allowed, is_tensor, need, recording
 
 
 def _axes(axis: tuple[int, ...] | None, rank: int) -> tuple[int, ...]:
@@ -35,6 +35,11 @@ def _reducer(kind: str, reducer: str) -> Callable[..., Node]:
 
 for _kind, _name in (("Sum", "sum"), ("Prod", "prod"), ("Max", "max"), ("Min", "min"), ("Any", "any"), ("All", "all")):
     _reducer(_kind, _name)
+
+
+@builder("ReduceLogSumExp")
+def _logsumexp(x: Node, axis: tuple[int, ...] | None, keepdims: bool) -> Node:
+    return build.composite("logsumexp", x, _axes(axis, x.rank), keepdims)
 
 
 @builder("Mean")
@@ -64,7 +69,7 @@ def _function(kind: str, what: str, takes: Allowed) -> Callable[..., Tensor]:
             hidden = 1 if t.extents is not None or axis is not None else 4
             return graph.add(kind, (t,), {"axis": axis_list(axis), "keepdims": keep}, scope, 1 + hidden).outputs[0]
 
-    function.__name__ = function.__qualname__ = f"reduce_{kind.lower()}"
+    function.__name__ = function.__qualname__ = "reduce_" + kind.lower().removeprefix("reduce")
     function.__doc__ = (
         f"The {what} over `axis` (an int, a list of ints; None: all axes), which is dropped or, with `keepdims`, kept with extent 1.\n\n"
         f"Takes {takes[1]}.  ValueError for an axis outside [-rank, rank)."
@@ -96,6 +101,7 @@ reduce_mean = _function("Mean", "mean (of integers: truncated)", NUMBERS)
 reduce_prod = _function("Prod", "product", NUMBERS)
 reduce_max = _function("Max", "greatest element; in gradients, ties share equally", NUMBERS)
 reduce_min = _function("Min", "least element; in gradients, ties share equally", NUMBERS)
+reduce_logsumexp = _function("ReduceLogSumExp", "log(sum(exp(x))), finite where exp overflows,", FLOATS)
 reduce_any = _function("Any", "logical or", BOOLS)
 reduce_all = _function("All", "logical and", BOOLS)
 

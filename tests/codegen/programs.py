@@ -229,10 +229,12 @@ def fed_regression() -> Program:
     theta = w.state(3, 1)
     e = w.apply("sub", w.matmul(x, theta), y)
     g = w.matmul(x, e, ta=True)
+
     def rate(b, t, g):
         return b.apply(
             "sub", t, b.apply("mul", b.literal(0.1, "float32"), b.apply("div", g, b.cast(b.emit("size", (), "int64", "m"), "float32")))
         )
+
     new = w.map(rate, theta, g)
     w.update(theta, new)
     return w.done(e, new, theta)

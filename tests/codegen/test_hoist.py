@@ -147,8 +147,10 @@ def test_the_smaller_array_is_stored() -> None:
     """A row sum spread over a matrix: the sums are stored, the matrix is not."""
     w = Writer()
     x, v = w.const(normal(200, 30)), w.state(200, 30)
+
     def spread(b, r, v):
         return b.apply("add", b.apply("log", b.apply("mul", r, r)), v)
+
     w.update(v, w.map(spread, w.reduce("sum", x, (1,)), v, index=((0,), (0, 1)), space=(200, 30)))
     p = w.done()
     h = hoisted(p)
@@ -306,8 +308,10 @@ def regression(
     e = w.apply("sub", e, y)
     outputs = [w.reduce("sum", e, (0, 1), lambda b, a: b.apply("mul", a, a))] if loss else []
     d = w.apply("mul", e, w.const(np.abs(normal(rows, 1)), dtype)) if weights else e
+
     def down(b, s, g):
         return b.apply("sub", s, b.apply("mul", b.literal(0.1 / rows, dtype), g))
+
     w.update(theta, w.map(down, theta, w.matmul(x, d, ta=True)))
     if bias:
         w.update(b0, w.map(down, b0, w.reduce("sum", d, (0,))))

@@ -103,10 +103,10 @@ def test_scalar_functions() -> None:
             if name in ("select", "logical_and", "logical_or", "logical_not"):
                 continue
             outs.append(w.apply(name, x, y) if row.arity == 2 else w.apply(name, x))
+
         def test(b, x, y):
-            return b.apply(
-                    "select", b.apply("logical_or", b.apply("lt", x, y), b.apply("logical_not", b.apply("isnan", x))), x, y
-                )
+            return b.apply("select", b.apply("logical_or", b.apply("lt", x, y), b.apply("logical_not", b.apply("isnan", x))), x, y)
+
         outs.append(w.map(test, x, y))
         edges = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 2.5, -2.5]
         a, b = np.meshgrid(edges, edges)

@@ -46,6 +46,7 @@ def test_second_derivatives_with_repeated_indices() -> None:
     (g,) = tf.gradients(loss, x)
     (h,) = tf.gradients(tf.reduce_sum(tf.square(g)), x)
     with tf.Session() as s:
+
         def numeric(t: tf.Tensor) -> np.ndarray:
             out = np.zeros_like(value)
             for k in np.ndindex(value.shape):

@@ -69,6 +69,15 @@ def _plainly(f: Callable) -> Callable:
     return lambda x, axis, keepdims: f(x, axis=axis, keepdims=keepdims, **({"dtype": x.dtype} if x.dtype != bool else {}))
 
 
+def _tensor_diagonal(a: np.ndarray) -> np.ndarray:
+    return np.diag(a.ravel()).reshape(a.shape * 2)
+
+
+def _paired_diagonal(a: np.ndarray) -> np.ndarray:
+    half = a.shape[: a.ndim // 2]
+    return np.diag(a.reshape(2 * (int(np.prod(half)),))).reshape(half)
+
+
 def reductions() -> Iterator[Row]:
     for op, numpy, domain in (
         ("reduce_sum", _plainly(np.sum), smooth),
@@ -98,6 +107,18 @@ def reductions() -> Iterator[Row]:
             label="old keywords",
             loose=4,
         )
+    for axis, rank in AXES[:5]:
+        for keep in (False, True):
+            yield Row(
+                "reduce_logsumexp",
+                lambda x, a=axis, k=keep: sg.reduce_logsumexp(x, a, k),
+                lambda x, a=axis, k=keep: np.log(np.sum(np.exp(x), axis=a, keepdims=k, dtype=x.dtype)),
+                {c: g for c, g in at_least(rank).items() if c != "empty"},
+                (smooth,),
+                label=f"axis={axis}{' kept' if keep else ''}",
+                dtypes=("float32", "float64"),
+                loose=8,
+            )
     for op, numpy in (("reduce_any", np.any), ("reduce_all", np.all)):
         for axis, rank in AXES:
             yield Row(
@@ -206,6 +227,12 @@ def matrices() -> Iterator[Row]:
         "size 1": alone((1, 3), (1, 1), (2, 1, 1)),
         "empty": alone((0, 3), (0, 0), (0, 2, 2)),
     }
+    diagonals = {"full": alone((3,), (2, 3)), "size 1": alone((1,), (2, 1)), "empty": alone((0,), (2, 0))}
+    yield Row("diag", sg.diag, _tensor_diagonal, diagonals, (smooth,))
+    yield Row("matrix_diag", sg.matrix_diag, lambda a: a[..., None] * np.eye(a.shape[-1], dtype=a.dtype), diagonals, (smooth,))
+    yield Row("matrix_diag_part", sg.matrix_diag_part, lambda a: np.diagonal(a, axis1=-2, axis2=-1), oblong, (smooth,))
+    paired = {"full": alone((3, 3), (2, 3, 2, 3)), "size 1": alone((1, 1)), "empty": alone((0, 0))}
+    yield Row("diag_part", sg.diag_part, _paired_diagonal, paired, (smooth,))
     yield Row("trace", sg.trace, lambda a: np.trace(a, axis1=-2, axis2=-1).astype(a.dtype), oblong, (smooth,))
     for order, axis, rank in (
         ("euclidean", None, 0),
