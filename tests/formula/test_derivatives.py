@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import symgraph as tf
+from symgraph import build, dtypes, record
+from symgraph.batch import batched
 from symgraph.codegen import config
+from symgraph.node import Kind
 
 F = tf.float64
 
@@ -143,3 +146,247 @@ def test_values(name: str) -> None:
         column = len(shapes[k]) == 2 and shapes[k][1] == 1
         close(run["hessian"][k], blocks[k][k].reshape(2 * shapes[k][:1]) if column else blocks[k][k], 1e-5)
     close(run["jvp"], sum(np.tensordot(j, v, v.ndim) for j, v in zip(jacobians, along, strict=True)))
+
+
+# ---------------------------------------------------------------- textbook forms
+def text(t: tf.Tensor) -> str:
+    return str(tf.formula(t))
+
+
+def linear() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    X = tf.placeholder(F, (None, 9), "X")
+    y = tf.placeholder(F, (None, 1), "y")
+    theta = tf.placeholder(F, (9, 1), "theta")
+    return X, y, theta, tf.matmul(X, theta)
+
+
+def test_mean_squared_error() -> None:
+    X, y, theta, Xt = linear()
+    v = tf.placeholder(F, (9, 1), "v")
+    mse = tf.reduce_mean(tf.square(Xt - y))
+    H = tf.hessian(mse, theta)
+    assert H.shape.as_list() == [9, 9]
+    assert text(H) == "2/m · Xᵀ X"
+    assert text(tf.hessian_vector_product(mse, theta, v)) == "2/m · Xᵀ Xv"
+    assert text(tf.jacobian(Xt - y, theta)) == "X"
+    assert text(tf.jvp(Xt - y, theta, v)) == "Xv"
+    assert text(tf.vjp(Xt - y, theta, y)) == "Xᵀ y"
+    assert tf.formula(H).latex() == r"\frac{2}{m} \, X^\top X"
+
+
+def test_linear_models() -> None:
+    X, y, theta, Xt = linear()
+    rate = tf.placeholder(F, (), "lambda")
+    p = tf.sigmoid(Xt)
+    weighted = {"1/m · Xᵀ(σ(Xθ) ∘ (1 − σ(Xθ)) ∘ X)", "1/m · Xᵀ((1 − σ(Xθ)) ∘ σ(Xθ) ∘ X)"}
+    cross = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=y, logits=Xt))
+    assert text(tf.hessian(-tf.reduce_mean(tf.log(p) * y + tf.log(1 - p) * (1 - y)), theta)) in weighted
+    assert text(tf.hessian(cross, theta)) in weighted
+    assert text(tf.hessian(tf.reduce_mean(tf.exp(Xt) - y * Xt), theta)) == "1/m · Xᵀ(exp(Xθ) ∘ X)"
+    ridge = tf.reduce_sum(tf.square(Xt - y)) / 2 + rate / 2 * tf.reduce_sum(tf.square(theta))
+    assert tf.formula(tf.hessian(ridge, theta)).ops == 3
+
+
+def test_quadratic_forms() -> None:
+    A, x = tf.placeholder(F, (5, 5), "A"), tf.placeholder(F, (5, 1), "x")
+    assert text(tf.jacobian(tf.matmul(A, x), x)) == "A"
+    form = tf.matmul(tf.matmul(x, A, transpose_a=True), x)
+    assert text(tf.hessian(form, x)) in ("A + Aᵀ", "Aᵀ + A")
+    v = tf.placeholder(F, (5,), "v")
+    assert text(tf.jacobian(tf.tanh(v), v)) == "diag(1 − tanh(v)²)"
+
+
+def test_layers() -> None:
+    X, W, V = (tf.placeholder(F, s, n) for s, n in (((None, 4), "X"), ((4, 3), "W"), ((4, 3), "V")))
+    G = tf.placeholder(F, (None, 3), "G")
+    H = tf.tanh(tf.matmul(X, W), name="H")
+    assert text(tf.jvp(H, W, V)) == "(1 − tanh(XW)²) ∘ XV"
+    assert text(tf.vjp(H, W, G)) in ("Xᵀ(G ∘ (1 − tanh(XW)²))", "Xᵀ((1 − tanh(XW)²) ∘ G)")
+
+
+def test_newton_step() -> None:
+    """Linear regression is solved by one step from anywhere."""
+    X, y, theta, Xt = linear()
+    mse = tf.reduce_mean(tf.square(Xt - y))
+    step = theta - tf.matrix_solve(tf.hessian(mse, theta), tf.gradients(mse, theta)[0])
+    rng = np.random.default_rng(0)
+    data, targets = rng.normal(size=(30, 9)), rng.normal(size=(30, 1))
+    with tf.Session() as session:
+        found = session.run(step, {X: data, y: targets, theta: rng.normal(size=(9, 1))})
+    np.testing.assert_allclose(found, np.linalg.lstsq(data, targets, rcond=None)[0], rtol=1e-8)
+
+
+# ---------------------------------------------------------------- what is returned
+def test_one_or_a_list() -> None:
+    a, b = tf.placeholder(F, (3,)), tf.placeholder(F, (2, 1))
+    y = tf.reduce_sum(a * a) * b
+    assert isinstance(tf.jacobian(y, a), tf.Tensor)
+    assert [t.shape.as_list() for t in tf.jacobian(y, [a, b])] == [[2, 1, 3], [2, 1, 2, 1]]
+    assert [t.shape.as_list() for t in tf.hessian(y, (a, b))] == [[3, 3], [2, 2]]
+    assert [t.shape.as_list() for t in tf.hessians(y, [a, b])] == [[3, 3], [2, 1, 2, 1]]
+    assert [t.shape.as_list() for t in tf.jvp([y, b, a], [a, b], [a, b])] == [[2, 1], [2, 1], [3]]
+    assert tf.vjp(y, a, [[1.0], [2.0]]).shape.as_list() == [3]
+    assert tf.jvp(y, a, [1.0, 0.0, 2.0]).shape.as_list() == [2, 1]
+    unknown = tf.placeholder(F, name="unknown")
+    assert tf.jacobian(unknown * 2.0, unknown).shape.dims is None
+    assert tf.hessian(tf.reduce_sum(unknown**3), unknown).shape.dims is None
+    with tf.Session() as session:
+        np.testing.assert_array_equal(session.run(tf.jacobian(unknown * 2.0, unknown), {unknown: np.ones(3)}), 2 * np.eye(3))
+
+
+def test_none_and_zeros() -> None:
+    a, b = tf.placeholder(F, (3,)), tf.placeholder(F, (2,))
+    assert tf.jacobian(a * 2.0, b) is None
+    assert tf.jacobian(a * 2.0, [b])[:] == [None]
+    assert tf.hessian(tf.reduce_sum(a), b) is None
+    assert tf.hessian_vector_product(a, [a, b], [a, b])[1] is None
+    assert tf.jvp([a, b], a, a)[1] is None
+    assert tf.vjp(a, b, a) is None
+    assert tf.jacobian(tf.stop_gradient(a), a) is None
+    with tf.Session() as session:
+        zeros = [tf.hessian(tf.reduce_sum(a), a), tf.hessians(tf.reduce_sum(a), [a])[0], tf.hessian_vector_product(a, a, a)]
+        for t in zeros:
+            assert not session.run(t, {a: np.ones(3)}).any()
+
+
+def test_each_is_one_operation() -> None:
+    X, y, theta, Xt = linear()
+    loss = tf.reduce_mean(tf.square(Xt - y))
+    made = {
+        "jacobian/Jacobian": tf.jacobian(Xt, theta),
+        "hessian/Hessian": tf.hessian(loss, theta),
+        "hessians/Hessians": tf.hessians(loss, theta)[0],
+        "jvp/JacobianVectorProduct": tf.jvp(Xt, theta, theta),
+        "vjp/SymbolicGradient": tf.vjp(Xt, theta, y),
+        "newton/HessianVectorProduct": tf.hessian_vector_product(loss, theta, theta, name="newton"),
+    }
+    for name, t in made.items():
+        assert t.op.name == name
+    assert made["hessian/Hessian"].op.inputs == (loss, theta)
+    document = record.loads(record.dumps(tf.get_default_graph()))
+    with tf.Graph().as_default() as graph:
+        record.build_graph(document, graph)
+        for name, t in made.items():
+            again = graph.get_tensor_by_name(f"{name}:0")
+            assert again.shape.as_list() == t.shape.as_list()
+            assert text(again) == text(t)
+
+
+# ---------------------------------------------------------------- where it runs
+def test_by_inner_tensors_and_under_feeds() -> None:
+    x = tf.placeholder(F, (3,), "x")
+    h = tf.sin(x)
+    y = tf.reduce_sum(h**3)
+    point, fed = np.array([0.3, 0.9, -0.4]), np.array([0.5, 0.1, 2.0])
+    J, H = tf.jacobian(h**3, h), tf.hessian(y, h)
+    through = tf.hessian(y, x)
+    with tf.Session() as session:
+        s = np.sin(point)
+        close(session.run(J, {x: point}), np.diag(3 * s**2))
+        close(session.run(H, {x: point}), np.diag(6 * s))
+        close(session.run(through, {x: point}), np.diag(6 * s * np.cos(point) ** 2 - 3 * s**3))
+        close(session.run(J, {h: fed}), np.diag(3 * fed**2))
+        close(session.run(H, {h: fed}), np.diag(6 * fed))
+        fed_through = session.run(through, {h: fed, x: point})
+    assert fed_through.shape == (3, 3)
+
+
+def test_in_functions() -> None:
+    w = tf.Variable(np.array([[0.2], [-0.7]]), name="w")
+    X = tf.placeholder(F, (None, 2), "X")
+    loss = tf.reduce_mean(tf.nn.softplus(tf.matmul(X, w)))
+    f = tf.function([X], tf.hessian(loss, w))
+    data = np.random.default_rng(1).normal(size=(20, 2))
+    p = 1 / (1 + np.exp(-data @ [[0.2], [-0.7]]))
+    close(np.asarray(f(data)), data.T @ (p * (1 - p) * data) / 20)
+
+
+def test_stopped_paths_stay_stopped() -> None:
+    x = tf.placeholder(F, (), "x")
+    y = x * tf.stop_gradient(x * x)
+    with tf.Session() as session:
+        assert session.run(tf.jacobian(y, x), {x: 3.0}) == 9
+        assert session.run(tf.hessian(y * x, x), {x: 3.0}) == 18
+        assert session.run(tf.jvp(y, x, 1.0), {x: 3.0}) == 9
+
+
+def test_a_placeholder_that_only_a_derivative_needs() -> None:
+    X = tf.placeholder(F, (None, 3), "X")
+    W = tf.Variable(np.eye(3), name="W")
+    h = tf.tanh(tf.matmul(X, W))
+    gradient = tf.gradients(tf.reduce_mean(tf.square(tf.matmul(h, W))), W)[0]
+    with tf.Session() as session:
+        session.run(W.initializer)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="You must feed a value for placeholder tensor 'X'") as caught:
+            session.run(gradient, {h: np.ones((5, 3))})
+        assert "derivative goes through a fed tensor" in str(caught.value)
+
+
+# ---------------------------------------------------------------- errors
+def test_errors() -> None:
+    a, b = tf.placeholder(F, (3,), "a"), tf.placeholder(tf.float32, (3,), "b")
+    with pytest.raises(ValueError, match="Passed 1 vectors for 2 xs"):
+        tf.jvp(a, [a, a], [a])
+    with pytest.raises(ValueError, match="must have the shape of 'a'"):
+        tf.hessian_vector_product(a * a, a, [1.0, 2.0])
+    with pytest.raises(TypeError, match="must have the dtype of 'a'"):
+        tf.jvp(a * a, a, b)
+    with pytest.raises(tf.NoGradientError, match="operation 'deal' .op type: RandomShuffle"):
+        tf.hessian(tf.reduce_sum(tf.random_shuffle(a, name="deal") ** 2), a)
+
+
+# ---------------------------------------------------------------- batches, and both directions at once
+def test_composites_are_batched_along_their_axes() -> None:
+    for name in ("softmax", "logsumexp", "norm"):
+        leaf = build.leaf(Kind.CUT, "leaf", (2, 3), dtypes.float64)
+        stack = build.leaf(Kind.PLACEHOLDER, "stack", (4, 2, 3), dtypes.float64)
+        n = build.composite(name, leaf, (1,))
+        (many,) = batched([n], leaf, stack)
+        assert many.shape == (4, *n.shape)
+        assert many.attrs[:2] == (name, (2,))
+    (same,) = batched([build.filled(1, (2,), dtypes.float64)], leaf, stack)
+    assert same.shape == (4, 2)
+
+
+STEPS: list[Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = [
+    lambda a, b: tf.matmul(a, b),
+    lambda a, b: tf.matmul(a, b, transpose_a=True),
+    lambda a, b: a * tf.reduce_mean(b, axis=0),
+    lambda a, b: a + tf.transpose(b),
+    lambda a, b: tf.tanh(a) * b,
+    lambda a, b: tf.nn.softmax(a - b),
+    lambda a, b: tf.concat([a[1:], b[:1]], 0),
+    lambda a, b: tf.gather(a, [2, 0, 2]) / (2.0 + b * b),
+    lambda a, b: tf.matrix_solve(tf.matmul(a, a, transpose_b=True) + 2.0 * tf.eye(3, dtype=F), b),
+    lambda a, b: tf.where(a > b, a, b * b),
+    lambda a, b: tf.matrix_diag(tf.matrix_diag_part(a)) - tf.norm(b) * a,
+    lambda a, b: tf.reshape(tf.reshape(a, (9,)) * tf.reduce_max(b), (3, 3)),
+]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    st.lists(st.tuples(st.sampled_from(range(len(STEPS))), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=6),
+    st.integers(0, 10**6),
+)
+def test_products_are_adjoint(steps: list[tuple[int, int, int]], seed: int) -> None:
+    """<u, J v> = <J' u, v>, and J is what both are products with."""
+    tf.reset_default_graph()
+    rng = np.random.default_rng(seed)
+    xs = [tf.placeholder(F, (3, 3)) for _ in range(2)]
+    pool: list[tf.Tensor] = list(xs)
+    for k, i, j in steps:
+        pool.append(STEPS[k](pool[-1 - i % len(pool)], pool[-1 - j % len(pool)]))
+    y = pool[-1]
+    at, v = ([rng.uniform(-1, 1, size=(3, 3)) for _ in xs] for _ in range(2))
+    u = rng.normal(size=(3, 3))
+    live = [k for k, g in enumerate(tf.gradients(y, xs)) if g is not None]
+    used, along = [xs[k] for k in live], [v[k] for k in live]
+    with config.override(SYMGRAPH_BACKEND="reference"), tf.Session() as session:
+        run = lambda t: session.run(t, dict(zip(xs, at, strict=True)))  # noqa: E731
+        backward, forward = run(tf.vjp(y, used, u)), run(tf.jvp(y, used, along))
+        jacobians = run(tf.jacobian(y, used))
+    scale = max(1.0, *(np.abs(j).max() for j in jacobians))
+    assert abs(np.sum(u * forward) - sum(np.sum(b * d) for b, d in zip(backward, along, strict=True))) < 1e-9 * scale * 100
+    for b, j in zip(backward, jacobians, strict=True):
+        np.testing.assert_allclose(np.tensordot(u, j, 2), b, rtol=1e-7, atol=1e-8 * scale)
