@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from .expressions import SHORT, VECMATH, combine
 from .loops import Accumulate, Barrier, Call, Comment, For, Function, If, Let, Node, Return, Store
 from .lower import Kernel
+from .share import SLICE
 
 FLAGS = 'nogil=True, error_model="numpy", boundscheck=False, fastmath={"contract"}'
 """Contraction to fused multiply-add is the only liberty taken everywhere; sums that may be reordered say so themselves."""
@@ -22,7 +23,7 @@ MODULES = {
     "tiles": ("tile",),
     "dense": ("inverse", "solve", "cholesky", "determinant", "logdet"),
     "philox": ("uniform", "normal", "truncated_normal", "shuffle_permutation"),
-    "team": ("barrier_wait", "add_reassoc", "step_done", "prefetch"),
+    "team": ("barrier_wait", "add_reassoc", "step_done", "prefetch", "tail"),
     "rows": ("outside", "zero_rows", "copy_rows", "add_rows"),
     "table": ("array_at",),
     "integer": ("truncdiv", "floordiv", "floormod", "int_power"),
@@ -49,7 +50,7 @@ def print_source(kernel: Kernel, comments: bool = True) -> str:
         body += [f"# {line}" for line in _arguments(kernel)]
     body += [f'@numba.njit("{signature(kernel)}", {FLAGS}, cache=True)', f"def kernel({names}):"]
     body += list(_block(kernel.body, "    ", comments)) or ["    return"]
-    helpers = set(kernel.helpers) | ({"add_reassoc"} if any("add_reassoc(" in line for line in body) else set())
+    helpers = set(kernel.helpers) | {h for h in ("add_reassoc", "tail") if any(f"{h}(" in line for line in body)}
     lines = [f"# {escape(kernel.name)}"] if comments else []
     lines += ["import numba", "import numpy as np", *imports(helpers), ""]
     used = "\n".join(line for line in body if not line.lstrip().startswith("#"))
@@ -97,6 +98,11 @@ def escape(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
 
 
+def _tails(text: str) -> str:
+    """The text with slices `array[first:]` as calls of the runtime."""
+    return SLICE.sub(r"tail(\1, \2)", text)
+
+
 def _block(nodes: tuple[Node, ...], indent: str, comments: bool) -> Iterator[str]:
     for node in nodes:
         match node:
@@ -104,7 +110,7 @@ def _block(nodes: tuple[Node, ...], indent: str, comments: bool) -> Iterator[str
                 if comments:
                     yield f"{indent}# {escape(text)}"
             case Let(name, value):
-                yield f"{indent}{name} = {value}"
+                yield f"{indent}{name} = {_tails(value)}"
             case Store(array, index, value):
                 yield f"{indent}{array}[{index}] = {value}"
             case Accumulate(target, reducer, value, dtype):
@@ -118,7 +124,7 @@ def _block(nodes: tuple[Node, ...], indent: str, comments: bool) -> Iterator[str
                 inner = list(_block(body, indent + "    ", comments))
                 yield from inner if any(not line.lstrip().startswith("#") for line in inner) else [*inner, f"{indent}    pass"]
             case Call(text, result):
-                yield f"{indent}{result + ' = ' if result else ''}{text}"
+                yield f"{indent}{result + ' = ' if result else ''}{_tails(text)}"
             case Return():
                 yield f"{indent}return"
             case Barrier(reason):

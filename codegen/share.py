@@ -32,7 +32,8 @@ SHORT_SOURCE = 250
 UNKNOWN = 64
 """What an extent that is no number is taken for."""
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
-_SLICE = re.compile(r"(\w+)\[([^\[\]:]*):\]")
+SLICE = re.compile(r"(\w+)\[([^\[\]:]*):\]")
+"""The rest of an array, as the nodes of a kernel write it."""
 
 
 def share(kernel: Kernel) -> Kernel:
@@ -129,7 +130,7 @@ class _Scope:
         self.variables = {*(name for name, _ in kernel.parameters()), *binds, *loops}
         self.slices: dict[str, Let] = {}
         for n in everything:
-            if isinstance(n, Let) and binds[n.name] == 1 and (m := _SLICE.fullmatch(n.value)):
+            if isinstance(n, Let) and binds[n.name] == 1 and (m := SLICE.fullmatch(n.value)):
                 steady = all(binds[word] + loops[word] <= 1 for word in _words(m[2]))
                 if steady and (m[1] in self.arrays or m[1] in self.slices):
                     self.slices[n.name] = n

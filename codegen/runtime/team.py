@@ -35,6 +35,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils, config
 from numba.extending import intrinsic
+from numba.np import arrayobj
 
 from . import symbols
 from .pool import DEADLINE, DONE, STOP
@@ -249,6 +250,31 @@ def prefetch(typing, array, index):
     return types.void(array, types.intp), build
 
 
+@intrinsic
+def tail(typing, array, first):
+    """array[first:] of a flat array, for 0 <= first <= array.size, which is not looked at.
+
+    Numba's own slices count references, ask whether `first` counts from the end, and took an eighth of a net's compile time."""
+    if not isinstance(array, types.Array) or not isinstance(first, types.Integer):
+        return None
+
+    def build(context, builder, signature, args):
+        kind = signature.return_type
+        old, new = context.make_array(kind)(context, builder, args[0]), context.make_array(kind)(context, builder)
+        size, (stride,) = builder.extract_value(old.shape, 0), cgutils.unpack_tuple(builder, old.strides, 1)
+        arrayobj.populate_array(
+            new, builder.gep(old.data, [args[1]]), shape=[builder.sub(size, args[1])], strides=[stride], itemsize=old.itemsize, meminfo=None
+        )
+        return new._getvalue()
+
+    return array(array, types.intp), build
+
+
+def tail_plain(array: np.ndarray, first: int) -> np.ndarray:
+    """The same array as plain Python."""
+    return array[first:]
+
+
 def prefetch_plain(array: np.ndarray, index: int) -> None:
     """Plain Python asks for nothing."""
 
@@ -258,6 +284,12 @@ def add_plain(a, b):
     return a + b
 
 
-PLAIN = {"barrier_wait": barrier_plain, "add_reassoc": add_plain, "step_done": step_done_plain, "prefetch": prefetch_plain}
+PLAIN = {
+    "barrier_wait": barrier_plain,
+    "add_reassoc": add_plain,
+    "step_done": step_done_plain,
+    "prefetch": prefetch_plain,
+    "tail": tail_plain,
+}
 if config.DISABLE_JIT:
     globals().update(PLAIN)
