@@ -20,6 +20,7 @@ from ..ops.core import graph_of
 from ..simplify.cost import applications
 from .names import Labels
 from .notation import LATEX, TEXT
+from .numpy_source import source
 from .parts import choose
 from .writer import Writer
 
@@ -79,6 +80,13 @@ class Formula:
         flat = replace(self, _expanded=True)
         Writer(flat._labels, TEXT).check_length(MAX_LENGTH)
         return flat
+
+    def numpy_source(self, name: str = "g") -> str:
+        """The source of a plain NumPy function `name` of the leaves, which are its parameters under their names.
+
+        It imports NumPy and runs alone; shapes and dtypes are those of the tensor, and it stays finite where compiled code
+        does.  Constants of more than 32 elements are parameters too.  ValueError where random numbers are drawn."""
+        return source(self._labels, self._parts, name)
 
     def _repr_latex_(self) -> str:
         return f"$${self.latex()}$$"

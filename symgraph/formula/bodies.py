@@ -18,26 +18,14 @@ import numpy as np
 import sympy as sp
 
 from .. import scalar
+from ..codegen import scalar as fn
 from ..shapes import Extent
 from .names import Labels
-from .notation import ATOM, FACTOR, LOOSE, POWER, PRODUCT, SIGNED, SUM, Notation
+from .notation import ATOM, FACTOR, HADAMARD, LOOSE, POWER, PRODUCT, SIGNED, SUM, Notation
 
 _ONE = Fraction(1)
 _DIGITS = 12
 """A product of decimals is written out when it has no more digits than this."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """The scalars in front of an array: a rational times a decimal (a user's 0.1) times num over den, already written."""
-
-    rational: Fraction = _ONE
-    decimal: Fraction = _ONE
-    num: tuple[str, ...] = ()
-    den: tuple[str, ...] = ()
-
-    def times(self, other: Scale) -> Scale:
-        return Scale(self.rational * other.rational, self.decimal * other.decimal, self.num + other.num, self.den + other.den)
 
 
 class Written(NamedTuple):
@@ -49,18 +37,34 @@ class Written(NamedTuple):
     bare: Written | None = None  # type: ignore[misc]  # None: nothing but scalars
 
 
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The scalars in front of an array: a rational times a decimal (a user's 0.1) times num over den, already written."""
+
+    rational: Fraction = _ONE
+    decimal: Fraction = _ONE
+    num: tuple[Written, ...] = ()
+    den: tuple[Written, ...] = ()
+
+    def times(self, other: Scale) -> Scale:
+        return Scale(self.rational * other.rational, self.decimal * other.decimal, self.num + other.num, self.den + other.den)
+
+
 @dataclass(frozen=True)
 class Scope:
     """What the symbols of a body stand for.
 
     `scalars` are the operands without axes, `values` the numbers among them, `fractional` those that are floats;
-    `positions` writes the position along a label."""
+    `positions` writes the position along a label; `matrix` is the rank of what the body gives, if it is one of matrices;
+    `weak` are the operands that are Python numbers."""
 
     ops: Sequence[Written] = ()
     scalars: frozenset[int] = frozenset()
     values: Mapping[int, Any] = field(default_factory=dict)
     fractional: frozenset[int] = frozenset()
     positions: Mapping[int, Written] = field(default_factory=dict)
+    matrix: int = 0
+    weak: frozenset[int] = frozenset()
 
 
 NOTHING = Scope()
@@ -129,25 +133,26 @@ class Bodies:
         else:
             top, bottom = abs(scale.decimal * scale.rational.numerator), scale.rational.denominator
         if top != 1:
-            num.insert(0, self.number(int(top) if top.denominator == 1 and top < 10**6 else float(top)).text)
+            num.insert(0, self.number(int(top) if top.denominator == 1 and top < 10**6 else float(top)))
         if bottom != 1:
-            den.insert(0, str(bottom))
+            den.insert(0, Written(str(bottom), ATOM))
         if not num and not den:
             return (Written("1", ATOM) if alone else None), negative
         above = self._row(num)
         return (self._fraction(above, self._row(den), PRODUCT) if den else above), negative
 
-    def _row(self, factors: Sequence[str]) -> Written:
-        """Scalars side by side: 2m, λ·μ."""
-        if not factors:
-            return Written("1", ATOM)
-        out = factors[0]
-        for w in factors[1:]:
+    def _row(self, factors: Sequence[Written]) -> Written:
+        """Scalars side by side, numbers and letters first: 2m, λ·μ, m·√x."""
+        if len(factors) < 2:
+            return factors[0] if factors else Written("1", ATOM)
+        first, *others = sorted((self.inside(w, FACTOR) for w in factors), key=lambda w: not w[0].isdigit() and not self.n.is_letter(w))
+        out = first
+        for w in others:
             if self.n.begins_with_digit(w):
                 out += self.n.dot + w
             else:
                 out += w if self.n.juxtaposed and out.isdigit() and self.n.is_letter(w) else self.n.scalars + w
-        return Written(out, ATOM if len(factors) == 1 else PRODUCT)
+        return Written(out, PRODUCT)
 
     def _fraction(self, top: Written, bottom: Written, strength: int) -> Written:
         """`strength` is what the top needs where a fraction is written on one line."""
@@ -165,7 +170,8 @@ class Bodies:
         if e in (sp.oo, -sp.oo, sp.nan, sp.zoo):
             return self.number(float("nan") if e is sp.nan else -np.inf if e == -sp.oo else np.inf)
         if isinstance(e, sp.Float | sp.NumberSymbol):
-            return self.number(float(e))
+            named = self.n.constants.get(str(sp.srepr(e)))
+            return self.number(float(e)) if named is None else Written(named, ATOM)
         if e.is_Add:
             c, rest = sp.factor_terms(e).as_coeff_Mul()
             if rest.is_Add and c not in (1, -1):
@@ -186,12 +192,11 @@ class Bodies:
         return Written(self.n.name(found), ATOM) if isinstance(found, str) else self.body(sp.sympify(found), NOTHING)
 
     def _sum(self, e: sp.Basic, scope: Scope) -> Written:
-        terms = []
-        for t in e.args:
-            negative = bool(t.as_coeff_Mul()[0].is_negative)
-            terms.append((negative, self._order(t), -t if negative else t))
+        split = [(bool(t.as_coeff_Mul()[0].is_negative), t) for t in e.args]
+        terms = [(negative, -t if negative else t) for negative, t in split]
+        functions = all(negative or t.is_number or t.is_Function or isinstance(t, sp.exp) for negative, t in terms)
         out = ""
-        for negative, _, t in sorted(terms, key=lambda t: t[:2]):
+        for negative, t in sorted(terms, key=lambda t: self._term_order(t[1], t[0], functions)):
             w = self.body(t, scope)
             if negative and w.strength == SIGNED:
                 negative, w = False, Written(w.text.removeprefix(self.n.minus), PRODUCT)
@@ -208,9 +213,14 @@ class Bodies:
         numbers = sorted(scalar.operand_numbers(t))
         return (not numbers, numbers, sp.default_sort_key(t))
 
+    def _term_order(self, t: sp.Basic, negative: bool, functions: bool) -> tuple:
+        """Positive terms first; a number stands before functions, as in 1 + exp(x), and after anything else."""
+        first = functions and not negative and not t.free_symbols
+        return (not first, negative, self._order(t))
+
     def _mul(self, e: sp.Basic, scope: Scope) -> Written:
         c, rest = e.as_coeff_Mul()
-        scale = Scale(Fraction(int(c.p), int(c.q))) if c.is_Rational else Scale(num=(self.inside(self.body(c, scope), FACTOR),))
+        scale = Scale(Fraction(int(c.p), int(c.q))) if c.is_Rational else Scale(num=(self.body(c, scope),))
         above: list[Written] = []
         below: list[sp.Basic] = []
         for f in sorted(sp.Mul.make_args(rest), key=self._order):
@@ -235,7 +245,7 @@ class Bodies:
         top, under = self._sides(scale, self.joined(above) if above else None)
         if under is not None:
             bottom = Written(under + self.n.times + self.inside(bottom, PRODUCT), PRODUCT)
-        written = self._fraction(top, bottom, self.n.numerator)
+        written = self._fraction(top, bottom, self.n.numerator if len(above) > 1 else PRODUCT)
         return self.scaled(Scale(Fraction(-1)), written) if negative else written
 
     def _sides(self, scale: Scale, above: Written | None) -> tuple[Written, str | None]:
@@ -256,8 +266,8 @@ class Bodies:
                     return Scale(exact) if exact.denominator == 1 and abs(exact) < 10**6 else Scale(decimal=exact)
         w = self.body(f, scope)
         if w.scale is not None:
-            return w.scale if w.bare is None else w.scale.times(Scale(num=(self.inside(w.bare, FACTOR),)))
-        return Scale(num=(self.inside(w, FACTOR),))
+            return w.scale if w.bare is None else w.scale.times(Scale(num=(w.bare,)))
+        return Scale(num=(w,))
 
     def _is_scalar(self, f: sp.Basic, scope: Scope) -> bool:
         return scalar.operand_numbers(f) <= scope.scalars and not scalar.label_numbers(f)
@@ -267,17 +277,22 @@ class Bodies:
         if len(factors) == 1:
             return factors[0]
         first, *others = factors
-        return Written(self.n.hadamard.join([self.inside(first, FACTOR), *(self.inside(w, self.n.right) for w in others)]), PRODUCT)
+        begun = self.inside(first, min(HADAMARD, self.n.numerator))
+        return Written(self.n.hadamard.join([begun, *(self.inside(w, self.n.entry) for w in others)]), HADAMARD)
 
     def _pow(self, e: sp.Basic, scope: Scope) -> Written:
         base, exponent = e.args
         if base is sp.S.Exp1:
             return self.called("exp", [self.body(exponent, scope)])
         if exponent == sp.S.Half:
-            return Written(self.n.sqrt(self.body(base, scope).text), ATOM)
+            return self.root(e, self.body(base, scope))
         if exponent.is_Rational and exponent < 0:
             return self._mul(sp.Mul(e, 1, evaluate=False), scope)
         return self.raised(self.body(base, scope), self.body(exponent, scope))
+
+    def root(self, e: sp.Basic, base: Written) -> Written:
+        """The square root e of what is written."""
+        return Written(self.n.sqrt(base.text), ATOM)
 
     def raised(self, base: Written, exponent: Written) -> Written:
         return Written(self.n.power(self.inside(base, ATOM), exponent.text.replace(self.n.minus, "-")), POWER)
@@ -308,12 +323,21 @@ class Bodies:
         if name == "floordiv":
             left, right = self.n.enclosed["floor"]
             return Written(left + self._fraction(args[0], args[1], PRODUCT).text + right, ATOM)
+        if scope.matrix and identity(e, scope.matrix) and self._is_scalar(e.args[1], scope):
+            return self.scaled(self._scalar(e.args[1], scope), Written(self.n.name("I"), ATOM))
         if name == "select":
             return Written(self.n.cases(*(a.text for a in args)), self.n.cases_strength)
         return self.called(name, args)
 
     def called(self, name: str, args: Sequence[Written]) -> Written:
         return Written(self.n.call(self.n.shown.get(name, name), ", ".join(a.text for a in args)), ATOM)
+
+
+def identity(e: sp.Basic, rank: int) -> bool:
+    """Is it something where the last two of `rank` positions are equal, and 0 elsewhere?"""
+    if not isinstance(e, fn.select) or e.args[2] != 0 or not isinstance(e.args[0], fn.eq):
+        return False
+    return set(e.args[0].args) == {scalar.i(rank - 2), scalar.i(rank - 1)}
 
 
 def _decimal(value: Fraction) -> float | None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from .spelling import latex_name, subscript, text_name
 
-LOOSE, SUM, SIGNED, PRODUCT, FACTOR, POWER, ATOM = range(7)
-"""Binding strengths: comparisons, sums, one term with a sign, products with scalars and element by element, matrix
-products, powers, names and calls.  A thing is put in parentheses where something stronger is needed."""
+LOOSE, SUM, SIGNED, PRODUCT, HADAMARD, FACTOR, POWER, ATOM = range(8)
+"""Binding strengths: comparisons, sums, one term with a sign, products with scalars and fractions, element-wise products,
+matrix products, powers, names and calls.  A thing is put in parentheses where something stronger is needed."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class Notation:
     inverse_transpose: Callable[[str], str] = str
     fraction_strength: int = PRODUCT  # how strongly it binds: as a product on one line, as a factor with a bar
     numerator: int = FACTOR  # what the numerator of an array needs
-    right: int = FACTOR  # what a factor needs that is not the first
+    right: int = FACTOR  # what the second factor of a matrix product needs
+    entry: int = HADAMARD  # what a factor of an element-wise product needs that is not the first
     cases_strength: int = ATOM
     juxtaposed: bool = True  # is 2m a product?
     decimal: bool = False  # is 1/2 written 0.5?
@@ -54,6 +55,7 @@ class Notation:
     columns: Callable[[Sequence[str]], str] = ", ".join  # blocks side by side
     rows: Callable[[Sequence[str]], str] = ", ".join  # blocks one below the other
     shown: Mapping[str, str] = field(default_factory=dict)  # functions that go by another name
+    constants: Mapping[str, str] = field(default_factory=dict)  # numbers that go by a name
 
     @staticmethod
     def begins_with_digit(written: str) -> bool:
@@ -136,6 +138,7 @@ TEXT = Notation(
     infix={"lt": "<", "le": "≤", "gt": ">", "ge": "≥", "eq": "=", "ne": "≠", "logical_and": "∧", "logical_or": "∨"},
     enclosed={"absolute": ("|", "|"), "floor": ("⌊", "⌋"), "ceil": ("⌈", "⌉")},
     shown=SHOWN,
+    constants={"pi": "π", "E": "e"},
 )
 LATEX = Notation(
     name=latex_name,
@@ -181,4 +184,5 @@ LATEX = Notation(
         "ceil": (r"\left\lceil ", r"\right\rceil"),
     },
     shown=SHOWN,
+    constants={"pi": r"\pi", "E": "e"},
 )

@@ -1,19 +1,21 @@
 """From node to formula.
 
 Law of this file: a node is written once and bottom-up, so printing costs as much as the graph has nodes.  A kind is
-written by the row that it has in `KINDS`; which nodes have a name was decided before (parts.py).
+written by the method of its name; which nodes have a name was decided before (parts.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 
 import sympy as sp
 
 from .. import build, scalar
-from ..codegen import scalar as fn
+from ..graph import NeedsValue
 from ..node import Kind, Node
-from .bodies import Bodies, Scale, Scope, Written
+from ..shapes import Shape, ShapeError
+from ..statics import static_value
+from .bodies import Bodies, Scale, Scope, Written, identity
 from .names import Labels
 from .notation import ATOM, FACTOR, POWER, PRODUCT, Notation
 
@@ -31,7 +33,7 @@ class Writer(Bodies):
 
     def write(self, n: Node) -> Written:
         """What stands for a node whose operands are written."""
-        self.full[n] = KINDS[n.kind](self, n, [self.memo[o] for o in n.operands])
+        self.full[n] = getattr(self, n.kind.value)(n, [self.memo[o] for o in n.operands])
         self.memo[n] = self.named(n) if n in self.parts else self.full[n]
         return self.memo[n]
 
@@ -55,16 +57,32 @@ class Writer(Bodies):
         return self.called("reshape", [ops[0], Written(shape, ATOM)])
 
     def slice(self, n: Node, ops: Sequence[Written]) -> Written:
-        return Written(self.inside(ops[0], ATOM) + f"[{', '.join(self._window(n))}]", ATOM)
+        known = self.known(n)
+        return known or Written(self.inside(ops[0], ATOM) + f"[{', '.join(self._window(n))}]", ATOM)
+
+    def known(self, n: Node) -> Written | None:
+        """A size that the user took from a shape: tf.shape(X)[0] is m."""
+        if not n.dtype.is_integer or any(d != 1 for d in n.shape):
+            return None
+        try:
+            return self.size(*static_value(n))
+        except (NeedsValue, ShapeError):
+            return None
 
     def _window(self, n: Node) -> list[str]:
         """A slice as Python writes it, without the whole axes at its end."""
-        start, step = n.attrs
+        entries = self.entries(n.attrs[0], n.attrs[1], n.shape, n.operands[0].shape, single=True)
+        while len(entries) > 1 and entries[-1] == ":":
+            entries.pop()
+        return [e.replace("-", self.n.minus) for e in entries]
+
+    def entries(self, start: Shape, step: Sequence[int], sizes: Shape, extents: Shape, single: bool) -> list[str]:
+        """The slice of each axis; `single`: an axis of which one position is left is that position."""
         entries = []
-        for first, stride, size, extent in zip(start, step, n.shape, n.operands[0].shape, strict=True):
+        for first, stride, size, extent in zip(start, step, sizes, extents, strict=True):
             last = sp.sympify(first + size * stride)
             by = "" if stride == 1 else f":{stride}"
-            if size == 1 and extent != 1:
+            if single and size == 1 and extent != 1:
                 entries.append(self.size(first).text)
             elif stride < 0:
                 begin = "" if first == extent - 1 else self.size(first).text
@@ -73,9 +91,7 @@ class Writer(Bodies):
                 begin = "" if first == 0 else self.size(first).text
                 reaches = bool(last == extent or (extent - last).is_number and 0 > extent - last > -stride)
                 entries.append(begin + ":" + ("" if reaches else self.size(last).text) + by)
-        while len(entries) > 1 and entries[-1] == ":":
-            entries.pop()
-        return [e.replace("-", self.n.minus) for e in entries]
+        return entries
 
     def place(self, n: Node, ops: Sequence[Written]) -> Written:
         """Zeros before and after; with steps, where in zeros the array goes."""
@@ -104,7 +120,7 @@ class Writer(Bodies):
         return Written(enclose([w.text for w in parts]), ATOM)
 
     def gather(self, n: Node, ops: Sequence[Written]) -> Written:
-        return Written(self.inside(ops[0], ATOM) + f"[{ops[1].text}]", ATOM)
+        return self.known(n) or Written(self.inside(ops[0], ATOM) + f"[{ops[1].text}]", ATOM)
 
     def scatter(self, n: Node, ops: Sequence[Written]) -> Written:
         return self.called("scatter", ops)
@@ -112,6 +128,8 @@ class Writer(Bodies):
     # -- leaves
     def leaf(self, n: Node, ops: Sequence[Written]) -> Written:
         return Written(self.n.name(self.labels[n]), ATOM)
+
+    placeholder = variable = cut = leaf
 
     def const(self, n: Node, ops: Sequence[Written]) -> Written:
         return self.number(n.attrs[0].value[()]) if n.shape == () else self.leaf(n, ops)
@@ -191,6 +209,8 @@ class Writer(Bodies):
         scope = self.scope(n, ops)
         if reducer is None:
             return self._structured(n, ops, scope) or self.body(body, scope)
+        if reducer in ("sum", "prod", "max", "min") and all(d == 1 for d in n.attrs[2][n.rank :]):
+            return self.body(body, scope)
         whole = all(d == 1 for d in n.shape)
         return Written(self.n.reduced(reducer, "" if whole else _axes(n), self.body(body, scope).text), ATOM)
 
@@ -198,10 +218,11 @@ class Writer(Bodies):
         """What the body of a generic node reads."""
         return Scope(
             ops,
-            frozenset(k for k, o in enumerate(n.operands) if o.shape == ()),
+            frozenset(k for k, o in enumerate(n.operands) if all(d == 1 for d in o.shape)),
             {k: o.attrs[0].value[()] for k, o in enumerate(n.operands) if o.kind is Kind.CONST and o.shape == ()},
             frozenset(k for k, o in enumerate(n.operands) if o.dtype.is_floating),
             {a: Written(self.n.name(_POSITIONS[a % len(_POSITIONS)]), ATOM) for a in scalar.label_numbers(n.attrs[0])},
+            matrix=n.rank if n.rank > 1 and n.attrs[3] is None else 0,
         )
 
     def _structured(self, n: Node, ops: Sequence[Written], scope: Scope) -> Written | None:
@@ -210,12 +231,9 @@ class Writer(Bodies):
         if n.rank < 2:
             return None
         inner = on_diagonal(n)
-        if inner is not None and not scalar.label_numbers(inner):
-            w = self.body(inner, scope)
-            if all(o.rank == 0 for o in n.operands):
-                return self.scaled(w.scale or Scale(num=(self.inside(w, FACTOR),)), Written(self.n.name("I"), ATOM))
+        if inner is not None and not self._is_scalar(inner, scope) and not scalar.label_numbers(inner):
             if all(len(set(ix) - {None}) < 2 for ix in index):
-                return self.called("diag", [w])
+                return self.called("diag", [self.body(inner, scope)])
         if n.rank == 2 and all(o.rank < 2 for o in n.operands) and body.is_Mul:
             sides = [[k for k, ix in enumerate(index) if ix == (a,)] for a in (0, 1)]
             if all(len(side) == 1 for side in sides):
@@ -225,25 +243,6 @@ class Writer(Bodies):
                     product = self._product([ops[a], self.transposed(n.operands[b], ops[b])])
                     return product if rest == 1 else self.scaled(self._scalar(rest, scope), product)
         return None
-
-
-KINDS: dict[Kind, Callable[[Writer, Node, Sequence[Written]], Written]] = {
-    Kind.PLACEHOLDER: Writer.leaf,
-    Kind.VARIABLE: Writer.leaf,
-    Kind.CUT: Writer.leaf,
-    Kind.CONST: Writer.const,
-    Kind.RANDOM: Writer.random,
-    Kind.GENERIC: Writer.generic,
-    Kind.MATMUL: Writer.matmul,
-    Kind.RESHAPE: Writer.reshape,
-    Kind.SLICE: Writer.slice,
-    Kind.PLACE: Writer.place,
-    Kind.CONCAT: Writer.concat,
-    Kind.GATHER: Writer.gather,
-    Kind.SCATTER: Writer.scatter,
-    Kind.LINALG: Writer.linalg,
-    Kind.COMPOSITE: Writer.composite,
-}
 
 
 # ---------------------------------------------------------------- what a node is
@@ -268,11 +267,8 @@ def is_diagonal(n: Node) -> bool:
 
 def on_diagonal(n: Node) -> sp.Basic | None:
     """E, if n is E where the last two positions are equal and 0 elsewhere."""
-    body, r = n.attrs[0], n.rank
-    if n.attrs[3] is None and isinstance(body, fn.select) and body.args[2] == 0:
-        if body.args[0] in (fn.eq(scalar.i(r - 2), scalar.i(r - 1)), fn.eq(scalar.i(r - 1), scalar.i(r - 2))):
-            return body.args[1]
-    return None
+    body = n.attrs[0]
+    return body.args[1] if n.rank > 1 and n.attrs[3] is None and identity(body, n.rank) else None
 
 
 def _axes(n: Node) -> str:

@@ -220,7 +220,7 @@ PIECES: list[tuple[Callable, tuple[Callable, ...], str]] = [
     (lambda a, b: tf.cast(a > b, tf.int32), (a, b), "a > b"),
     (lambda A: tf.argmax(A, 1, output_type=tf.int32), (matrix,), "argmax₁(A)"),
     (lambda A: tf.concat([A, 2.0 * A], 0), (matrix,), "[A; 2 · A]"),
-    (lambda x: tf.reduce_sum(x * tf.ones((1, 1))), (lambda: tf.placeholder(tf.float32, (3, 3), "x"),), "sum(x ∘ ones)"),
+    (lambda x: tf.reduce_sum(x * tf.ones((1, 1))), (lambda: tf.placeholder(tf.float32, (3, 3), "x"),), "sum(ones · x)"),
 ]
 
 
