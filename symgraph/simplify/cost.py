@@ -1,8 +1,8 @@
 """What a formula costs: its distinct operator applications.
 
 Law of this file: an application counts once however often its value is read, through transposes and from any body.
-Numbers, sizes, signs, scalings by numbers, positions and what only re-labels axes are free; a sum or product of n terms
-counts n - 1, a quotient one more, everything else 1.
+Numbers, sizes, signs, scalings by numbers, positions, diagonal matrices and what only re-labels axes are free; a sum or
+product of n terms counts n - 1, a quotient one more, everything else 1.
 
 A value is (c, id, labels): c times the function `id` of the positions along `labels`, in the order in which the
 function takes them.  Ids are hash-consed with the labels renamed in the order of their first use, so sin(A) and sin(A')
@@ -151,6 +151,9 @@ class Count:
     def _cast(self, target: Hashable, args: Sequence[Value]) -> Value:
         return self._make(("cast", target), args[:1], 0)
 
+    def _diagonal(self, detail: Hashable, args: Sequence[Value]) -> Value:
+        return self._make("diagonal", args, 0)
+
     def _call(self, name: Hashable, args: Sequence[Value]) -> Value:
         return self._make(name, args, 1)
 
@@ -228,6 +231,8 @@ def _step(e: sp.Basic) -> tuple[Callable | None, Any, tuple[sp.Basic, ...]]:
         return Count._same, None, e.args[:1]
     if isinstance(e, fn.cast_):
         return Count._cast, e.args[1], e.args[:1]
+    if scalar.delta(e):
+        return Count._diagonal, None, e.args
     return Count._call, type(e).__name__, e.args
 
 
