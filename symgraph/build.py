@@ -218,6 +218,9 @@ def reshape(n: Node, shape: Shape) -> Node:
         raise ShapeError(f"Cannot reshape a tensor with {total} elements to shape {brackets(shape)} ({wanted} elements)")
     if n.kind is Kind.RESHAPE:
         return reshape(n.operands[0], shape)
+    number = is_filled(n) if n.kind is Kind.GENERIC else None
+    if number is not None and total == wanted:
+        return filled(number, shape, n.dtype)
     return make(Kind.RESHAPE, (n,), (), shape, n.dtype)
 
 
@@ -242,7 +245,26 @@ def slice_(n: Node, start: Sequence[Extent], size: Shape, step: Sequence[int]) -
     """out[i, ...] = n[start + i * step, ...]."""
     if tuple(size) == n.shape and all(s == 0 for s in start) and all(s == 1 for s in step):
         return n
+    if n.kind is Kind.CONCAT and (part := _part(n, start, size, step)) is not None:
+        return part
     return make(Kind.SLICE, (n,), (tuple(start), tuple(step)), tuple(size), n.dtype)
+
+
+def _part(n: Node, start: Sequence[Extent], size: Shape, step: Sequence[int]) -> Node | None:
+    """The window of a concatenation, if it lies inside of one part at a known place."""
+    (axis,) = n.attrs
+    first, count, stride = start[axis], size[axis], step[axis]
+    if not isinstance(first, int) or not isinstance(count, int) or count < 1:
+        return None
+    ends, at = {first, first + (count - 1) * stride}, 0
+    for o in n.operands:
+        extent = o.shape[axis]
+        if not isinstance(extent, int):
+            return None
+        if at <= min(ends) and max(ends) < at + extent:
+            return slice_(o, (*start[:axis], first - at, *start[axis + 1 :]), size, step)
+        at += extent
+    return None
 
 
 def place(n: Node, start: Sequence[Extent], shape: Shape, step: Sequence[int]) -> Node:

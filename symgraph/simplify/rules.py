@@ -2,5 +2,6 @@
 
 from .deltas import DELTAS
 from .linear import LINEAR
+from .matrices import MATRICES
 
-RULES = LINEAR + DELTAS
+RULES = LINEAR + DELTAS + MATRICES

@@ -1,0 +1,90 @@
+"""Rules of matrix algebra: each alone, its structure first and its value second; and what must be left as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import sympy as sp
+
+from symgraph import build, scalar
+from symgraph.node import Kind, Node
+from symgraph.rewrite import Rewriter, RuleSet
+from symgraph.simplify.cost import applications
+from symgraph.simplify.matrices import MATRICES
+from tests.graph.test_rewrite import evaluate, leaf, plus, times
+
+A, B, C = leaf("A", 4, 4), leaf("B", 4, 4), leaf("C", 4, 4)
+S, Q = leaf("S", 4, 4), leaf("Q", 4, 4)
+x, y = leaf("x", 4, 1), leaf("y", 4, 1)
+k = leaf("k")
+FACTS = {S: frozenset({"symmetric"}), Q: frozenset({"orthogonal"})}
+X = scalar.x
+mm, t = build.matmul, build.swap
+inv: Callable[[Node], Node] = lambda a: build.linalg("inverse", a)  # noqa: E731
+EYE = build.generic(scalar.on_diagonal(0, 1, sp.S.One), (), (), (4, 4), 2, None, A.dtype)
+
+
+def values() -> dict[Node, np.ndarray]:
+    rng = np.random.default_rng(0)
+    s = rng.standard_normal((4, 4))
+    given = {n: rng.standard_normal(n.shape) for n in (A, B, C, x, y, k)}
+    return given | {S: s + s.T, Q: np.linalg.qr(s)[0]}
+
+
+def alone(name: str, node: Node) -> Node:
+    """The node rewritten by one rule, its value checked, never dearer."""
+    rewriter = Rewriter(RuleSet(tuple(r for r in MATRICES.rules if r.name == name)), facts=FACTS)
+    (new,) = rewriter.all([node])
+    for before, after in zip(evaluate([node], values()), evaluate([new], values()), strict=True):
+        np.testing.assert_allclose(after, before, rtol=1e-9, atol=1e-9)
+    assert applications([new]) <= applications([node])
+    assert Rewriter(rewriter.rules, facts=FACTS).all([new]) == [new]
+    return new
+
+
+ROWS = [
+    ("transpose of symmetric", t(S), S),
+    ("transpose of symmetric", t(mm(t(A), A)), mm(t(A), A)),
+    ("transpose of symmetric", t(A), None),
+    ("transpose of symmetric", times(A, t(S)), times(A, S)),
+    ("transpose of symmetric", build.generic(X(0) + X(1), (A, S), ((0, 1), (1, 0)), (4, 4), 2, None, A.dtype), plus(A, S)),
+    ("transpose of product of symmetric", t(mm(t(A), S)), mm(S, A)),
+    ("transpose of product of symmetric", t(mm(A, B)), None),
+    ("transpose of inverse", t(inv(t(A))), inv(A)),
+    ("inverses cancel", mm(Q, t(Q)), EYE),
+    ("inverses cancel", mm(t(Q), mm(Q, x)), x),
+    ("inverses cancel", mm(mm(A, Q), t(Q)), A),
+    ("inverses cancel", mm(mm(A, Q), mm(t(Q), B)), mm(A, B)),
+    ("inverses cancel", mm(A, t(A)), None),
+    ("inverses cancel", mm(inv(A), mm(A, x)), x),
+    ("inverses cancel", mm(A, inv(A)), EYE),
+    ("inverse undone", inv(inv(A)), A),
+    ("inverse undone", inv(Q), t(Q)),
+    ("inverse undone", inv(A), None),
+    ("common factor of products", plus(mm(A, x), mm(t(A), x)), mm(build.elementwise(X(0) + X(1), A, t(A)), x)),
+    ("common factor of products", plus(mm(A, x), mm(A, y)), mm(A, plus(x, y))),
+    ("common factor of products", plus(mm(A, x), mm(B, y)), None),
+    ("common factor of products", plus(mm(A, x), y), None),
+]
+
+
+@pytest.mark.parametrize(("name", "before", "after"), ROWS, ids=[f"{name} {k}" for k, (name, _, _) in enumerate(ROWS)])
+def test_rule(name: str, before: Node, after: Node | None) -> None:
+    assert alone(name, before) is (before if after is None else after)
+
+
+def test_common_factor_with_scales_and_other_terms() -> None:
+    n = build.elementwise(2 * X(0) - X(1) * X(2) + X(3), mm(A, x), k, mm(B, x), y)
+    new = alone("common factor of products", n)
+    assert applications([new]) < applications([n])
+    assert sum(o.kind is Kind.MATMUL for o in new.operands) == 1
+
+
+def test_a_window_of_one_part_is_a_window_of_the_part() -> None:
+    parts = build.concat([A, B, C], 0)
+    assert build.slice_(parts, [5, 1], (2, 3), [1, 1]) is build.slice_(B, [1, 1], (2, 3), [1, 1])
+    assert build.slice_(parts, [4, 0], (4, 4), [1, 1]) is B
+    assert build.slice_(parts, [7, 0], (3, 4), [-1, 1]) is build.slice_(B, [3, 0], (3, 4), [-1, 1])
+    assert build.slice_(parts, [3, 0], (2, 4), [1, 1]).kind is Kind.SLICE
