@@ -92,17 +92,34 @@ Term = tuple[sp.Expr, Node, Node]
 """c, A and B of a term c A B, where c is over the scalar operands of the sum."""
 
 
-def _terms(n: Node) -> tuple[list[Term], list[sp.Expr]] | None:
+def _factors(o: Node, flipped: bool, rw: Rewriter) -> tuple[Node, Node] | None:
+    """A and B, if what is read is A B; a transpose is looked through."""
+    p = build.is_swap(o)
+    if p is not None:
+        o, flipped = p, not flipped
+    if o.kind is not Kind.MATMUL or any(f.rank != o.rank for f in o.operands):
+        return None
+    a, b = o.operands
+    return (_transposed(b, rw), _transposed(a, rw)) if flipped else (a, b)
+
+
+def _transposed(n: Node, rw: Rewriter) -> Node:
+    return n if rw.has(n, "symmetric") else build.swap(n)
+
+
+def _terms(n: Node, rw: Rewriter) -> tuple[list[Term], list[sp.Expr]] | None:
     """The terms of an element-wise sum that are scaled matrix products over its own axes, and the other terms."""
     body, index, space, _ = n.attrs
     if not is_plain(n) or not isinstance(body, sp.Add) or n.rank < 2 or not n.dtype.is_floating:
         return None
     own = tuple(range(n.rank))
-    products = {
-        k: o
-        for k, (o, ix) in enumerate(zip(n.operands, index, strict=True))
-        if o.kind is Kind.MATMUL and ix == own and o.shape == tuple(space) and all(p.rank == n.rank for p in o.operands)
-    }
+    turned = (*own[:-2], own[-1], own[-2])
+    products: dict[int, tuple[Node, Node]] = {}
+    for k, (o, ix) in enumerate(zip(n.operands, index, strict=True)):
+        if ix in (own, turned) and o.rank == n.rank and tuple(o.shape[axis] for axis in ix) == tuple(space):
+            factors = _factors(o, ix == turned, rw)
+            if factors is not None:
+                products[k] = factors
     scalars = frozenset(k for k, o in enumerate(n.operands) if o.shape == ())
     found: list[Term] = []
     rest: list[sp.Expr] = []
@@ -112,13 +129,13 @@ def _terms(n: Node) -> tuple[list[Term], list[sp.Expr]] | None:
         if k is None:
             rest.append(t)
         else:
-            found.append((c, *products[k].operands))  # type: ignore[arg-type]
+            found.append((c, *products[k]))
     return found, rest
 
 
 @rule(_table, Kind.GENERIC, "a common factor of products is multiplied once: A B + A C = A (B + C)")
 def common_factor_of_products(n: Node, rw: Rewriter) -> Node | None:
-    split = _terms(n)
+    split = _terms(n, rw)
     if split is None or len(split[0]) < 2:
         return None
     terms, rest = split

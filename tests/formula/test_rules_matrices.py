@@ -64,6 +64,7 @@ ROWS = [
     ("inverse undone", inv(Q), t(Q)),
     ("inverse undone", inv(A), None),
     ("common factor of products", plus(mm(A, x), mm(t(A), x)), mm(build.elementwise(X(0) + X(1), A, t(A)), x)),
+    ("common factor of products", plus(mm(A, x), t(mm(t(x), A))), mm(build.elementwise(X(0) + X(1), A, t(A)), x)),
     ("common factor of products", plus(mm(A, x), mm(A, y)), mm(A, plus(x, y))),
     ("common factor of products", plus(mm(A, x), mm(B, y)), None),
     ("common factor of products", plus(mm(A, x), y), None),
