@@ -87,7 +87,8 @@ def generic(
             return generic(body, new_operands, tuple(new_index), space, rank, reducer, dtype)
     if reducer is None and body == scalar.x(0):
         (o,) = new_operands
-        if o.dtype is dtype and new_index[0] == tuple(range(o.rank)) and o.shape == tuple(space):
+        in_place = all(a == axis or a is None and d == 1 for axis, (a, d) in enumerate(zip(new_index[0], o.shape, strict=True)))
+        if o.dtype is dtype and in_place and o.shape == tuple(space):
             return o  # a shape that is only claimed to be o's stays on record: launching checks it
         if is_pure(o) and o.dtype is dtype:  # a permutation of a permutation
             inner = o.attrs[1][0]

@@ -180,19 +180,6 @@ def transpose_of_product(n: Node, rw: Rewriter) -> Node | None:
     return build.matmul(build.swap(b), build.swap(a)) if a.rank == b.rank else None
 
 
-@rule(_table, Kind.GENERIC, "sum over k of A_ik B_kj is a matrix product")
-def sum_is_product(n: Node, rw: Rewriter) -> Node | None:
-    body, index, space, reducer = n.attrs
-    if reducer != "sum" or n.rank != 2 or len(space) != 3 or body != scalar.x(0) * scalar.x(1) or not n.dtype.is_floating:
-        return None
-    if any(o.rank != 2 or o.dtype is not n.dtype for o in n.operands):
-        return None
-    (a, ia), (b, ib) = sorted(zip(n.operands, index, strict=True), key=lambda p: 1 in p[1])
-    if set(ia) != {0, 2} or set(ib) != {1, 2}:
-        return None
-    return build.matmul(a if ia == (0, 2) else build.swap(a), b if ib == (2, 1) else build.swap(b))
-
-
 @rule(_table, Kind.MATMUL, "a scalar factor comes out of a product")
 def scalar_out_of_product(n: Node, rw: Rewriter) -> Node | None:
     for k, o in enumerate(n.operands):

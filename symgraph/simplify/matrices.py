@@ -13,7 +13,7 @@ import sympy as sp
 from .. import build, scalar
 from ..node import Kind, Node
 from ..rewrite import Rewriter, Rule, RuleSet, rule
-from .linear import is_plain
+from .linear import inlined, is_plain
 
 _table: list[Rule] = []
 
@@ -85,6 +85,48 @@ def inverse_undone(n: Node, rw: Rewriter) -> Node | None:
     if a.kind is Kind.LINALG and a.attrs == ("inverse",):
         return a.operands[0]
     return build.swap(a) if rw.has(a, "orthogonal") else None
+
+
+# ---------------------------------------------------------------- sums that are products
+@rule(_table, Kind.GENERIC, "the sum over k of A_ik B_kj is a matrix product")
+def sum_is_product(n: Node, rw: Rewriter) -> Node | None:
+    body, index, space, reducer = n.attrs
+    if reducer != "sum" or len(space) != n.rank + 1:
+        return None
+    if body == scalar.x(0) and is_plain(n.operands[0]):  # what is summed is written out, also where the user's graph computes it
+        body, operands, index = inlined(body, n.operands, index, 0)
+        n = build.generic(body, operands, index, space, n.rank, reducer, n.dtype)
+        body, index, _, _ = n.attrs
+    if not isinstance(body, sp.Mul) or any(o.dtype is not n.dtype for o in n.operands):
+        return None
+    k = n.rank
+    by_label: dict[int | None, list[sp.Expr]] = {}
+    for f in body.args:
+        labels = {a for j in scalar.operand_numbers(f) for a in index[j] if a is not None and space[a] != 1} - {k}
+        if len(labels) > 1 or scalar.label_numbers(f):
+            return None
+        by_label.setdefault(next(iter(labels), None), []).append(f)
+    alone = by_label.pop(None, [])
+    if len(by_label) + bool(alone) < 2 or len(by_label) > 2 or not by_label:
+        return None
+    p, q = (*sorted(by_label), None)[:2]  # type: ignore[type-var]
+    assert p is not None
+    left, right = by_label[p], (by_label[q] if q is not None else []) + alone
+    if not all(any(k in index[j] for f in side for j in scalar.operand_numbers(f)) for side in (left, right)):
+        return None
+    product = build.matmul(_matrix(n, left, (p, k)), _matrix(n, right, (k, q)))
+    if q is None and n.rank == 2 and n.shape[1 - p] == 1:
+        q = 1 - p
+    return build.generic(scalar.x(0), (product,), ((p, q),), n.shape, n.rank, None, n.dtype)
+
+
+def _matrix(n: Node, factors: Sequence[sp.Expr], labels: tuple[int | None, int | None]) -> Node:
+    """The product of some factors of n's body as a matrix over two of its labels, a column or a row where one is None."""
+    _, index, space, _ = n.attrs
+    at = {a: axis for axis, a in enumerate(labels) if a is not None}
+    moved = tuple(tuple(None if a is None else at.get(a) for a in ix) for ix in index)
+    shape = tuple(1 if a is None else space[a] for a in labels)
+    return build.generic(sp.Mul(*factors), n.operands, moved, shape, 2, None, n.dtype)
 
 
 # ---------------------------------------------------------------- sums of products

@@ -182,15 +182,6 @@ def test_transpose_of_product() -> None:
     assert n is build.matmul(build.swap(B), build.swap(A))
 
 
-def test_sum_is_product() -> None:
-    n = applied("sum is product", build.generic(X(0) * X(1), (A, B), ((0, 2), (2, 1)), (3, 2, 4), 2, "sum", F))
-    assert n is build.matmul(A, B)
-    flipped = applied("sum is product", build.generic(X(0) * X(1), (A, C), ((2, 0), (2, 1)), (4, 4, 3), 2, "sum", F))
-    assert flipped is build.matmul(build.swap(A), C)
-    other = build.generic(X(0) + X(1), (A, B), ((0, 2), (2, 1)), (3, 2, 4), 2, "sum", F)
-    assert applied("sum is product", other) is other
-
-
 def test_zero_product() -> None:
     n = applied("zero product", build.matmul(A, build.filled(0, (4, 2), F)))
     assert n is build.filled(0, (3, 2), F)
