@@ -204,6 +204,21 @@ def test_layers() -> None:
     assert text(tf.vjp(H, W, G)) in ("Xᵀ(G ∘ (1 − tanh(XW)²))", "Xᵀ((1 − tanh(XW)²) ∘ G)")
 
 
+def test_positions_are_written_where_rows_and_columns_do_not_tell() -> None:
+    """Kronecker products, and elements of the Jacobians of matrices by matrices."""
+    X, W, Y = (tf.placeholder(F, s, n) for s, n in (((None, 4), "X"), ((4, 3), "W"), ((None, 3), "Y")))
+    H = tf.hessian(tf.reduce_sum(tf.square(tf.matmul(X, W) - Y)), W)
+    assert text(H) == "2 · (Xᵀ X)ᵢₖ ∘ Iⱼₗ"
+    assert tf.formula(H).latex() == r"2 \, {\left(X^\top X\right)}_{ik} \circ {I}_{jl}"
+    A, v = tf.placeholder(F, (3, 3), "A"), tf.placeholder(F, (3, 1), "v")
+    assert text(tf.jacobian(tf.matrix_inverse(A), A)) == "−(A⁻¹)ᵢₖ ∘ (A⁻¹)ₗⱼ"
+    assert text(tf.jacobian(tf.tanh(v), v)) == "diag(1 − tanh(v)²)"
+    t = tf.placeholder(F, (3,), "t")
+    assert text(tf.hessian(tf.reduce_sum(t) ** 3, t)) == "6·sum(t)"
+    assert text(tf.hessian(tf.norm(t) ** 4, t)) == ""
+    assert text(tf.matmul(X, W) + t) == "XW + t"
+
+
 def test_newton_step() -> None:
     """Linear regression is solved by one step from anywhere."""
     X, y, theta, Xt = linear()
