@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import busy, call, events, fresh, growth, products, saving
+from . import busy, call, events, formulas, fresh, growth, products, saving
 from .loops import suite as loops
 from .timing import Timing, machine, table
 
@@ -52,6 +52,11 @@ SUITES = {
         "How a step grows with rows, features, layers and threads, and compilation with layers.",
         lambda parts, quick, full: growth.run(quick),
         growth.text,
+    ),
+    "formulas": Suite(
+        "How long derivatives and their texts take, over textbook losses and over layers.",
+        lambda parts, quick, full: formulas.run(quick),
+        formulas.text,
     ),
     "products": Suite(
         "Our matrix products against BLAS, one thread.",

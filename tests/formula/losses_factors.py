@@ -107,7 +107,7 @@ def rows() -> Iterator[Loss]:
     yield Loss(
         "principal components, mean variance",
         reconstruction,
-        lambda X, W: -square_sum(X @ W) / tf.cast(tf.shape(X)[0], tf.float64),
+        lambda X, W: -square_sum(X @ W) / tf.cast(tf.shape(X)[0], X.dtype),
         "W",
         "-2 / m * X.T @ (X @ W)",
         source="PRML 12.1.1",

@@ -241,7 +241,7 @@ def variances() -> Iterator[Loss]:
     yield Loss(
         "second moments",
         "X(m,n) S(n,n):symmetric",
-        lambda X, S: square_sum(transpose(X) @ X / tf.cast(tf.shape(X)[0], tf.float64) - S),
+        lambda X, S: square_sum(transpose(X) @ X / tf.cast(tf.shape(X)[0], X.dtype) - S),
         "X",
         "4 / m * X @ (X.T @ X / m - S)",
         facts={"S": ("symmetric",)},
@@ -273,7 +273,7 @@ def _correlation(a, b):
 
 def _covariance(X):
     a = X - tf.reduce_mean(X, axis=0)
-    return tf.matmul(a, a, transpose_a=True) / tf.cast(tf.shape(X)[0], tf.float64)
+    return tf.matmul(a, a, transpose_a=True) / tf.cast(tf.shape(X)[0], a.dtype)
 
 
 def densities() -> Iterator[Loss]:

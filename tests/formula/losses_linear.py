@@ -46,7 +46,7 @@ def squares() -> Iterator[Loss]:
     yield Loss(
         "mean squared error, r'r",
         MODEL,
-        lambda X, theta, y: inner(X @ theta - y, X @ theta - y) / tf.cast(tf.shape(X)[0], tf.float64),
+        lambda X, theta, y: inner(X @ theta - y, X @ theta - y) / tf.cast(tf.shape(X)[0], X.dtype),
         "theta",
         mean,
         source=ESL_LINEAR,

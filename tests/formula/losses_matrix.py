@@ -78,7 +78,7 @@ def traces() -> Iterator[Loss]:
     yield Loss(
         "departure from orthogonality",
         "X(n,k)",
-        lambda X: square_sum(transpose(X) @ X - tf.eye(3, dtype=tf.float64)),
+        lambda X: square_sum(transpose(X) @ X - tf.eye(3, dtype=X.dtype)),
         "X",
         "4 * X @ (X.T @ X - np.eye(k))",
         source=f"{COOKBOOK} 2.5.3",
@@ -134,7 +134,7 @@ def inverses() -> Iterator[Loss]:
     yield Loss(
         "log det(1 + XX')",
         "X(k,n)",
-        lambda X: tf.linalg.logdet(tf.eye(3, dtype=tf.float64) + X @ transpose(X)),
+        lambda X: tf.linalg.logdet(tf.eye(3, dtype=X.dtype) + X @ transpose(X)),
         "X",
         "2 * inv(np.eye(k) + X @ X.T) @ X",
         source=f"{COOKBOOK} 2.1.4",
