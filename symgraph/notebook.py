@@ -16,10 +16,11 @@ from . import dtypes
 from .arithmetic import Arithmetic
 from .formula import formula
 from .graph import Graph, Operation, Tensor, convert, get_default_graph
+from .jacobians import DERIVATIVES
 from .replay import upstream
 from .shapes import text
 
-_FILL = {"VariableV2": "#f9e0b0", "Placeholder": "#cfe3f7", "Const": "#eeeeee", "SymbolicGradient": "#e3d4f1", "NoOp": "#ffffff"}
+_FILL = {"VariableV2": "#f9e0b0", "Placeholder": "#cfe3f7", "Const": "#eeeeee", "NoOp": "#ffffff"} | dict.fromkeys(DERIVATIVES, "#e3d4f1")
 _WRITES, _OTHER = "#f6cfc8", "#d8ecd2"
 
 

@@ -52,6 +52,7 @@ class Notation:
     parens: Callable[[str], str] = lambda a: f"({a})"
     reduced: Callable[[str, str, str], str] = lambda f, axes, a: f"{f}{axes}({a})"  # reducer, axes as digits, argument
     norm: Callable[[str], str] = str
+    indexed: Callable[[str, str], str] = lambda a, letters: f"{a}[{', '.join(letters)}]"  # an element at positions
     columns: Callable[[Sequence[str]], str] = ", ".join  # blocks side by side
     rows: Callable[[Sequence[str]], str] = ", ".join  # blocks one below the other
     shown: Mapping[str, str] = field(default_factory=dict)  # functions that go by another name
@@ -67,6 +68,7 @@ class Notation:
         return written[0].isalpha() and not any(c.isalpha() for c in written[1:])
 
 
+_LETTERS = str.maketrans("ijklmnop", "ᵢⱼₖₗₘₙₒₚ")
 _SUPER = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
@@ -132,6 +134,7 @@ TEXT = Notation(
     call=lambda f, a: f"{f}({a})",
     reduced=lambda f, axes, a: f"{f}{subscript(axes)}({a})",
     norm=lambda a: f"‖{a}‖",
+    indexed=lambda a, letters: a + letters.translate(_LETTERS),
     columns=lambda blocks: f"[{', '.join(blocks)}]",
     rows=lambda blocks: f"[{'; '.join(blocks)}]",
     cases=lambda c, a, b: f"where({c}, {a}, {b})",
@@ -163,6 +166,7 @@ LATEX = Notation(
     sqrt=lambda a: rf"\sqrt{{{a}}}",
     call=lambda f, a: _latex_function(f) + rf"\left({a}\right)",
     reduced=lambda f, axes, a: _latex_function(f) + (f"_{{{axes}}}" if axes else "") + rf"\left({a}\right)",
+    indexed=lambda a, letters: f"{{{a}}}_{{{letters}}}",
     norm=lambda a: rf"\left\lVert {a}\right\rVert",
     columns=lambda blocks: r"\begin{bmatrix} " + " & ".join(blocks) + r" \end{bmatrix}",
     rows=lambda blocks: r"\begin{bmatrix} " + r" \\ ".join(blocks) + r" \end{bmatrix}",

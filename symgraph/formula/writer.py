@@ -7,6 +7,7 @@ written by the method of its name; which nodes have a name was decided before (p
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import sympy as sp
 
@@ -18,6 +19,7 @@ from ..statics import static_value
 from .bodies import Bodies, Scale, Scope, Written, identity
 from .names import Labels
 from .notation import ATOM, FACTOR, POWER, PRODUCT, Notation
+from .reading import Reading, innermost_delta, reading
 
 _POSITIONS = "ijklabcdef"
 
@@ -202,6 +204,9 @@ class Writer(Bodies):
     # -- generic
     def generic(self, n: Node, ops: Sequence[Written]) -> Written:
         body, index, _, reducer = n.attrs
+        arranged = reading(n) if reducer is None else None
+        if arranged is not None:
+            return self._arranged(n, ops, arranged)
         if reducer is None:
             ops = [self.transposed(o, w) if is_flipped(o, ix, n) else w for o, ix, w in zip(n.operands, index, ops, strict=True)]
         if reducer in (None, "sum") and is_diagonal(n):
@@ -213,6 +218,39 @@ class Writer(Bodies):
             return self.body(body, scope)
         whole = all(d == 1 for d in n.shape)
         return Written(self.n.reduced(reducer, "" if whole else _axes(n), self.body(body, scope).text), ATOM)
+
+    def _arranged(self, n: Node, ops: Sequence[Written], how: Reading) -> Written:
+        """Operands in the way in which they are read; what lies on diagonals is an operand of its own."""
+        body: sp.Basic = n.attrs[0]
+        read = list(ops)
+        for k, (o, w) in enumerate(zip(n.operands, ops, strict=True)):
+            if k in how.turned:
+                read[k] = self.transposed(o, w)
+            elif how.at and k in how.at:
+                read[k] = self._at(w, how.at[k])
+        base = self.scope(n, read)
+        positions = {a: Written(self.n.name(letter), ATOM) for a, letter in how.letters.items()}
+        while (d := innermost_delta(body)) is not None:
+            scope = replace(base, ops=read, positions=positions)
+            a, b, u = scalar.delta(d) or (0, 0, d)
+            unit = Written(self.n.name("I"), ATOM)
+            k = scalar.x(len(read))
+            if how.at is not None:
+                read.append(self._at(unit, how.letters[a] + how.letters[b]))
+                body = body.xreplace({d: k * u})
+            elif self._is_scalar(u, base):
+                read.append(unit)
+                body = body.xreplace({d: k * u})
+            else:
+                read.append(self.called("diag", [self.body(u, scope)]))
+                body = body.xreplace({d: k})
+        return self.body(body, replace(base, ops=read, positions=positions))
+
+    def _at(self, w: Written, letters: str) -> Written:
+        """An element of an array; scalars stay in front."""
+        if w.scale is not None and w.bare is not None:
+            return self.scaled(w.scale, self._at(w.bare, letters))
+        return Written(self.n.indexed(self.inside(w, ATOM), letters), ATOM)
 
     def scope(self, n: Node, ops: Sequence[Written]) -> Scope:
         """What the body of a generic node reads."""
