@@ -16,7 +16,7 @@ from .codegen.threads import get_threads, set_threads
 from .dtypes import DType, as_dtype, bool, float32, float64, int8, int16, int32, int64, string, uint8
 from .errors import NoGradientError
 from .facts import assume
-from .formula import Formula, formula
+from .formula import Derivation, Formula, derivation, formula
 from .function import Function, function
 from .graph import Graph, Operation, Tensor, get_default_graph, get_default_session, reset_default_graph
 from .history import History

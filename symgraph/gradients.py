@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import sympy as sp
 
@@ -33,10 +34,35 @@ class Given:
     """What a derivative is told beside the nodes.
 
     `links` gives, for a leaf that stands in for an expression (a fed tensor), that expression: the adjoint of the leaf
-    flows on into it, evaluated at the fed value where the expression's value is used.  `facts` is what is known of nodes."""
+    flows on into it, evaluated at the fed value where the expression's value is used.  `facts` is what is known of nodes;
+    `trace` is told what is done."""
 
     links: Mapping[Node, Callable[[], Node]] = field(default_factory=dict)
     facts: Mapping[Node, frozenset[str]] = field(default_factory=dict)
+    trace: Trace | None = None
+
+
+@dataclass
+class Trace:
+    """What a sweep did: the leaves it derived by, the adjoint of each node that it reached, in its order, and every
+    rewriting of what it found, with what that took to be known of which node."""
+
+    xs: list[Node] = field(default_factory=list)
+    adjoints: dict[Node, Node] = field(default_factory=dict)
+    rewritings: list[Rewriting] = field(default_factory=list)
+
+    def rewrote(self, rw: Rewriter, rule: Rule, before: Node, after: Node) -> None:
+        self.rewritings.append(Rewriting(rule, before, after, rw.needed(rule, before, after)))
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """One application of a rule: `before` is `after` because of the rule, and of facts about nodes."""
+
+    rule: Rule
+    before: Node
+    after: Node
+    facts: tuple[tuple[Node, str], ...]
 
 
 def sweep(ys: Sequence[Node], seeds: Sequence[Node], xs: Sequence[Node], given: Given | None = None) -> list[Node | None]:
@@ -58,13 +84,11 @@ def sweep(ys: Sequence[Node], seeds: Sequence[Node], xs: Sequence[Node], given: 
     adjoint: dict[Node, list[Node]] = {}
     for y, seed in zip(ys, seeds, strict=True):
         adjoint.setdefault(y, []).append(seed)
-    result: dict[Node, Node] = {}
+    total: dict[Node, Node] = {}
     for n in _by_links(order, extra):
         if n not in adjoint or n not in live:
             continue
-        g = _total(adjoint.pop(n))
-        if n in wanted:
-            result[n] = g
+        g = total[n] = _total(adjoint.pop(n))
         if n in extra:
             adjoint.setdefault(extra[n], []).append(g)
             continue
@@ -73,15 +97,20 @@ def sweep(ys: Sequence[Node], seeds: Sequence[Node], xs: Sequence[Node], given: 
         for o, c in zip(n.operands, _vjp(n, g, live), strict=True):
             if c is not None and o in live:
                 adjoint.setdefault(o, []).append(c)
-    found = [x for x in dict.fromkeys(xs) if x in result]
-    simple = dict(zip(found, simplified([result[x] for x in found], order, given), strict=True))
+    if given.trace:
+        given.trace.xs, given.trace.adjoints = list(xs), total
+    found = [x for x in dict.fromkeys(xs) if x in total]
+    simple = dict(zip(found, simplified([total[x] for x in found], order, given), strict=True))
     return [simple.get(x) for x in xs]
 
 
 def simplified(roots: Sequence[Node], forward: Sequence[Node], given: Given) -> list[Node]:
     """The roots as a person would write them, with what they share with the forward graph still shared."""
     facts = dict(zip(expand(list(given.facts)), given.facts.values(), strict=True))
-    return Rewriter(RULES, frozenset(forward), facts, _watch if config.get("SYMGRAPH_DEBUG") >= 5 else None).all(roots)
+    rewriter = Rewriter(RULES, frozenset(forward), facts, _watch if config.get("SYMGRAPH_DEBUG") >= 5 else None)
+    if given.trace:
+        rewriter.trace = partial(given.trace.rewrote, rewriter)
+    return rewriter.all(roots)
 
 
 def _watch(rule: Rule, before: Node, after: Node) -> None:

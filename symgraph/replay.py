@@ -118,7 +118,8 @@ def _derivative(context: Any, op: Operation) -> tuple[Node, ...]:
     leaves = [cuts.get(x, at[x]) for x in xs]
     how = DERIVATIVES[op.type]
     try:
-        found = how.make(y_nodes, v_nodes, leaves, Given(links, on_nodes(op.graph, upstream([*ys, *vectors]), inner.node)))
+        facts = on_nodes(op.graph, upstream([*ys, *vectors]), inner.node)
+        found = how.make(y_nodes, v_nodes, leaves, Given(links, facts, getattr(context, "trace", None)))
     except NoGradientError as e:
         through = next((t.op for t in upstream(ys) if inner.node(t) is e.args[0]), None)
         what = "an operation" if through is None else f"operation '{through.name}' (op type: {through.type})"

@@ -162,6 +162,25 @@ class Rewriter:
         after.add(new)
         return before.total - after.total
 
+    def needed(self, rule: Rule, before: Node, after: Node) -> tuple[tuple[Node, str], ...]:
+        """The (node, fact) without any one of which the rule would not give `after` in the place of `before`."""
+        has, held = self.has, set(self._held)
+        asked: dict[tuple[Node, str], bool] = {}
+
+        def ask(n: Node, fact: str) -> bool:
+            return asked.setdefault((n, fact), has(n, fact))
+
+        def without(one: tuple[Node, str]) -> Node | None:
+            self.has = lambda n, fact: (n, fact) != one and has(n, fact)
+            return rule.apply(before, self)
+
+        try:
+            self.has = ask
+            rule.apply(before, self)
+            return tuple(one for one, known in asked.items() if known and without(one) is not after)
+        finally:
+            self.has, self._held = has, held
+
     # -- one node
     def _settle(self, n: Node) -> Node:
         for _ in range(self.MAX_STEPS):

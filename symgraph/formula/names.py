@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence, Set
+from copy import copy
 
 import sympy as sp
 
@@ -26,10 +27,12 @@ class Labels:
     """The names in the formula of one node.
 
     `given` are the user's names of inner tensors; nodes in `forward` were computed by the user's own operations, the others
-    by a derivative; `sources` are leaves that are not read but have sizes that are."""
+    by a derivative; `sources` are leaves that are not read but have sizes that are; `others` are written beside the node."""
 
-    def __init__(self, root: Node, given: Mapping[Node, str], forward: Set[Node] = frozenset(), sources: Sequence[Node] = ()) -> None:
-        self.order = postorder(root)
+    def __init__(
+        self, root: Node, given: Mapping[Node, str], forward: Set[Node] = frozenset(), sources: Sequence[Node] = (), others: Sequence[Node] = ()
+    ) -> None:
+        self.order = postorder(root, *others)
         self.given, self._forward = given, forward
         self._taken: set[str] = set()
         self._of: dict[Node, str] = {}
@@ -46,8 +49,24 @@ class Labels:
                     for s in sorted(d.free_symbols, key=str):
                         self.size(s)
 
+    def at(self, root: Node, draft: bool = False) -> Labels:
+        """The same names for the formula of another node under the roots; a draft keeps to itself what it names."""
+        other = copy(self)
+        other.order = postorder(root)
+        if draft:
+            other._of, other._taken = dict(self._of), set(self._taken)
+        return other
+
     def __getitem__(self, n: Node) -> str:
         """The name of a leaf, or of a part that has been named."""
+        return self._of[n]
+
+    def __contains__(self, n: Node) -> bool:
+        return n in self._of
+
+    def name(self, n: Node, wanted: str) -> str:
+        """Name a part, by what is wanted or the next number of it that is free."""
+        self._of[n] = self.free(wanted)
         return self._of[n]
 
     def name_parts(self, parts: Collection[Node]) -> None:
@@ -61,9 +80,9 @@ class Labels:
             if n not in self.given and total[base] > 1:
                 seen[base] += 1
                 number = seen[base] if n in self._forward else total[base] + 1 - seen[base]
-                self._of[n] = self._free(f"{base}{number}")
+                self._of[n] = self.free(f"{base}{number}")
             else:
-                self._of[n] = self._free(base)
+                self._of[n] = self.free(base)
 
     def _automatic(self, n: Node) -> str:
         name = type(n.attrs[0]).__name__ if n.kind is Kind.GENERIC and n.attrs[3] is None else n.attrs[0] if n.attrs else ""
@@ -107,9 +126,9 @@ class Labels:
             name = ".".join(words[-k:])
             if not self._is_taken(name):
                 return self._take(name)
-        return self._free(words[-1])
+        return self.free(words[-1])
 
-    def _free(self, wanted: str) -> str:
+    def free(self, wanted: str) -> str:
         """The name, or with the next number that is free."""
         name, (base, number) = wanted, split(wanted)
         k = int(number or 1)
@@ -123,10 +142,10 @@ _AUTOMATIC = {"tanh": "H", "relu": "H", "maximum": "H", "sigmoid": "S", "softmax
 """What a part is called that the user gave no name: by its outermost function, else D in a derivative and T anywhere."""
 
 
-def postorder(root: Node) -> list[Node]:
-    """Every node under the root, operands first and in their order: an order that the formula itself has."""
+def postorder(*roots: Node) -> list[Node]:
+    """Every node under the roots, operands first and in their order: an order that the formula itself has."""
     done: dict[Node, None] = {}
-    stack = [root]
+    stack = [*roots[::-1]]
     while stack:
         n = stack[-1]
         if n in done:

@@ -44,7 +44,7 @@ class _Draft(Writer):
         root = labels.order[-1]
         for n in labels.order:
             written = self.write(n).text
-            if n is not root and n in wanted and n.operands and len(written) > SHORT and not _moves(n):
+            if n is not root and n in wanted and n.operands and len(written) > SHORT and not moves(n):
                 self._name(n)
             while len(self.full[n].text) > LONG and (path := self._cut(n)):
                 self._name(path[-1])
@@ -65,19 +65,19 @@ class _Draft(Writer):
     def _cut(self, n: Node) -> list[Node]:
         """What is to be named to make n shorter, after what leads to it."""
         path: list[Node] = []
-        while not path or path[-1].kind is Kind.MATMUL or _moves(path[-1]):
+        while not path or path[-1].kind is Kind.MATMUL or moves(path[-1]):
             above = path[-1] if path else n
             longest = max(above.operands, key=lambda o: len(self.memo[o].text), default=n)
             size = len(self.memo[longest].text)
             if longest in self.chosen or not longest.operands or size <= SHORT or path and 2 * size < len(self.memo[above].text):
                 break
             path.append(longest)
-        while path and _moves(path[-1]):
+        while path and moves(path[-1]):
             path.pop()
         return path
 
 
-def _moves(n: Node) -> bool:
+def moves(n: Node) -> bool:
     """A transpose or reshape, which is not worth a name."""
     return build.is_pure(n) or n.kind is Kind.RESHAPE
 

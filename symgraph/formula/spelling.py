@@ -16,7 +16,7 @@ GREEK = (
 ).split()
 _CAPITAL = "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split()
 _LETTERS = dict(zip([*GREEK, *_CAPITAL], "αβγδεζηθικλμνξοπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ", strict=True))
-_WORDS = {letter: word for word, letter in _LETTERS.items()}
+WORDS = {letter: word for word, letter in _LETTERS.items()}
 _SUB = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _MACROS = {c: "\\" + c for c in "_%#$&{} "} | {"\\": r"\backslash ", "~": r"\text{\textasciitilde}", "^": r"\text{\textasciicircum}"}
 
@@ -40,7 +40,7 @@ def text_name(name: str) -> str:
 
 def latex_name(name: str) -> str:
     base, number = split(name)
-    base = _WORDS.get(base, base)
+    base = WORDS.get(base, base)
     if base in _LETTERS and base != "omicron":
         word = "\\" + base
     elif len(base) == 1 and base.isascii() and base.isalpha():
@@ -53,8 +53,8 @@ def latex_name(name: str) -> str:
 def _latex_character(c: str) -> str:
     if c in _MACROS:
         return _MACROS[c]
-    if c in _WORDS and c != "ο":
-        return rf"\{_WORDS[c]} "
+    if c in WORDS and c != "ο":
+        return rf"\{WORDS[c]} "
     if not c.isascii() or not c.isprintable():
         return f"u{ord(c):04x}"
     return c if c.isalnum() or c == "." else rf"\text{{{c}}}"
@@ -65,7 +65,7 @@ _RESERVED = frozenset(keyword.kwlist) | frozenset(keyword.softkwlist) | frozense
 
 def identifier(name: str) -> str:
     """A Python identifier that reads like the name: Greek spelled out, what Python does not take as an underscore."""
-    spelled = "".join(_WORDS.get(c, c) for c in name)
+    spelled = "".join(WORDS.get(c, c) for c in name)
     word = re.sub(r"[^A-Za-z0-9]+", "_", spelled).strip("_") or "x"
     if word[0].isdigit():
         word = "x" + word

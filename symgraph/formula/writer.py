@@ -289,6 +289,11 @@ def same_but_ones(a: Node, b: Node) -> bool:
     return [d for d in a.shape if d != 1] == [d for d in b.shape if d != 1]
 
 
+def repeated(n: Node) -> Node:
+    """The scalar, if n is one along all its axes, else n."""
+    return n.operands[0] if build.is_pure(n) and n.operands[0].shape == () else n
+
+
 def is_flipped(o: Node, ix: tuple[int | None, ...], n: Node) -> bool:
     """Is a matrix read as its transpose?"""
     return o.rank == n.rank == 2 and ix in ((1, 0), (1, None), (None, 0))
