@@ -126,7 +126,7 @@ def _fraction(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 
 def _regular(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Matrices with an inverse, and a positive determinant."""
-    return rng.uniform(0, 0.3, shape) + 2 * np.eye(*shape[-2:]) if len(shape) > 1 else _fraction(rng, shape)
+    return rng.uniform(0, 0.3, shape) + 2 * np.eye(shape[-2], shape[-1]) if len(shape) > 1 else _fraction(rng, shape)
 
 
 def _one_hot(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

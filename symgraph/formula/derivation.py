@@ -96,7 +96,8 @@ class Derivation:
         Placeholders and variables that `values` does not give are drawn at random, as their facts say.  Returns the
         greatest relative difference; ArithmeticError names a step whose sides differ."""
         graph = self.gradient.graph
-        given = {convert(t, graph=graph).node: np.asarray(v) for t, v in (values or {}).items()}
+        nodes = {convert(t, graph=graph).node: np.asarray(v) for t, v in (values or {}).items()}
+        given = {n: v for n, v in nodes.items() if n is not None}
         errors = differences(graph, self._loss, [s._told for s in self.steps], given, np.random.default_rng(seed))
         for s, (error, bound) in zip(self.steps, errors, strict=True):
             if not error <= bound:
@@ -132,6 +133,13 @@ def derivation(loss: Any, x: Any) -> Derivation:
     >>> theta = sg.Variable(sg.zeros((9, 1)), name="theta")
     >>> mse = sg.reduce_mean(sg.square(sg.matmul(X, theta) - y), name="mse")
     >>> print(sg.derivation(mse, theta))
+       mse = sum((Xθ − y)²)/m
+    1. a constant factor stays a factor; every term of a sum has the derivative of the sum
+       ∂mse/∂sum((Xθ − y)²) = ∂mse/∂(Xθ − y)² = 1/m
+    2. chain rule: d(u²)/du = 2u; a term of a sum has the derivative of the sum
+       ∂mse/∂(Xθ − y) = ∂mse/∂(Xθ) = 2/m · (Xθ − y)
+    3. of C = AB, the derivative by B is Aᵀ times that by C
+       ∂mse/∂θ = 2/m · Xᵀ(Xθ − y)
     """
     with Attempt(graph_of((loss, x)), "Derivation", "derivation", {"loss": loss, "x": x}) as (graph, _):
         if isinstance(x, list | tuple):

@@ -30,7 +30,12 @@ class Labels:
     by a derivative; `sources` are leaves that are not read but have sizes that are; `others` are written beside the node."""
 
     def __init__(
-        self, root: Node, given: Mapping[Node, str], forward: Set[Node] = frozenset(), sources: Sequence[Node] = (), others: Sequence[Node] = ()
+        self,
+        root: Node,
+        given: Mapping[Node, str],
+        forward: Set[Node] = frozenset(),
+        sources: Sequence[Node] = (),
+        others: Sequence[Node] = (),
     ) -> None:
         self.order = postorder(root, *others)
         self.given, self._forward = given, forward

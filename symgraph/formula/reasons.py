@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import sympy as sp
 
-from .. import scalar
+from .. import build, scalar
 from ..facts import FACTS
 from ..node import Kind, Node
 from .bodies import Scope, Written
@@ -93,8 +93,8 @@ _NAMED = {
 
 
 def of_facts(facts: Sequence[tuple[Node, str]], text: Callable[[Node], str]) -> str:
-    """'Y: rows sum to one'."""
-    return ", ".join(dict.fromkeys(f"{text(n)}: {FACTS[fact].says}" for n, fact in facts))
+    """'Y: rows sum to one'; of a transpose, what is known of the matrix."""
+    return ", ".join(dict.fromkeys(f"{text(build.is_swap(n) or n)}: {FACTS[fact].says}" for n, fact in facts))
 
 
 # ---------------------------------------------------------------- words in LaTeX
@@ -144,6 +144,3 @@ def _word(c: str) -> str:
     if c in _TEXT:
         return _TEXT[c]
     return c if c.isascii() and c.isprintable() else f"u{ord(c):04x}"
-
-
-

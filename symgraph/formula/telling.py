@@ -153,11 +153,10 @@ class _Telling:
     def _defined(self, v: Node) -> tuple[tuple[str, str], ...]:
         """What the name of a value stands for, and the names in that."""
         e = self.written(v)
-        own = ()
         if v in self.named:
             name = self.labels[v]
-            own = ((f"{TEXT.name(name)} = {e.text}", f"{LATEX.name(name)} = {e.latex}"),)
-        return (*e.where, *own)
+            return (*e.where, (f"{TEXT.name(name)} = {e.text}", f"{LATEX.name(name)} = {e.latex}"))
+        return e.where
 
     # -- the steps
     def loss_step(self) -> Told:

@@ -254,10 +254,11 @@ class Writer(Bodies):
 
     def scope(self, n: Node, ops: Sequence[Written]) -> Scope:
         """What the body of a generic node reads."""
+        sources = [repeated(o) for o in n.operands]
         return Scope(
             ops,
-            frozenset(k for k, o in enumerate(n.operands) if all(d == 1 for d in o.shape)),
-            {k: o.attrs[0].value[()] for k, o in enumerate(n.operands) if o.kind is Kind.CONST and o.shape == ()},
+            frozenset(k for k, s in enumerate(sources) if all(d == 1 for d in s.shape)),
+            {k: s.attrs[0].value[()] for k, s in enumerate(sources) if s.kind is Kind.CONST and s.shape == ()},
             frozenset(k for k, o in enumerate(n.operands) if o.dtype.is_floating),
             {a: Written(self.n.name(_POSITIONS[a % len(_POSITIONS)]), ATOM) for a in scalar.label_numbers(n.attrs[0])},
             matrix=n.rank if n.rank > 1 and n.attrs[3] is None else 0,
