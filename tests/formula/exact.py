@@ -20,7 +20,9 @@ Array = np.ndarray
 
 
 def exact(loss: Loss, values: Mapping[str, Array]) -> Array:
-    """The value of a row's book text, rounded once: float64, infinite where a double cannot hold it."""
+    """The value of a row's book text, rounded once: float64, infinite where a double cannot hold it.
+
+    ZeroDivisionError where a matrix is singular to that many digits."""
     with mp.workdps(DIGITS):
         scope = {**HELPERS, **WORDS, **SIZES, **{name: _numbers(v) for name, v in values.items()}}
         for name, text in loss.where.items():

@@ -34,13 +34,20 @@ OPEN = frozenset(
     softmax regression, logsumexp less picked, columns; softmax regression, one-hot labels; softmax regression, sum;
     softmax regression, any weights on classes; softmax regression in the logits; log-sum-exp; log-sum-exp of an affine map;
     entropy, written by hand; soft maximum of squares; soft k-means; mixture of Gaussians on a line;
-    mixture of Gaussians, in the logits of weights; evidence lower bound, in s; Hessian of logistic regression, log(1 + exp);
-    Hessian of log-cosh; Hessian of log-sum-exp; Newton step of logistic regression; Newton step of Poisson regression
+    mixture of Gaussians, in the logits of weights; Hessian of logistic regression, log(1 + exp);
+    Hessian of log-cosh; Hessian of log-sum-exp
     """.replace("\n    ", " ")
     .strip()
     .split("; ")
 )
 """Rows that overflow where the book's text does not."""
+
+BEYOND = {
+    "evidence lower bound, in s": "the deviations exp(s/2) of a row pass 1e308 in a product whose other factor is below 1e-308",
+    "Newton step of logistic regression": "all probabilities are 0 or 1, the step is infinite",
+    "Newton step of Poisson regression": "rates pass 1e308, and the matrix is singular to 400 digits",
+}
+"""Rows that no order of operations on doubles computes at a thousand times the size, and why."""
 
 
 def rows(found: tuple[Loss, ...] = SUITE) -> Any:
@@ -98,7 +105,10 @@ def test_the_source_runs_alone(loss: Loss) -> None:
     np.testing.assert_allclose(short, wanted, rtol=1e-2, atol=1e-3 * max(np.abs(wanted).max(), 1))
 
 
-@rows()
+SCALED = tuple(row for row in SUITE if row.name not in BEYOND)
+
+
+@rows(SCALED)
 def test_large_inputs(loss: Loss) -> None:
     """A thousand times as large, in the interpreter and in NumPy."""
     if loss.name in OPEN:
@@ -110,7 +120,7 @@ def test_large_inputs(loss: Loss) -> None:
     right(by_numpy(t, leaves, values), wanted)
 
 
-@rows(SUITE[::30])
+@rows(SCALED[::30])
 def test_large_inputs_compiled(loss: Loss) -> None:
     if loss.name in OPEN:
         pytest.xfail("overflows")
