@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -173,7 +174,7 @@ class Bodies:
             named = self.n.constants.get(str(sp.srepr(e)))
             return self.number(float(e)) if named is None else Written(named, ATOM)
         if e.is_Add:
-            c, rest = sp.factor_terms(e).as_coeff_Mul()
+            c, rest = _content(e)
             if rest.is_Add and c not in (1, -1):
                 return self.scaled(Scale(Fraction(int(c.p), int(c.q))), self._sum(rest, scope))
             return self._sum(e, scope)
@@ -338,6 +339,12 @@ def identity(e: sp.Basic, rank: int) -> bool:
     if not isinstance(e, fn.select) or e.args[2] != 0 or not isinstance(e.args[0], fn.eq):
         return False
     return set(e.args[0].args) == {scalar.i(rank - 2), scalar.i(rank - 1)}
+
+
+@lru_cache(maxsize=4096)
+def _content(e: sp.Basic) -> tuple[sp.Basic, sp.Basic]:
+    """The number that is a factor of all terms, and the rest."""
+    return sp.factor_terms(e).as_coeff_Mul()
 
 
 def _decimal(value: Fraction) -> float | None:

@@ -84,6 +84,7 @@ class _Telling:
         choose(self.labels.at(self.final))  # its parts are named as in its own formula
         self.named: set[Node] = set()
         self.symbols: dict[Node, str] = {}
+        self.looks: dict[Node, str] = {}
         given = second._names.get(self.loss, "loss").rsplit("/", 1)[-1]
         self.symbol = self.labels[self.loss] if self.loss in self.labels else self.labels.free(given)
 
@@ -188,6 +189,7 @@ class _Telling:
             pairs = tuple((v, self.adjoints[v]) for v in group)
             yield Told("chain rule", "; ".join(dict.fromkeys(why)), before, after, pairs, derives=True)
         self.named.clear()
+        self.looks.clear()
 
     def _equal(self, values: Sequence[Node], readers: Readers) -> list[list[Node]]:
         """The values in groups of one derivative: who has that of its reader stands beside it; x comes last."""
@@ -278,10 +280,11 @@ class _Telling:
             looks = [start, *(g.look for g in groups)]
             if look in looks:
                 del groups[looks.index(look) :]
-            elif groups and groups[-1].rewritings[-1].rule is r.rule:
-                groups[-1] = _Group([*groups[-1].rewritings, r], root, look)
-            else:
-                groups.append(_Group([r], root, look))
+                continue
+            near = groups[-2:] if len(look) > LONG else groups[-1:]  # in a long formula, rules that take turns are one step
+            at = next((k for k, g in enumerate(near) if any(q.rule is r.rule for q in g.rewritings)), len(near))
+            before = [q for g in near[at:] for q in g.rewritings]
+            groups[len(groups) - len(near) + at :] = [_Group([*before, r], root, look)]
         if root is not self.final and self._looks(self.final) != look and missed:
             groups.append(_Group(missed, self.final, ""))
         elif groups:
@@ -289,7 +292,10 @@ class _Telling:
         return groups
 
     def _looks(self, n: Node) -> str:
-        return str(self.written(n, draft=True))
+        """The text of a node, for comparing."""
+        if n not in self.looks:
+            self.looks[n] = str(self.written(n, draft=True))
+        return self.looks[n]
 
 
 @dataclass(frozen=True)
