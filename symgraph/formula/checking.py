@@ -48,9 +48,12 @@ def differences(graph: Graph, loss: Node, told: Sequence[Told], given: Values, r
 
 
 def _slopes(total: Node, v: Node, adjoint: Node) -> tuple[Node, Node]:
-    """How the loss changes with v along a direction: by its differences, and by its derivative."""
+    """How the loss changes with v along a direction: by its differences, and by its derivative.
+
+    The direction is relative to v: a probability of 1e-6 may not be moved by more than a part of itself."""
     x = scalar.x
-    direction = build.leaf(Kind.PLACEHOLDER, "direction", v.shape, v.dtype)
+    part = build.leaf(Kind.PLACEHOLDER, "part", v.shape, v.dtype)
+    direction = build.elementwise(fn.absolute(x(0)) * x(1), v, part)
     ends = [substitute([total], {v: build.elementwise(x(0) + h * x(1), v, direction)}, build.rebuild)[0] for h in (STEP, -STEP)]
     difference = build.elementwise((x(0) - x(1)) / (2 * STEP), *ends)
     return difference, build.reduce("sum", build.elementwise(x(0) * x(1), adjoint, direction))
