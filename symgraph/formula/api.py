@@ -22,6 +22,7 @@ from .names import Labels
 from .notation import LATEX, TEXT
 from .numpy_source import source
 from .parts import choose
+from .symbolic import to_sympy
 from .writer import Writer
 
 MAX_LENGTH = 100_000
@@ -87,6 +88,14 @@ class Formula:
         It imports NumPy and runs alone; shapes and dtypes are those of the tensor, and it stays finite where compiled code
         does.  Constants of more than 32 elements are parameters too.  ValueError where random numbers are drawn."""
         return source(self._labels, self._parts, name)
+
+    def to_sympy(self) -> sp.Basic:
+        """The formula as a sympy expression.
+
+        Where everything works element by element, a symbol is one element; else matrices are `MatrixSymbol`s, vectors
+        columns, and unknown sizes positive integer symbols.  Derive first: sympy's matrix derivatives are not to be
+        trusted.  NotImplementedError, saying why, where sympy has nothing that is equal."""
+        return to_sympy(self._labels)
 
     def _repr_latex_(self) -> str:
         return f"$${self.latex()}$$"

@@ -14,7 +14,7 @@ import sympy as sp
 from .. import build, scalar
 from ..graph import NeedsValue
 from ..node import Kind, Node
-from ..shapes import Shape, ShapeError
+from ..shapes import Extent, Shape, ShapeError
 from ..statics import static_value
 from .bodies import Bodies, Scale, Scope, Written, identity
 from .names import Labels
@@ -50,6 +50,11 @@ class Writer(Bodies):
         named = [(self.memo[n].text, self.full[n].text) for n in self.labels.order if n in self.parts]
         return self.full[self.labels.order[-1]].text, named
 
+    def known(self, n: Node) -> Written | None:
+        """A size that the user took from a shape: tf.shape(X)[0] is m."""
+        d = known_size(n)
+        return None if d is None else self.size(d)
+
     # -- movement
     def reshape(self, n: Node, ops: Sequence[Written]) -> Written:
         """Axes of extent 1 come and go unsaid: a column is its vector."""
@@ -59,17 +64,7 @@ class Writer(Bodies):
         return self.called("reshape", [ops[0], Written(shape, ATOM)])
 
     def slice(self, n: Node, ops: Sequence[Written]) -> Written:
-        known = self.known(n)
-        return known or Written(self.inside(ops[0], ATOM) + f"[{', '.join(self._window(n))}]", ATOM)
-
-    def known(self, n: Node) -> Written | None:
-        """A size that the user took from a shape: tf.shape(X)[0] is m."""
-        if not n.dtype.is_integer or any(d != 1 for d in n.shape):
-            return None
-        try:
-            return self.size(*static_value(n))
-        except (NeedsValue, ShapeError):
-            return None
+        return self.known(n) or Written(self.inside(ops[0], ATOM) + f"[{', '.join(self._window(n))}]", ATOM)
 
     def _window(self, n: Node) -> list[str]:
         """A slice as Python writes it, without the whole axes at its end."""
@@ -293,6 +288,17 @@ def same_but_ones(a: Node, b: Node) -> bool:
 def repeated(n: Node) -> Node:
     """The scalar, if n is one along all its axes, else n."""
     return n.operands[0] if build.is_pure(n) and n.operands[0].shape == () else n
+
+
+def known_size(n: Node) -> Extent | None:
+    """What a scalar taken from a shape is."""
+    if not n.dtype.is_integer or any(d != 1 for d in n.shape) or n.kind not in (Kind.SLICE, Kind.GATHER, Kind.RESHAPE):
+        return None
+    try:
+        (d,) = static_value(n)
+    except (NeedsValue, ShapeError):
+        return None
+    return d
 
 
 def is_flipped(o: Node, ix: tuple[int | None, ...], n: Node) -> bool:
