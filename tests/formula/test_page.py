@@ -15,6 +15,7 @@ import pytest
 
 import symgraph as sg
 from tests.formula import page
+from tests.formula.katex import faults, why_not
 from tests.formula.suite import suite
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +46,17 @@ def test_the_page_is_whole() -> None:
     headings = re.findall(r"^##+ (.*)$", text, re.MULTILINE)
     assert len(set(links)) == len(links) == len(headings) == len(found) + len(page.CHAPTERS)
     assert text.count("```") == 2 * (text.count("```math\n") + text.count("```python\n")) == 6 * len(found)
+
+
+@pytest.mark.skipif(bool(why_not()), reason=why_not() or "renders")
+def test_the_page_renders() -> None:
+    """Every block and every piece of mathematics inside a line, as KaTeX sees it."""
+    text = page.PAGE.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```math\n(.*?)\n```$", text, re.MULTILINE | re.DOTALL)
+    inline = re.findall(r"\$([^$\n]+)\$", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL))
+    assert len(blocks) == 2 * len(list(page.entries())) and len(inline) > len(page.CHAPTERS)
+    wrong = faults(list(dict.fromkeys([*blocks, *inline])))
+    assert not wrong, "\n".join(wrong)
 
 
 def test_texts_do_not_depend_on_hashes() -> None:
