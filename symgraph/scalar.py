@@ -201,6 +201,12 @@ def factored(body: sp.Expr) -> sp.Expr:
 
 
 @lru_cache(maxsize=4096)
+def expanded(body: sp.Expr) -> sp.Expr:
+    """The body multiplied out."""
+    return sp.expand_mul(body)
+
+
+@lru_cache(maxsize=4096)
 def has_fractions(body: sp.Expr) -> bool:
     """Is it a product with a factor that is a sum of fractions, small enough to be cancelled?"""
     if not body.is_Mul or operations(body) > MAX_OPERATIONS // 2 or len(operand_numbers(body)) > 5:

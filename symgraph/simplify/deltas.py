@@ -16,7 +16,8 @@ from .. import build, scalar
 from ..node import Kind, Node
 from ..rewrite import Rewriter, Rule, RuleSet, rule
 from ..shapes import Extent, Shape
-from .linear import inlined, is_plain, repeatable
+from .forms import inlined, is_plain
+from .linear import repeatable
 
 _table: list[Rule] = []
 Labels = tuple[int | None, ...]

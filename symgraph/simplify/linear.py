@@ -12,13 +12,9 @@ from .. import build, scalar
 from ..node import Kind, Node
 from ..rewrite import Rewriter, Rule, RuleSet, rule
 from ..shapes import product
+from .forms import inlined, is_plain, numbers_of, read_by, slots_of
 
 _table: list[Rule] = []
-
-
-def is_plain(n: Node) -> bool:
-    """An element-wise node without a reduction."""
-    return n.kind is Kind.GENERIC and n.attrs[3] is None
 
 
 def _split(n: Node) -> tuple[sp.Expr, Node] | None:
@@ -26,7 +22,7 @@ def _split(n: Node) -> tuple[sp.Expr, Node] | None:
     if not is_plain(n) or not n.operands or not n.dtype.is_floating:
         return None
     body, index, space, _ = n.attrs
-    scalars = frozenset(k for k, o in enumerate(n.operands) if o.shape == ())
+    scalars = numbers_of(n)
     c, rest = scalar.scalar_factor(body, scalars)
     if c == 1 or rest == 1:
         return None
@@ -44,7 +40,7 @@ def _scaled(rw: Rewriter, n: Node, c: sp.Expr, source: Node, value: Node) -> Nod
     return build.generic(
         c * scalar.x(k),
         (*source.operands, value),
-        (*source.attrs[1], at),
+        (*((None,) * o.rank for o in source.operands), at),
         value.shape,
         value.rank,
         None,
@@ -65,18 +61,6 @@ def compose(n: Node, rw: Rewriter) -> Node | None:
         new, operands, through = inlined(body, n.operands, index, k)
         return build.generic(new, operands, through, space, n.rank, reducer, n.dtype)
     return None
-
-
-def inlined(body: sp.Expr, operands: tuple[Node, ...], index: build.Index, k: int) -> tuple[sp.Expr, tuple[Node, ...], build.Index]:
-    """The body with the element-wise node that is operand k written out, over its operands too."""
-    o, outer, shift = operands[k], index[k], len(operands)
-    inner, inner_index, _, _ = o.attrs
-    rename: dict[sp.Symbol, sp.Expr] = {scalar.x(j): scalar.x(shift + j) for j in range(len(o.operands))}
-    for label in scalar.label_numbers(inner):
-        at = outer[label]
-        rename[scalar.i(label)] = sp.S.Zero if at is None else scalar.i(at)
-    through = tuple(tuple(None if a is None else outer[a] for a in ix) for ix in inner_index)
-    return body.xreplace({scalar.x(k): inner.xreplace(rename)}), (*operands, *o.operands), (*index, *through)
 
 
 def repeatable(o: Node, rw: Rewriter) -> bool:
@@ -102,6 +86,34 @@ def scalar_out_of_shared(n: Node, rw: Rewriter) -> Node | None:
     if split is None or split[1] in n.operands or _is_read(split[1]):
         return None
     return _scaled(rw, n, split[0], n, split[1])
+
+
+@rule(_table, Kind.GENERIC, "what cancels against a value that is needed elsewhere too is written out")
+def look_into(n: Node, rw: Rewriter) -> Node | None:
+    body, index, space, reducer = n.attrs
+    shared = [k for k, o in enumerate(n.operands) if is_plain(o) and o.dtype is n.dtype and not build.is_pure(o) and rw.shared(o)]
+    if not shared or reducer not in (None, "sum") or scalar.operations(body) > scalar.MAX_OPERATIONS // 2:
+        return None
+    slots = slots_of(n.operands, index)
+    for k in shared:
+        o = n.operands[k]
+        if not any(slots.get(read, k) != k for read in read_by(o, index[k])) or scalar.operations(o.attrs[0]) > scalar.MAX_OPERATIONS // 2:
+            continue
+        new, operands, through = inlined(body, n.operands, index, k)
+        flat = build.generic(new, operands, through, space, n.rank, reducer, n.dtype)
+        gain, best = max(((rw.gain(n, f), f) for f in _forms(flat)), key=lambda g: g[0])
+        if gain > 0:
+            return best
+    return None
+
+
+def _forms(n: Node) -> list[Node]:
+    """The node, and as it is when its body is multiplied out or brought over one denominator."""
+    if n.kind is not Kind.GENERIC:
+        return [n]
+    body, index, space, reducer = n.attrs
+    other = scalar.cancelled(body) if scalar.has_fractions(body) else scalar.expanded(body)
+    return [n] if other == body else [n, build.generic(other, n.operands, index, space, n.rank, reducer, n.dtype)]
 
 
 @rule(_table, Kind.GENERIC, "a common factor is written once")
@@ -155,7 +167,7 @@ def scalar_out_of_sum(n: Node, rw: Rewriter) -> Node | None:
     body, index, space, reducer = n.attrs
     if reducer != "sum" or not n.dtype.is_floating:
         return None
-    scalars = frozenset(k for k, o in enumerate(n.operands) if o.shape == ())
+    scalars = numbers_of(n)
     c, rest = scalar.scalar_factor(body, scalars)
     if c == 1 or rest == 1:
         return None

@@ -2,6 +2,8 @@
 
 from .deltas import DELTAS
 from .linear import LINEAR
-from .matrices import MATRICES
+from .products import PRODUCTS
+from .reductions import REDUCTIONS
+from .softmax import SOFTMAX
 
-RULES = LINEAR + DELTAS + MATRICES
+RULES = SOFTMAX + REDUCTIONS + PRODUCTS + LINEAR + DELTAS

@@ -218,7 +218,7 @@ def test_positions_are_written_where_rows_and_columns_do_not_tell() -> None:
     assert text(tf.jacobian(tf.tanh(v), v)) == "diag(1 − tanh(v)²)"
     t = tf.placeholder(F, (3,), "t")
     assert text(tf.hessian(tf.reduce_sum(t) ** 3, t)) == "6·sum(t)"
-    assert text(tf.hessian(tf.reduce_sum(t * t) ** 2, t)) == "4 · (sum(t²) · I + 2 · t ∘ tᵀ)"
+    assert text(tf.hessian(tf.reduce_sum(t * t) ** 2, t)) == "4 · (sum(t²) · I + 2 · tᵀ ∘ t)"
     assert text(tf.matmul(X, W) + t) == "XW + t"
 
 

@@ -12,7 +12,7 @@ from symgraph import build, scalar
 from symgraph.node import Kind, Node
 from symgraph.rewrite import Rewriter, RuleSet
 from symgraph.simplify.cost import applications
-from symgraph.simplify.matrices import MATRICES
+from symgraph.simplify.products import PRODUCTS
 from tests.graph.test_rewrite import evaluate, leaf, plus, times
 
 A, B, C = leaf("A", 4, 4), leaf("B", 4, 4), leaf("C", 4, 4)
@@ -35,7 +35,7 @@ def values() -> dict[Node, np.ndarray]:
 
 def alone(name: str, node: Node) -> Node:
     """The node rewritten by one rule, its value checked, never dearer."""
-    rewriter = Rewriter(RuleSet(tuple(r for r in MATRICES.rules if r.name == name)), facts=FACTS)
+    rewriter = Rewriter(RuleSet(tuple(r for r in PRODUCTS.rules if r.name == name)), facts=FACTS)
     (new,) = rewriter.all([node])
     for before, after in zip(evaluate([node], values()), evaluate([new], values()), strict=True):
         np.testing.assert_allclose(after, before, rtol=1e-9, atol=1e-9)
@@ -53,16 +53,16 @@ ROWS = [
     ("transpose of product of symmetric", t(mm(t(A), S)), mm(S, A)),
     ("transpose of product of symmetric", t(mm(A, B)), None),
     ("transpose of inverse", t(inv(t(A))), inv(A)),
-    ("inverses cancel", mm(Q, t(Q)), EYE),
-    ("inverses cancel", mm(t(Q), mm(Q, x)), x),
-    ("inverses cancel", mm(mm(A, Q), t(Q)), A),
-    ("inverses cancel", mm(mm(A, Q), mm(t(Q), B)), mm(A, B)),
-    ("inverses cancel", mm(A, t(A)), None),
-    ("inverses cancel", mm(inv(A), mm(A, x)), x),
-    ("inverses cancel", mm(A, inv(A)), EYE),
-    ("inverse undone", inv(inv(A)), A),
-    ("inverse undone", inv(Q), t(Q)),
-    ("inverse undone", inv(A), None),
+    ("cancel factors", mm(Q, t(Q)), EYE),
+    ("cancel factors", mm(t(Q), mm(Q, x)), x),
+    ("cancel factors", mm(mm(A, Q), t(Q)), A),
+    ("cancel factors", mm(mm(A, Q), mm(t(Q), B)), mm(A, B)),
+    ("cancel factors", mm(A, t(A)), None),
+    ("cancel factors", mm(inv(A), mm(A, x)), x),
+    ("cancel factors", mm(A, inv(A)), EYE),
+    ("cancel inverse", inv(inv(A)), A),
+    ("cancel inverse", inv(Q), t(Q)),
+    ("cancel inverse", inv(A), None),
     ("sum is product", build.generic(X(0) * X(1), (A, B), ((0, 2), (2, 1)), (4, 4, 4), 2, "sum", A.dtype), mm(A, B)),
     ("sum is product", build.generic(X(0) * X(1), (A, C), ((2, 0), (2, 1)), (4, 4, 4), 2, "sum", A.dtype), mm(t(A), C)),
     ("sum is product", build.generic(X(0) + X(1), (A, B), ((0, 2), (2, 1)), (4, 4, 4), 2, "sum", A.dtype), None),
@@ -74,11 +74,11 @@ ROWS = [
     ("sum is product", build.generic(X(0) * X(1), (A, x), ((0, 2), (2, 1)), (4, 1, 4), 2, "sum", A.dtype), mm(A, x)),
     ("sum is product", build.generic(X(0) * X(1), (A, B), ((0, 1), (0, 1)), (4, 4), 1, "sum", A.dtype), None),
     ("sum is product", build.reduce("sum", times(x, y), [0]), None),
-    ("common factor of products", plus(mm(A, x), mm(t(A), x)), mm(build.elementwise(X(0) + X(1), A, t(A)), x)),
-    ("common factor of products", plus(mm(A, x), t(mm(t(x), A))), mm(build.elementwise(X(0) + X(1), A, t(A)), x)),
-    ("common factor of products", plus(mm(A, x), mm(A, y)), mm(A, plus(x, y))),
-    ("common factor of products", plus(mm(A, x), mm(B, y)), None),
-    ("common factor of products", plus(mm(A, x), y), None),
+    ("common factor", plus(mm(A, x), mm(t(A), x)), mm(build.elementwise(X(0) + X(1), A, t(A)), x)),
+    ("common factor", plus(mm(A, x), t(mm(t(x), A))), mm(build.elementwise(X(0) + X(1), A, t(A)), x)),
+    ("common factor", plus(mm(A, x), mm(A, y)), mm(A, plus(x, y))),
+    ("common factor", plus(mm(A, x), mm(B, y)), None),
+    ("common factor", plus(mm(A, x), y), None),
 ]
 
 
@@ -89,7 +89,7 @@ def test_rule(name: str, before: Node, after: Node | None) -> None:
 
 def test_common_factor_with_scales_and_other_terms() -> None:
     n = build.elementwise(2 * X(0) - X(1) * X(2) + X(3), mm(A, x), k, mm(B, x), y)
-    new = alone("common factor of products", n)
+    new = alone("common factor", n)
     assert applications([new]) < applications([n])
     assert sum(o.kind is Kind.MATMUL for o in new.operands) == 1
 

@@ -182,6 +182,18 @@ def test_transpose_of_product() -> None:
     assert n is build.matmul(build.swap(B), build.swap(A))
 
 
+def test_look_into() -> None:
+    ratio = build.elementwise(X(0) / X(1), A, C)
+    roots = [build.elementwise(X(0) * X(1), ratio, C), build.reduce("sum", build.elementwise(sp.sin(X(0)), ratio), [0])]
+    rewriter = Rewriter(only("look into"))
+    new = rewriter.all(roots)
+    same_value(roots, new)
+    assert new[0] is A
+    assert new[1] is roots[1]
+    untouched = [build.elementwise(X(0) + X(1), ratio, C), build.reduce("sum", ratio, [0])]
+    assert Rewriter(only("look into")).all(untouched) == untouched
+
+
 def test_zero_product() -> None:
     n = applied("zero product", build.matmul(A, build.filled(0, (4, 2), F)))
     assert n is build.filled(0, (3, 2), F)

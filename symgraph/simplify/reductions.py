@@ -1,0 +1,208 @@
+"""Rules for sums and what is summed: what does not change along an axis comes out, and known sums are known.
+
+Law of this file: a sum is a generic node whose labels from its rank on are added over.  A rule leaves no more work: what
+comes out of a sum is then done once for each sum, not for each term.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import sympy as sp
+
+from .. import build, scalar
+from ..codegen import scalar as fn
+from ..graph import NeedsValue
+from ..node import Kind, Node
+from ..rewrite import Rewriter, Rule, RuleSet, rule
+from ..shapes import ShapeError, product
+from ..statics import static_value
+from .forms import Labels, extended, inlined, is_plain, is_sum, labels_of, renamed, tensor, written
+
+_table: list[Rule] = []
+
+
+def _reduced(n: Node) -> range:
+    return range(n.rank, len(n.attrs[2]))
+
+
+@rule(_table, Kind.GENERIC, "an axis of extent 1 needs no sum")
+def sum_of_one(n: Node, rw: Rewriter) -> Node | None:
+    body, index, space, reducer = n.attrs
+    if reducer not in ("sum", "prod", "max", "min"):
+        return None
+    ones = [a for a in _reduced(n) if space[a] == 1]
+    if not ones:
+        return None
+    keep = [a for a in range(len(space)) if a not in ones]
+    at: dict[int, int | None] = dict.fromkeys(ones) | {a: k for k, a in enumerate(keep)}
+    moved = tuple(tuple(None if a is None else at[a] for a in ix) for ix in index)
+    left = reducer if len(keep) > n.rank else None
+    return build.generic(renamed(body, at, {}), n.operands, moved, tuple(space[a] for a in keep), n.rank, left, n.dtype)
+
+
+@rule(_table, Kind.GENERIC, "a factor that does not change along the axes of a sum comes out of it")
+def factor_out_of_sum(n: Node, rw: Rewriter) -> Node | None:
+    if not is_sum(n):
+        return None
+    body, index, _, _ = n.attrs
+    inner = set(_reduced(n))
+    if isinstance(body, fn.select) and body.args[2] == 0 and not labels_of(body.args[0], index) & inner:
+        return _taken_out(n, lambda total: fn.select(body.args[0], total, 0), body.args[1])
+    factors = sp.Mul.make_args(body)
+    idle = [f for f in factors if scalar.operand_numbers(f) and not labels_of(f, index) & inner]
+    if not idle or len(idle) == len(factors):
+        return None
+    return _taken_out(n, lambda total: sp.Mul(*idle) * total, sp.Mul(*(f for f in factors if f not in idle)))
+
+
+def _taken_out(n: Node, outside: Callable[[sp.Expr], sp.Expr], inside: sp.Expr) -> Node:
+    """outside(sum of inside)."""
+    _, index, space, _ = n.attrs
+    total = build.generic(inside, n.operands, index, space, n.rank, "sum", n.dtype)
+    moved = tuple(tuple(a if a is not None and a < n.rank else None for a in ix) for ix in index)
+    k = len(n.operands)
+    return build.generic(outside(scalar.x(k)), (*n.operands, total), (*moved, tuple(range(n.rank))), n.shape, n.rank, None, n.dtype)
+
+
+@rule(_table, Kind.GENERIC, "the sum of a sum is one sum")
+def sum_of_sum(n: Node, rw: Rewriter) -> Node | None:
+    if not is_sum(n):
+        return None
+    body, index, space, _ = n.attrs
+    for k, o in enumerate(n.operands):
+        c, rest = body.as_independent(scalar.x(k), as_Add=False)
+        if not is_sum(o) or rest != scalar.x(k) or rw.shared(o) or o.dtype is not n.dtype:
+            continue
+        inner, inner_index, inner_space, _ = o.attrs
+        at: dict[int, int | None] = dict(enumerate(index[k]))
+        at |= {a: len(space) + j for j, a in enumerate(_reduced(o))}
+        shift = len(n.operands)
+        new = renamed(inner, at, {j: scalar.x(shift + j) for j in range(len(o.operands))})
+        through = tuple(tuple(None if a is None else at[a] for a in ix) for ix in inner_index)
+        wide = (*space, *(inner_space[a] for a in _reduced(o)))
+        return build.generic(c * new, (*n.operands, *o.operands), (*index, *through), wide, n.rank, "sum", n.dtype)
+    return None
+
+
+@rule(_table, Kind.GENERIC, "a term that does not change along the axes of a sum counts once for each step")
+def term_out_of_sum(n: Node, rw: Rewriter) -> Node | None:
+    if not is_sum(n):
+        return None
+    body, operands, index = n.attrs[0], n.operands, n.attrs[1]
+    space, inner = n.attrs[2], set(_reduced(n))
+    for k, o in enumerate(operands):  # a centred value is looked into, wherever else it is needed
+        if is_plain(o) and o.dtype is n.dtype and isinstance(o.attrs[0], sp.Add) and body.diff(scalar.x(k)).is_number:
+            body, operands, index = inlined(body, operands, index, k)
+            for j in range(len(n.operands), len(operands)):
+                if is_plain(operands[j]) and _is_mean(operands[j]):
+                    body, operands, index = inlined(body, operands, index, j)
+            break
+    terms = sp.Add.make_args(sp.expand_mul(body) if body.is_Mul else body)
+    idle = [t for t in terms if not labels_of(t, index) & inner]
+    if not idle or len(idle) == len(terms):
+        return None
+    rest = sp.Add(*(t for t in terms if t not in idle))
+    total = build.generic(rest, operands, index, space, n.rank, "sum", n.dtype)
+    moved = tuple(tuple(a if a is not None and a < n.rank else None for a in ix) for ix in index)
+    new = scalar.x(len(operands)) + sp.Add(*idle) * product(space[a] for a in sorted(inner))
+    out = build.generic(new, (*operands, total), (*moved, tuple(range(n.rank))), n.shape, n.rank, None, n.dtype)
+    return out if operands == n.operands or rw.gain(n, out) > 0 else None
+
+
+def _is_mean(n: Node) -> bool:
+    """A sum over a number."""
+    return len(n.operands) == 1 and is_sum(n.operands[0]) and not scalar.operand_numbers(n.attrs[0] / scalar.x(0))
+
+
+@rule(_table, Kind.GENERIC, "the rows of a softmax sum to 1, and so do those that are said to", everywhere=True)
+def sum_of_row(n: Node, rw: Rewriter) -> Node | None:
+    if not is_sum(n):
+        return None
+    body, index, space, _ = n.attrs
+    for k, o in enumerate(n.operands):
+        c, rest = body.as_independent(scalar.x(k), as_Add=False)
+        if rest != scalar.x(k):
+            continue
+        ix = index[k]
+        if o.kind is Kind.COMPOSITE and o.attrs[0] == "softmax":
+            gone = {ix[a] for a in o.attrs[1]}
+        elif o.rank and rw.has(o, "rows_sum_to_one"):
+            gone = {ix[-1]}
+        else:
+            continue
+        others = {a for j, jx in enumerate(index) if j != k and scalar.x(j) in c.free_symbols for a in jx} | scalar.label_numbers(c)
+        if None in gone or gone & others or not gone <= set(_reduced(n)) or len({*ix}) < len(ix):
+            continue
+        keep = [a for a in range(len(space)) if a not in gone]
+        at: dict[int, int | None] = {a: j for j, a in enumerate(keep)}
+        moved = tuple(tuple(None if a is None else at.get(a) for a in jx) for jx in index)
+        left = "sum" if len(keep) > n.rank else None
+        return build.generic(renamed(c, at, {}), n.operands, moved, tuple(space[a] for a in keep), n.rank, left, n.dtype)
+    return None
+
+
+@rule(_table, Kind.GENERIC, "the root of a sum of squares is a norm", everywhere=True)
+def norm(n: Node, rw: Rewriter) -> Node | None:
+    body, index, _, _ = n.attrs
+    for k, s in enumerate(n.operands):
+        if not is_sum(s):
+            continue
+        squares, nodes, at = written(s, lambda o: _is_square(o.attrs[0]))
+        if not _is_square(squares):
+            continue
+        root, found = scalar.x(len(n.operands)), {}
+        for p in body.atoms(sp.Pow):
+            c, rest = p.base.as_independent(scalar.x(k), as_Add=False)
+            if rest == scalar.x(k) and not scalar.operand_numbers(c) and p.exp.is_Rational:
+                found[p] = c**p.exp * root ** (2 * p.exp)
+        if all(p.exp.is_Integer for p in found):
+            continue
+        u, labels = tensor((_root(squares), nodes, at), s.attrs[2], s)
+        axes = [j for j, a in enumerate(labels) if a >= s.rank]
+        if len(axes) != len(_reduced(s)):
+            continue
+        new = body.xreplace(found).xreplace({scalar.x(k): root**2})
+        read: Labels = tuple(index[k][a] for a in labels if a < s.rank)
+        return extended(n, new, [(build.composite("norm", u, axes), read)])
+    return None
+
+
+def _is_square(body: sp.Expr) -> bool:
+    return (
+        isinstance(body, sp.Pow)
+        and body.exp == 2
+        or isinstance(body, sp.Mul)
+        and all(isinstance(f, sp.Pow) and f.exp == 2 for f in body.args)
+    )
+
+
+def _root(body: sp.Expr) -> sp.Expr:
+    return sp.Mul(*(f.base for f in sp.Mul.make_args(body)))
+
+
+@rule(_table, Kind.GENERIC, "what is made of sizes alone is a number")
+def size(n: Node, rw: Rewriter) -> Node | None:
+    body, index, space, reducer = n.attrs
+    casts = [c for c in body.atoms(fn.cast_) if str(c.args[1]).startswith("float") and _is_whole(c.args[0])]
+    if casts:
+        return build.generic(body.xreplace({c: c.args[0] for c in casts}), n.operands, index, space, n.rank, reducer, n.dtype)
+    for k, o in enumerate(n.operands):
+        if o.dtype.is_integer and o.rank == 0 and o.kind in (Kind.RESHAPE, Kind.SLICE) and (value := _static(o)) is not None:
+            return extended(n, body.xreplace({scalar.x(k): value}), [])
+    return None
+
+
+def _is_whole(e: sp.Expr) -> bool:
+    return not scalar.operand_numbers(e) and not scalar.label_numbers(e) and e.is_integer is True
+
+
+def _static(n: Node) -> sp.Expr | None:
+    """The value of a whole number, if sizes say it."""
+    try:
+        return sp.sympify(static_value(n)[0])
+    except (NeedsValue, ShapeError):
+        return None
+
+
+REDUCTIONS = RuleSet(tuple(_table))
