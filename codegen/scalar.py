@@ -213,7 +213,8 @@ class Body:
         return sum(FUNCTIONS[i.fn].cost for i in self.code if i.fn in FUNCTIONS)
 
     def text(self, operands: list[str]) -> str:
-        """The body as one line of functional notation, for dumps."""
+        """The body as one line of functional notation, for dumps.  What is shared is written where it is read, so a long
+        part is cut: a chain of 60 that reads itself twice would take 2**60 words."""
         words: list[str] = []
         for i in self.code:
             if i.fn == "operand":
@@ -224,7 +225,8 @@ class Body:
                 words.append(str(i.value))
             else:
                 name = i.dtype if i.fn == "cast" else i.fn
-                words.append(f"{name}({', '.join(words[a] for a in i.args)})")
+                word = f"{name}({', '.join(words[a] for a in i.args)})"
+                words.append(word if len(word) <= 2000 else word[:2000] + "...")
         return words[-1]
 
 

@@ -116,6 +116,7 @@ from .ops.state import (
     trainable_variables,
     variables_initializer,
 )
+from .ops.symbolic import elementwise, from_sympy
 from .scopes import (
     AUTO_REUSE,
     GraphKeys,

@@ -109,9 +109,9 @@ def assume(t: Any, **facts: bool) -> Any:
     X  ValueError for an unknown fact, for a matrix that is not square, and for a constant of which
       the fact is not true; TypeError for a dtype that is not a number.
 
-      >>> import symgraph as sg
-      >>> S = sg.assume(sg.placeholder(sg.float64, (3, 3), "S"), symmetric=True)
-      >>> with sg.Session() as sess:
+    >>> import symgraph as sg
+    >>> S = sg.assume(sg.placeholder(sg.float64, (3, 3), "S"), symmetric=True)
+    >>> with sg.Session() as sess:
     ...     sess.check_assumptions({S: [[2, 1, 0], [1, 2, 1], [0, 1, 2]]})
     [<tf.Tensor 'S:0' shape=(3, 3) dtype=float64>]
     """
