@@ -134,7 +134,7 @@ class Bodies:
         else:
             top, bottom = abs(scale.decimal * scale.rational.numerator), scale.rational.denominator
         if top != 1:
-            num.insert(0, self.number(int(top) if top.denominator == 1 and top < 10**6 else float(top)))
+            num.insert(0, self.number(int(top) if top.denominator == 1 and top < 10**6 else float(f"{float(top):.15g}")))
         if bottom != 1:
             den.insert(0, Written(str(bottom), ATOM))
         if not num and not den:

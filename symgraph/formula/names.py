@@ -40,6 +40,7 @@ class Labels:
         self.order = postorder(root, *others)
         self.given, self._forward = given, forward
         self._taken: set[str] = set()
+        self._words: set[str] = set()
         self._of: dict[Node, str] = {}
         self.leaves = [n for n in (*self.order, *sources) if n.kind in LEAVES and (n.kind is not Kind.CONST or n.shape != ())]
         for n in self.leaves:
@@ -114,15 +115,17 @@ class Labels:
     def same_size(self, a: Extent, b: Extent) -> bool:
         return self._sizes.find(a) == self._sizes.find(b)
 
-    def reads_as_a_name(self, text: str) -> bool:
-        """Would two names written together be taken for one?"""
-        return text in self._taken
+    def reads_as_a_name(self, left: str, right: str) -> bool:
+        """Would names written together be taken for one?"""
+        return any(len(name) > len(right) and (left + right).endswith(name) for name in self._words)
 
     def _is_taken(self, name: str) -> bool:
         return text_name(name) in self._taken or latex_name(name) in self._taken
 
     def _take(self, name: str) -> str:
         self._taken.update((text_name(name), latex_name(name)))
+        if len(text_name(name)) > 1:
+            self._words.add(text_name(name))
         return name
 
     def _leaf(self, full: str) -> str:

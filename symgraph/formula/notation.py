@@ -88,7 +88,7 @@ _LATEX_FUNCTIONS = frozenset("exp log sin cos tan sinh cosh tanh max min det arc
 
 def _latex_function(f: str) -> str:
     known = {"σ": r"\sigma", "log det": r"\log\det"}
-    return known.get(f) or (f"\\{f}" if f in _LATEX_FUNCTIONS else rf"\operatorname{{{f}}}")
+    return known.get(f) or (f"\\{f}" if f in _LATEX_FUNCTIONS else r"\operatorname{" + f.replace("_", r"\_") + "}")
 
 
 def _latex_power(a: str, n: str) -> str:

@@ -48,7 +48,7 @@ class _Identifiers:
             self._letters[found] = self._free(identifier(found))
         return self._letters[found]
 
-    def reads_as_a_name(self, text: str) -> bool:
+    def reads_as_a_name(self, left: str, right: str) -> bool:
         return False
 
     @property

@@ -20,7 +20,7 @@ from .names import Labels
 from .notation import ATOM, TEXT
 from .writer import Writer
 
-SHORT, WIDE, LONG = 12, 60, 100
+SHORT, WIDE, LONG = 12, 60, 80
 """What is repeated rather than named, what is a long formula, and the longest line."""
 
 

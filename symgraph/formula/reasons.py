@@ -80,8 +80,8 @@ _KINDS: dict[Kind, str | Sequence[str]] = {
     Kind.SCATTER: "each row has the derivative of the place that it was added to",
 }
 _NAMED = {
-    "inverse": "of C = A⁻¹, the derivative by A is −Cᵀ G Cᵀ, where G is that by C",
-    "solve": "of C = A⁻¹B, the derivative by B is A⁻ᵀ times G, that by C, and that by A is −A⁻ᵀ G Cᵀ",
+    "inverse": "of C = A⁻¹, the derivative by A is −CᵀGCᵀ, where G is that by C",
+    "solve": "of C = A⁻¹B, the derivative by B is A⁻ᵀ times G, that by C, and that by A is −A⁻ᵀGCᵀ",
     "cholesky": "the derivative of a Cholesky factor",
     "determinant": "the derivative of det A is det A times A⁻ᵀ",
     "logdet": "the derivative of log det A is A⁻ᵀ",

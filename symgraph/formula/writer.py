@@ -174,15 +174,18 @@ class Writer(Bodies):
             if w.scale is not None and w.bare is not None:
                 scale, w = scale.times(w.scale), w.bare
             factors.append(w)
-        written = Written(self._side_by_side(self.inside(factors[0], FACTOR), self.inside(factors[1], self.n.right)), FACTOR)
+        written = self._side_by_side(*factors)
         return written if scale == Scale() else self.scaled(scale, written)
 
-    def _side_by_side(self, left: str, right: str) -> str:
+    def _side_by_side(self, left: Written, right: Written) -> Written:
+        """Factors beside each other; a space where two of them would be read as one name, and after an index."""
+        a, b = self.inside(left, FACTOR), self.inside(right, self.n.right)
         joint = self.n.product
-        if not joint and left[-1].isalnum() and right[0].isalnum():
-            one_word = len(left) > 1 and left[-2].isalnum() or len(right) > 1 and right[1].islower()
-            joint = " " if one_word or self.labels.reads_as_a_name(left + right) else ""
-        return left + joint + right
+        if not joint and _joins(a[-1]) and _joins(b[0]):
+            word = a.rpartition(" ")[2] if left.strength == FACTOR else a
+            long = left.strength > FACTOR and _letters(a) > 1 or right.strength > FACTOR and _letters(b) > 1
+            joint = " " if not a[-1].isalpha() or long or self.labels.reads_as_a_name(word, b) else ""
+        return Written(a + joint + b, FACTOR)
 
     def composite(self, n: Node, ops: Sequence[Written]) -> Written:
         """The last axis of a softmax and all axes of a reduction go unsaid."""
@@ -277,6 +280,15 @@ class Writer(Bodies):
                     product = self._product([ops[a], self.transposed(n.operands[b], ops[b])])
                     return product if rest == 1 else self.scaled(self._scalar(rest, scope), product)
         return None
+
+
+def _joins(c: str) -> bool:
+    """A letter or digit, which beside another one makes a name; ᵀ is none."""
+    return c.isalnum() and c not in "ᵀ⁻¹"
+
+
+def _letters(name: str) -> int:
+    return sum(c.isalpha() and _joins(c) for c in name)
 
 
 # ---------------------------------------------------------------- what a node is

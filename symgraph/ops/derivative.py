@@ -74,7 +74,7 @@ def hessian(y: Any, xs: Any, name: str = "hessian") -> Any:
     >>> theta = sg.Variable(sg.zeros((9, 1)), name="theta")
     >>> mse = sg.reduce_mean(sg.square(sg.matmul(X, theta) - y))
     >>> print(sg.formula(sg.hessian(mse, theta)))
-    2/m · Xᵀ X
+    2/m · XᵀX
     """
     with recording("hessian", name, y=y, xs=xs) as (graph, _):
         return _like(xs, _derive("Hessian", graph, [y], _listed(xs)))

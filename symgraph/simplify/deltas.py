@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import sympy as sp
 
 from .. import build, scalar
+from ..codegen import scalar as fn
 from ..node import Kind, Node
 from ..rewrite import Rewriter, Rule, RuleSet, rule
 from ..shapes import Extent, Shape
@@ -48,6 +49,17 @@ def _merged(n: Node, a: int, b: int, u: sp.Expr) -> Node:
 
 
 # ---------------------------------------------------------------- element by element, and sums
+@rule(_table, Kind.GENERIC, "which positions are equal is asked where it matters")
+def positions_inside(n: Node, rw: Rewriter) -> Node | None:
+    """A condition of positions alone, which a sweep leaves as a node of its own."""
+    body, index, space, reducer = n.attrs
+    for k, o in enumerate(n.operands):
+        if is_plain(o) and not o.operands and isinstance(o.attrs[0], fn.eq):
+            new, operands, through = inlined(body, n.operands, index, k)
+            return build.generic(new, operands, through, space, n.rank, reducer, n.dtype)
+    return None
+
+
 @rule(_table, Kind.GENERIC, "a sum over a delta leaves the term at which it is 1")
 def contract(n: Node, rw: Rewriter) -> Node | None:
     body, _, space, reducer = n.attrs

@@ -59,7 +59,7 @@ def test_hand_written_gradient_and_normal_equation() -> None:
     X, y, theta, error = linear()
     assert text(2 / 8 * tf.matmul(tf.transpose(X), error)) == "1/4 · Xᵀ(Xθ − y)"
     transposed = tf.transpose(X)
-    assert text(tf.matmul(tf.matmul(tf.matrix_inverse(tf.matmul(transposed, X)), transposed), y)) == "(Xᵀ X)⁻¹ Xᵀ y"
+    assert text(tf.matmul(tf.matmul(tf.matrix_inverse(tf.matmul(transposed, X)), transposed), y)) == "(XᵀX)⁻¹Xᵀy"
     assert latex(tf.matrix_inverse(tf.matmul(transposed, X))) == r"\left(X^\top X\right)^{-1}"
 
 
@@ -200,11 +200,11 @@ PIECES: list[tuple[Callable, tuple[Callable, ...], str]] = [
     (lambda A: tf.transpose(A), (matrix,), "Aᵀ"),
     (lambda A: 2.0 * tf.transpose(A), (matrix,), "2 · Aᵀ"),
     (lambda A: tf.transpose(A + 1.0), (matrix,), "(A + 1)ᵀ"),
-    (lambda A: tf.matmul(A, A, transpose_b=True), (matrix,), "A Aᵀ"),
+    (lambda A: tf.matmul(A, A, transpose_b=True), (matrix,), "AAᵀ"),
     (lambda A: tf.matmul(A * A, A - 1.0, transpose_a=True), (matrix,), "(A²)ᵀ(A − 1)"),
-    (lambda A: tf.trace(tf.matmul(A, A, transpose_a=True)), (matrix,), "tr(Aᵀ A)"),
-    (lambda A: tf.matrix_determinant(tf.matmul(A, A, transpose_a=True)), (matrix,), "det(Aᵀ A)"),
-    (lambda A: tf.matrix_solve(tf.matmul(A, A, transpose_a=True), tf.transpose(A)), (matrix,), "(Aᵀ A)⁻¹ Aᵀ"),
+    (lambda A: tf.trace(tf.matmul(A, A, transpose_a=True)), (matrix,), "tr(AᵀA)"),
+    (lambda A: tf.matrix_determinant(tf.matmul(A, A, transpose_a=True)), (matrix,), "det(AᵀA)"),
+    (lambda A: tf.matrix_solve(tf.matmul(A, A, transpose_a=True), tf.transpose(A)), (matrix,), "(AᵀA)⁻¹Aᵀ"),
     (lambda A: A[0], (matrix,), "A[0]"),
     (lambda A: A[1:, :2], (matrix,), "A[1:, :2]"),
     (lambda A: A[:, ::-1], (matrix,), "A[:, ::−1]"),

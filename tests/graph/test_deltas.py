@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import sympy as sp
 
-from symgraph import build, scalar
+from symgraph import build, dtypes, scalar
+from symgraph.codegen import scalar as fn
 from symgraph.node import Kind, Node
 from symgraph.rewrite import Rewriter, RuleSet
 from symgraph.simplify.deltas import DELTAS, identity, relabel
@@ -50,6 +51,15 @@ def test_identity() -> None:
     np.testing.assert_array_equal(value.reshape(12, 12), np.eye(12))
     (value,) = evaluate([identity(leaf("number"))], {})
     assert value == 1
+
+
+def test_positions_inside() -> None:
+    equal = build.generic(fn.eq(at(0), at(1)), (), (), (4, 4), 2, None, dtypes.bool)
+    n = build.generic(fn.select(X(0), X(1), 0), (equal, Q), ((0, 1), (0, 1)), (4, 4), 2, None, F)
+    new = applied("positions inside", n)
+    assert (new.operands, new.attrs[0]) == ((Q,), on(0, 1, X(0)))
+    other = build.generic(fn.select(fn.gt(X(0), 0), X(0), 0), (Q,), ((0, 1),), (4, 4), 2, None, F)  # a condition on values
+    assert applied("positions inside", other) is other
 
 
 def test_contract() -> None:
