@@ -111,9 +111,10 @@ def assume(t: Any, **facts: bool) -> Any:
 
     >>> import symgraph as sg
     >>> S = sg.assume(sg.placeholder(sg.float64, (3, 3), "S"), symmetric=True)
-    >>> with sg.Session() as sess:
-    ...     sess.check_assumptions({S: [[2, 1, 0], [1, 2, 1], [0, 1, 2]]})
-    [<tf.Tensor 'S:0' shape=(3, 3) dtype=float64>]
+    >>> x = sg.placeholder(sg.float64, (3, 1), "x")
+    >>> print(sg.formula(sg.gradients(sg.transpose(x) @ S @ x, [x])[0]))
+    2 · Sx
+      with S symmetric
     """
     with Attempt(graph_of((t,)), "Assume", "assume", {"t": t}) as (graph, _):
         tensor = convert(t, graph=graph)

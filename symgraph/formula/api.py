@@ -7,19 +7,20 @@ formula.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import sympy as sp
 
+from ..facts import Facts, assumed, told
 from ..graph import Attempt, Graph, Operation, Tensor, convert
 from ..node import Kind, Node, toposort
 from ..ops.core import graph_of
 from ..simplify.cost import applications
 from .names import Labels
-from .notation import LATEX, TEXT
+from .notation import LATEX, TEXT, Notation
 from .numpy_source import source
 from .parts import choose
 from .symbolic import to_sympy
@@ -34,12 +35,13 @@ class Formula:
     """A tensor in matrix notation.  `str()` is Unicode text; notebooks show LaTeX.
 
     Element-wise products are written ∘; sums over some axes carry their numbers, as in sum₀(A); what is repeated along
-    axes that it lacks is written as it is, as in XW + b."""
+    axes that it lacks is written as it is, as in XW + b.  What is assumed of tensors that have a name stands below."""
 
     _node: Node
     _names: Mapping[Node, str] = field(default_factory=dict)
     _forward: Set[Node] = frozenset()
     _sources: Sequence[Node] = ()
+    _facts: Mapping[Node, Facts] = field(default_factory=dict)
     _expanded: bool = False
 
     @cached_property
@@ -56,15 +58,22 @@ class Formula:
 
     def __str__(self) -> str:
         main, named = self._text
-        return main + "".join(f"\n  {name} = {value}" for name, value in named)
+        assumptions = self._assumptions(TEXT, lambda words: words)
+        return "\n  ".join([main, *(f"{name} = {value}" for name, value in named), *([f"with {assumptions}"] if assumptions else [])])
 
     def latex(self) -> str:
         """LaTeX without dollar signs, which KaTeX takes in strict mode; named parts follow in lines of their own."""
         parts = self._parts
         main, named = Writer(self._labels, LATEX, parts).all()
-        if not named:
-            return main
-        return r"\begin{aligned} & " + r" \\ & ".join([main, *(f"{name} = {value}" for name, value in named)]) + r" \end{aligned}"
+        lines = [main, *(f"{name} = {value}" for name, value in named)]
+        if assumptions := self._assumptions(LATEX, r"\text{{{}}}".format):
+            lines.append(rf"\text{{with }} {assumptions}")
+        return main if len(lines) == 1 else r"\begin{aligned} & " + r" \\ & ".join(lines) + r" \end{aligned}"
+
+    def _assumptions(self, notation: Notation, words: Callable[[str], str]) -> str:
+        """What is assumed of the leaves and parts that have a name: "S symmetric, Y one-hot"."""
+        said = [(n, told(self._facts[n])) for n in self._labels.order if n in self._facts and n in self._labels]
+        return ", ".join(notation.name(self._labels[n]) + words(" " + " and ".join(f.says for f in facts)) for n, facts in said)
 
     @property
     def where(self) -> dict[str, str]:
@@ -135,7 +144,8 @@ def of_node(node: Node, graph: Graph) -> Formula:
                     forward.add(out.node)
                 if _is_users(op) or op.type == "Const":
                     names.setdefault(out.node, op.name)
-    return Formula(node, names, frozenset(forward), _sources(below, graph))
+    facts = {t.node: known for t, known in assumed(graph).items() if t.node in below}
+    return Formula(node, names, frozenset(forward), _sources(below, graph), facts)  # type: ignore[arg-type]
 
 
 def _sources(below: Set[Node], graph: Graph) -> tuple[Node, ...]:

@@ -169,3 +169,26 @@ def test_what_was_taken_back_has_no_facts() -> None:
     with pytest.raises(ValueError, match="no"):
         tf.Variable(fails)
     assert not facts.assumed(graph)
+
+
+# ---------------------------------------------------------------- in formulas
+def test_rules_use_facts_and_the_formula_shows_them() -> None:
+    S, x = square(), tf.placeholder(tf.float64, (None, 1), "x")
+    loss = tf.transpose(x) @ S @ x
+    assert str(tf.formula(tf.gradients(loss, x)[0])) == "(Sᵀ + S)x"
+    tf.assume(S, symmetric=True)
+    formula = tf.formula(tf.gradients(loss, x)[0])
+    assert str(formula) == "2 · Sx\n  with S symmetric"
+    assert formula.latex() == r"\begin{aligned} & 2 \, S x \\ & \text{with } S\text{ symmetric} \end{aligned}"
+    tf.assume(S, positive=True)
+    tf.assume(x, binary=True)
+    assert str(tf.formula(loss)).endswith("\n  with x binary, S positive and symmetric")
+    assert str(tf.formula(x + 1)) == "x + 1\n  with x binary"
+    assert str(tf.formula(tf.constant(1.0))) == "1"
+
+
+def test_facts_of_inner_tensors_stand_by_their_part() -> None:
+    A = tf.placeholder(tf.float64, (None, None), "A")
+    K = tf.assume(tf.identity(tf.tanh(A @ tf.transpose(A)) ** 3 - 2, name="K"), symmetric=True)
+    text = str(tf.formula(tf.exp(K @ K) + tf.sin(K)))
+    assert text.splitlines()[-1] == "  with K symmetric"
