@@ -20,8 +20,8 @@ from .names import Labels
 from .notation import ATOM, TEXT
 from .writer import Writer
 
-SHORT, WIDE, LONG = 12, 60, 80
-"""What is repeated rather than named, what is a long formula, and the longest line."""
+SHORT, BRIEF, WIDE, LONG = 12, 8, 60, 80
+"""What is repeated rather than named, the same where the user has a name for it, a long formula, and the longest line."""
 
 
 def choose(labels: Labels) -> list[Node]:
@@ -44,7 +44,8 @@ class _Draft(Writer):
         root = labels.order[-1]
         for n in labels.order:
             written = self.write(n).text
-            if n is not root and n in wanted and n.operands and len(written) > SHORT and not moves(n):
+            enough = BRIEF if n in labels.given else SHORT
+            if n is not root and n in wanted and n.operands and len(written) > enough and not moves(n):
                 self._name(n)
             while len(self.full[n].text) > LONG and (path := self._cut(n)):
                 self._name(path[-1])
