@@ -163,7 +163,7 @@ def _sources(below: Set[Node], graph: Graph) -> tuple[Node, ...]:
 
 _DEFAULTS = frozenset(
     "add sub mul truediv div floordiv mod pow matmul norm read cond zeros ones zeros_like ones_like fill eye range transpose concat stack "
-    "unstack strided_slice clip_by_value tofloat toint32 toint64 todouble logistic_loss embedding_lookup and or xor grad gradients x y a b value values "
+    "unstack strided_slice clip_by_value tofloat toint32 logistic_loss embedding_lookup and or xor grad gradients x y a b value values "
     "softmax_cross_entropy_with_logits_sg".split()
 )
 """Names that operations have when the user gives none, beside their types."""
