@@ -120,6 +120,12 @@ class Bodies:
             written = Written(self.n.minus + self.inside(written, PRODUCT), SIGNED)
         return Written(written.text, written.strength, scale, bare)
 
+    def unsigned(self, w: Written) -> tuple[bool, Written]:
+        """(is there a sign in front?, the rest)."""
+        if w.strength != SIGNED or w.scale is None or w.scale.rational * w.scale.decimal >= 0:
+            return False, w
+        return True, self.scaled(w.scale.times(Scale(Fraction(-1))), w.bare)
+
     def _front(self, scale: Scale, alone: bool) -> tuple[Written | None, bool]:
         """The scalars as one fraction, without their sign; None for 1 beside something."""
         value = scale.rational * scale.decimal

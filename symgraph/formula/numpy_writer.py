@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 
 import sympy as sp
@@ -16,7 +17,7 @@ from .. import build, scalar
 from ..codegen import scalar as fn
 from ..node import Kind, Node
 from ..shapes import Shape
-from .bodies import Scope, Written
+from .bodies import Scale, Scope, Written
 from .notation import ATOM, LOOSE, POWER, PRODUCT, SUM
 from .numpy_notation import NUMPY
 from .numpy_types import cast, typed
@@ -231,13 +232,13 @@ class Source(Writer):
         keeps = n.rank == len(layout) > 0 and all(a == p if a < n.rank else n.shape[p] == 1 for p, a in enumerate(layout))
         said = "" if len(axes) == len(layout) and (not keeps or len(axes) == 1) else f", axis={axes[0] if len(axes) == 1 else axes}"
         said += ", keepdims=True" if keeps else ""
-        whole = Written(f"np.{reducer}({line.written.text}{said}{self._sum_dtype(n)})", ATOM)
-        if keeps or kept == list(range(n.rank)):
-            return whole
-        whole = self.indexed(whole, [":" if a in kept else "None" for a in range(n.rank)])
-        if all(n.shape[a] == 1 for a in range(n.rank) if a not in kept):
-            return whole
-        return self._spread(n, Lined(whole, frozenset(kept), n.rank), n.shape)
+        negative, w = self.unsigned(line.written) if reducer == "sum" else (False, line.written)
+        whole = Written(f"np.{reducer}({w.text}{said}{self._sum_dtype(n)})", ATOM)
+        if not (keeps or kept == list(range(n.rank))):
+            whole = self.indexed(whole, [":" if a in kept else "None" for a in range(n.rank)])
+            if any(n.shape[a] != 1 for a in range(n.rank) if a not in kept):
+                whole = self._spread(n, Lined(whole, frozenset(kept), n.rank), n.shape)
+        return self.scaled(Scale(Fraction(-1)), whole) if negative else whole
 
     @staticmethod
     def _sum_dtype(n: Node) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 import sympy as sp
 
@@ -181,10 +182,11 @@ class Writer(Bodies):
         """Factors beside each other; a space where two of them would be read as one name, and after an index."""
         a, b = self.inside(left, FACTOR), self.inside(right, self.n.right)
         joint = self.n.product
-        if not joint and _joins(a[-1]) and _joins(b[0]):
+        if not joint and a[-1].isalnum():
             word = a.rpartition(" ")[2] if left.strength == FACTOR else a
-            long = left.strength > FACTOR and _letters(a) > 1 or right.strength > FACTOR and _letters(b) > 1
-            joint = " " if not a[-1].isalpha() or long or self.labels.reads_as_a_name(word, b) else ""
+            called = right.strength > FACTOR and len(b) > 1 and b[:2].isalpha() and b[1] != "ᵀ"  # a word, as in Xᵀ sign(y)
+            named = _joins(a[-1]) and _joins(b[0]) and (left.strength > FACTOR and _letters(a) > 1 or not a[-1].isalpha())
+            joint = " " if called or named or self.labels.reads_as_a_name(word, b) else ""
         return Written(a + joint + b, FACTOR)
 
     def composite(self, n: Node, ops: Sequence[Written]) -> Written:
@@ -214,8 +216,10 @@ class Writer(Bodies):
             return self._structured(n, ops, scope) or self.body(body, scope)
         if reducer in ("sum", "prod", "max", "min") and all(d == 1 for d in n.attrs[2][n.rank :]):
             return self.body(body, scope)
-        whole = all(d == 1 for d in n.shape)
-        return Written(self.n.reduced(reducer, "" if whole else _axes(n), self.body(body, scope).text), ATOM)
+        axes, w = "" if all(d == 1 for d in n.shape) else _axes(n), self.body(body, scope)
+        negative, w = self.unsigned(w) if reducer == "sum" else (False, w)
+        total = Written(self.n.reduced(reducer, axes, w.text), ATOM)
+        return self.scaled(Scale(Fraction(-1)), total) if negative else total
 
     def _arranged(self, n: Node, ops: Sequence[Written], how: Reading) -> Written:
         """Operands in the way in which they are read; what lies on diagonals is an operand of its own."""
