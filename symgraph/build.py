@@ -346,6 +346,7 @@ def composite(name: str, n: Node, axes: Sequence[int], keepdims: bool = False) -
     if len(set(axes)) != len(axes):
         raise ShapeError(f"the axes {axes} name one axis twice")
     if name in SAME_SHAPE:
+        axes = tuple(a for a in axes if n.shape[a] != 1) or axes
         return make(Kind.COMPOSITE, (n,), (name, axes, True), n.shape, n.dtype)
     shape = tuple(1 if a in axes else d for a, d in enumerate(n.shape) if keepdims or a not in axes)
     return make(Kind.COMPOSITE, (n,), (name, axes, keepdims), shape, n.dtype)

@@ -13,10 +13,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from . import build, config
+import sympy as sp
+
+from . import build, config, scalar
 from .known import Known
 from .node import Kind, Node, toposort
 from .simplify.cost import Count
+from .sizes import Sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class Rewriter:
 
     `forward` are the nodes of the user's own graph: one is changed only where that is strictly cheaper, so what a
     gradient shares with its loss stays shared.  `facts` is what is known of nodes (see known.py).  `uses` counts how many
-    nodes read each one."""
+    nodes read each one; `sizes` knows which sizes the forward graph makes equal."""
 
     rules: RuleSet
     forward: Set[Node] = frozenset()
@@ -68,6 +71,8 @@ class Rewriter:
     trace: Callable[[Rule, Node, Node], None] | None = None
     uses: Counter[Node] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
+    sizes: Sizes = field(default_factory=Sizes)
+    roots: Set[Node] = frozenset()
     _memo: dict[Node, Node] = field(default_factory=dict)
     _held: set[Node] = field(default_factory=set)
 
@@ -86,11 +91,14 @@ class Rewriter:
         """The roots rewritten until nothing changes, with uses counted afresh over all of them for each pass: what
         several read may have one reader left.  A root has one more reader, who asked for it."""
         new = list(roots)
+        for n in toposort([*self.forward, *roots]):
+            self.sizes.read(n)
         for _ in range(self.MAX_PASSES):
             old = new
             self._memo.clear()
             self._held.clear()
             self.uses = Counter(old)
+            self.roots = frozenset(old)
             for n in toposort(old):
                 self.uses.update(n.operands)
             new = [self(r) for r in old]
@@ -101,6 +109,11 @@ class Rewriter:
     def shared(self, n: Node) -> bool:
         """Is the value needed in more than one place, so that inlining it would compute it again?"""
         return n in self.forward or n in self._held or self.uses[n] > 1
+
+    def settled(self, body: sp.Expr) -> sp.Expr:
+        """The body with one symbol for sizes that are equal."""
+        found = {s: sp.sympify(self.sizes.find(s)) for s in scalar.sizes(body)}
+        return body.xreplace({s: d for s, d in found.items() if d != s})
 
     def hold(self, n: Node) -> Node:
         """From here on n counts as shared: those who read what is made of it will look through to it."""

@@ -51,6 +51,12 @@ class Count:
             if n not in self._of:
                 self._of[n] = self._node(n)
 
+    def equal(self, a: Node, b: Node) -> bool:
+        """Are the two one value, read along the same axes?"""
+        self.add(a)
+        self.add(b)
+        return self._of[a] == self._of[b]
+
     # -- interning
     def _make(self, head: Hashable, parts: Sequence[Value], cost: int, out: Sequence[Label] | None = None) -> Value:
         """head(parts), whose labels are those of its parts in order (`out`: those that are left)."""

@@ -39,9 +39,9 @@ def extended(n: Node, body: sp.Expr, extra: Sequence[tuple[Node, Labels]]) -> No
     return build.generic(body, (*n.operands, *nodes), (*index, *labels), space, n.rank, reducer, n.dtype)
 
 
-def labels_of(e: sp.Basic, index: Sequence[Labels]) -> frozenset[int]:
-    """The labels on which the value of an expression depends."""
-    read = {a for k in scalar.operand_numbers(e) for a in index[k] if a is not None}
+def labels_of(e: sp.Basic, index: Sequence[Labels], space: Sequence) -> frozenset[int]:
+    """The labels on which the value of an expression depends: none along which there is one step."""
+    read = {a for k in scalar.operand_numbers(e) for a in index[k] if a is not None and space[a] != 1}
     return frozenset(read) | scalar.label_numbers(e)
 
 
@@ -93,7 +93,7 @@ def tensor(w: Written, space: Sequence, like: Node) -> tuple[Node, tuple[int, ..
     read = [(operands[k], index[k]) for k in sorted(scalar.operand_numbers(body))]
     widest = max((ix for _, ix in read), key=lambda ix: len({*ix} - {None}), default=())
     labels = [a for a in dict.fromkeys(widest) if a is not None]
-    labels += sorted(labels_of(body, index) - set(labels))
+    labels += sorted(labels_of(body, index, space) - set(labels))
     at = {a: k for k, a in enumerate(labels)}
     moved = tuple(tuple(None if a is None else at.get(a) for a in ix) for ix in index)
     made = build.generic(renamed(body, at, {}), operands, moved, tuple(space[a] for a in labels), len(labels), None, like.dtype)

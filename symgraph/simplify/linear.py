@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from .. import build, scalar
+from .. import build, dtypes, scalar
 from ..node import Kind, Node
 from ..rewrite import Rewriter, Rule, RuleSet, rule
 from ..shapes import product
@@ -54,7 +54,7 @@ def compose(n: Node, rw: Rewriter) -> Node | None:
     if reducer not in (None, "sum") or reducer is None and body == scalar.x(0):
         return None
     for k, o in enumerate(n.operands):
-        if not is_plain(o) or o.dtype is not n.dtype or rw.shared(o) and not repeatable(o, rw):
+        if not is_plain(o) or not _fits(o, n) or rw.shared(o) and not repeatable(o, rw):
             continue
         if scalar.operations(body) + scalar.operations(o.attrs[0]) > scalar.MAX_OPERATIONS:
             continue
@@ -63,13 +63,18 @@ def compose(n: Node, rw: Rewriter) -> Node | None:
     return None
 
 
+def _fits(o: Node, n: Node) -> bool:
+    """Is it of n's dtype, or a condition on values of that dtype?"""
+    return o.dtype is n.dtype or o.dtype is dtypes.bool and all(p.dtype is n.dtype for p in o.operands)
+
+
 def repeatable(o: Node, rw: Rewriter) -> bool:
     """c * A for an A that is computed anyway, A itself read along other axes or on a diagonal, an identity: free to repeat,
     unless the user's own graph computes it."""
     if o in rw.forward:
-        return o.attrs[0] == scalar.x(0)
+        return o.attrs[0] == scalar.x(0) or not o.operands
     split = _split(o)
-    return _is_read(o) or split is not None and (split[1] in o.operands or _is_read(split[1]))
+    return not o.operands or _is_read(o) or split is not None and (split[1] in o.operands or _is_read(split[1]))
 
 
 def _is_read(n: Node) -> bool:

@@ -8,7 +8,9 @@ What is said of an inverse holds wherever it exists.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
+from itertools import product as pairs
 
 import sympy as sp
 
@@ -16,7 +18,7 @@ from .. import build, scalar
 from ..known import is_identity, is_square
 from ..node import Kind, Node
 from ..rewrite import Rewriter, Rule, RuleSet, rule
-from .forms import Labels, extended, inlined, is_plain, is_sum, labels_of, numbers_of, renamed
+from .forms import Labels, extended, inlined, is_plain, is_sum, labels_of, narrow, numbers_of, renamed
 
 _table: list[Rule] = []
 MAX_FACTORS, DEPTH = 8, 3
@@ -138,6 +140,22 @@ def cancel_factors(n: Node, rw: Rewriter) -> Node | None:
     return None if len(left) == len(factors) else _product(left, n.shape, n)
 
 
+@rule(_table, Kind.MATMUL, "A B B' A' is A B times its own transpose")
+def half_of_symmetric(n: Node, rw: Rewriter) -> Node | None:
+    if n.rank != 2:
+        return None
+    factors = chain(n, rw)
+    half = len(factors) // 2
+    if not 4 <= len(factors) <= MAX_FACTORS or len(factors) % 2:
+        return None
+    mirrored = [replace(f, flipped=not f.flipped and not rw.has(f.node, "symmetric")) for f in reversed(factors[half:])]
+    if mirrored != factors[:half]:
+        return None
+    left = _product(factors[:half], n.shape, n)
+    new = build.matmul(left, build.is_swap(left) or build.swap(left))
+    return new if rw.gain(n, new) > 0 else None
+
+
 @rule(_table, Kind.LINALG, "the inverse of an inverse is the matrix, of an orthogonal one its transpose, and solving cancels")
 def cancel_inverse(n: Node, rw: Rewriter) -> Node | None:
     if n.rank != 2 or n.attrs[0] not in ("inverse", "solve"):
@@ -197,20 +215,43 @@ def common_factor(n: Node, rw: Rewriter) -> Node | None:
                 c = t / scalar.x(of[0])
                 if scalar.operand_numbers(c) <= scalars and not scalar.label_numbers(c):
                     found.append((t, c, of[0]))
-        for p in range(len(found)):
-            for q in range(p + 1, len(found)):
-                new = _joined(n, e, found[p], found[q], products, rw)
-                if new is not None:
+        for first, second in combinations(found, 2):
+            for p, q in pairs(_brackets(products[first[2]], rw), _brackets(products[second[2]], rw)):
+                new = _joined(n, e, first, second, {first[2]: p, second[2]: q}, rw)
+                if new is not None and rw.gain(n, new) >= 0:
                     return new
     return None
 
 
 def _factors(o: Node, ix: Labels) -> Sides | None:
-    """The two factors of a product that is read, through a transpose perhaps, and the labels of its axes."""
+    """The two factors of a product that is read, through a transpose perhaps, and the labels of its axes; of a row, those of
+    the column."""
     inner = build.is_swap(o)
     if inner is not None:
         o, ix = inner, ix[::-1]
-    return (o.operands, ix) if o.kind is Kind.MATMUL and o.rank == 2 and None not in ix else None
+    if o.kind is not Kind.MATMUL or o.rank != 2:
+        return None
+    ix = narrow(o, ix)
+    if ix[0] is None and ix[1] is not None:
+        return _turned(o.operands), ix[::-1]
+    return o.operands, ix
+
+
+def _turned(sides: Sequence[Node]) -> tuple[Node, ...]:
+    """The factors of the transposed product."""
+    return tuple(build.is_swap(o) or build.swap(o) for o in reversed(sides))
+
+
+def _brackets(sides: Sides, rw: Rewriter) -> list[Sides]:
+    """Ways to write a product as one of two matrices; a column is its first factor times a column, which is less work."""
+    (a, b), ix = sides
+    if b.shape[-1] != 1 or a.kind is not Kind.MATMUL:
+        return [sides]
+    factors = chain(a, rw)
+    if not 2 <= len(factors) <= MAX_FACTORS:
+        return [sides]
+    rest = _product([*factors[1:], Factor(b)], b.shape, b)
+    return [sides, ((factors[0].built(), rest), ix)]
 
 
 def _joined(n: Node, e: sp.Expr, first: tuple, second: tuple, products: Mapping[int, Sides], rw: Rewriter) -> Node | None:
@@ -218,7 +259,7 @@ def _joined(n: Node, e: sp.Expr, first: tuple, second: tuple, products: Mapping[
     (s, c, p), (t, d, q) = first, second
     (left, ix), (right, other) = products[p], products[q]
     if other == ix[::-1]:
-        right = tuple(build.is_swap(o) or build.swap(o) for o in right[::-1])
+        right = _turned(right)
     elif other != ix:
         return None
     read = [(o, (None,) * o.rank) for o in n.operands]
@@ -261,9 +302,9 @@ def sum_is_product(n: Node, rw: Rewriter) -> Node | None:
     k, sides = n.rank, dict[frozenset[int], list[sp.Expr]]()
     number, rest = body.as_coeff_Mul()
     for f in sp.Mul.make_args(rest):
-        sides.setdefault(labels_of(f, index) - {k}, []).append(f)
+        sides.setdefault(labels_of(f, index, space) - {k}, []).append(f)
     along = sides.pop(frozenset(), [])  # what runs along k alone: a vector, or a scaling of either side
-    if any(k not in labels_of(f, index) for fs in (along, *sides.values()) for f in fs):
+    if any(k not in labels_of(f, index, space) for fs in (along, *sides.values()) for f in fs):
         return None
     if len(sides) == 1 and along:
         sides[frozenset()] = along

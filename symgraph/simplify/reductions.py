@@ -6,7 +6,7 @@ comes out of a sum is then done once for each sum, not for each term.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import sympy as sp
 
@@ -17,7 +17,8 @@ from ..node import Kind, Node
 from ..rewrite import Rewriter, Rule, RuleSet, rule
 from ..shapes import ShapeError, product
 from ..statics import static_value
-from .forms import Labels, extended, inlined, is_plain, is_sum, labels_of, renamed, tensor, written
+from .cost import Count
+from .forms import Labels, Written, extended, inlined, is_plain, is_sum, labels_of, renamed, tensor, written
 
 _table: list[Rule] = []
 
@@ -45,12 +46,38 @@ def sum_of_one(n: Node, rw: Rewriter) -> Node | None:
 def factor_out_of_sum(n: Node, rw: Rewriter) -> Node | None:
     if not is_sum(n):
         return None
-    body, index, _, _ = n.attrs
+    new = _factor_out(n)
+    if new is None and n.attrs[0] == scalar.x(0) and is_plain(n.operands[0]):  # what is needed elsewhere too is looked into
+        new = _factor_out(_opened(n))
+        new = None if new is None else _cleared(new, rw)
+        return new if new is not None and rw.gain(n, new) > 0 else None
+    return new
+
+
+def _opened(n: Node) -> Node:
+    """The sum of x0 with x0 written out."""
+    body, operands, index = inlined(scalar.x(0), n.operands, n.attrs[1], 0)
+    return build.generic(body, operands, index, n.attrs[2], n.rank, "sum", n.dtype)
+
+
+def _cleared(n: Node, rw: Rewriter) -> Node:
+    """n with a sum of rows that is known to be 1 put in."""
+    for k, o in enumerate(n.operands):
+        one = sum_of_row(o, rw) if is_sum(o) else None
+        if one is not None:
+            return build.rebuild(n, (*n.operands[:k], one, *n.operands[k + 1 :]))
+    return n
+
+
+def _factor_out(n: Node) -> Node | None:
+    if not is_sum(n):
+        return None
+    body, index, space, _ = n.attrs
     inner = set(_reduced(n))
-    if isinstance(body, fn.select) and body.args[2] == 0 and not labels_of(body.args[0], index) & inner:
+    if isinstance(body, fn.select) and body.args[2] == 0 and not labels_of(body.args[0], index, space) & inner:
         return _taken_out(n, lambda total: fn.select(body.args[0], total, 0), body.args[1])
     factors = sp.Mul.make_args(body)
-    idle = [f for f in factors if scalar.operand_numbers(f) and not labels_of(f, index) & inner]
+    idle = [f for f in factors if scalar.operand_numbers(f) and not labels_of(f, index, space) & inner]
     if not idle or len(idle) == len(factors):
         return None
     return _taken_out(n, lambda total: sp.Mul(*idle) * total, sp.Mul(*(f for f in factors if f not in idle)))
@@ -89,28 +116,65 @@ def sum_of_sum(n: Node, rw: Rewriter) -> Node | None:
 def term_out_of_sum(n: Node, rw: Rewriter) -> Node | None:
     if not is_sum(n):
         return None
-    body, operands, index = n.attrs[0], n.operands, n.attrs[1]
-    space, inner = n.attrs[2], set(_reduced(n))
-    for k, o in enumerate(operands):  # a centred value is looked into, wherever else it is needed
-        if is_plain(o) and o.dtype is n.dtype and isinstance(o.attrs[0], sp.Add) and body.diff(scalar.x(k)).is_number:
-            body, operands, index = inlined(body, operands, index, k)
-            for j in range(len(n.operands), len(operands)):
-                if is_plain(operands[j]) and _is_mean(operands[j]):
-                    body, operands, index = inlined(body, operands, index, j)
-            break
-    terms = sp.Add.make_args(sp.expand_mul(body) if body.is_Mul else body)
-    idle = [t for t in terms if not labels_of(t, index) & inner]
+    body, index, space, _ = n.attrs
+    inner = set(_reduced(n))
+    terms = sp.Add.make_args(body)
+    idle = [t for t in terms if not labels_of(t, index, space) & inner]
     if not idle or len(idle) == len(terms):
         return None
     rest = sp.Add(*(t for t in terms if t not in idle))
-    total = build.generic(rest, operands, index, space, n.rank, "sum", n.dtype)
+    total = build.generic(rest, n.operands, index, space, n.rank, "sum", n.dtype)
     moved = tuple(tuple(a if a is not None and a < n.rank else None for a in ix) for ix in index)
-    new = scalar.x(len(operands)) + sp.Add(*idle) * product(space[a] for a in sorted(inner))
-    out = build.generic(new, (*operands, total), (*moved, tuple(range(n.rank))), n.shape, n.rank, None, n.dtype)
-    return out if operands == n.operands or rw.gain(n, out) > 0 else None
+    new = scalar.x(len(n.operands)) + sp.Add(*idle) * product(space[a] for a in sorted(inner))
+    return build.generic(new, (*n.operands, total), (*moved, tuple(range(n.rank))), n.shape, n.rank, None, n.dtype)
 
 
-def _is_mean(n: Node) -> bool:
+@rule(_table, Kind.GENERIC, "differences from a mean sum to 0")
+def sum_of_centred(n: Node, rw: Rewriter) -> Node | None:
+    if not is_sum(n) or len(n.attrs[2]) == n.rank:
+        return None
+    w = (n.attrs[0], n.operands, n.attrs[1])
+    return build.filled(0, n.shape, n.dtype) if _is_centred(w, n.attrs[2], frozenset(_reduced(n)), rw, DEPTH) else None
+
+
+DEPTH = 4
+
+
+def _is_centred(w: Written, space: Sequence, inner: frozenset[int], rw: Rewriter, depth: int) -> bool:
+    """Is the sum of a body over the labels `inner` 0, because each of its terms is made of differences from means?"""
+    body, operands, index = w
+    idle = [f for f in sp.Mul.make_args(body) if not labels_of(f, index, space) & inner]
+    body = sp.Mul(*(f for f in sp.Mul.make_args(body) if f not in idle))
+    if body.is_Symbol and depth and scalar.operand_numbers(body):
+        k = next(iter(scalar.operand_numbers(body)))
+        o = operands[k]
+        if is_plain(o) and o.dtype.is_floating and o.operands:
+            return _is_centred(inlined(body, operands, index, k), space, inner, rw, depth - 1)
+        if o.kind is Kind.MATMUL and o.rank == 2 and len(inner) == 1:
+            sides = [axis for axis, a in enumerate(index[k]) if a in inner]
+            part = o.operands[sides[0]]
+            own = scalar.x(0), (part,), ((0, 1),)
+            return len(sides) == 1 and part.rank == 2 and _is_centred(own, part.shape, frozenset(sides), rw, depth - 1)
+    if not isinstance(body, sp.Add):
+        return False
+    for k, o in enumerate(operands):  # a mean is a sum over a number
+        if scalar.x(k) in body.free_symbols and is_plain(o) and not {*index[k]} & inner and _is_scaled_sum(o):
+            body, operands, index = inlined(body, operands, index, k)
+    still = [t for t in body.args if not labels_of(t, index, space) & inner]
+    moving = [t for t in body.args if t not in still]
+    if not still:
+        return bool(moving) and depth > 0 and all(_is_centred((t, operands, index), space, inner, rw, depth - 1) for t in moving)
+    kept = sorted(set(range(len(space))) - inner)
+    at: dict[int, int | None] = {a: j for j, a in enumerate([*kept, *sorted(inner)])}
+    moved = tuple(tuple(None if a is None else at[a] for a in ix) for ix in index)
+    walk = tuple(space[a] for a in (*kept, *sorted(inner)))
+    dtype = operands[min(scalar.operand_numbers(body))].dtype
+    total = build.generic(renamed(-sp.Add(*moving), at, {}), operands, moved, walk, len(kept), "sum", dtype)
+    rest = rw.settled(renamed(sp.Add(*still) * product(space[a] for a in inner), at, {}))
+    return Count().equal(total, build.generic(rest, operands, moved, walk[: len(kept)], len(kept), None, dtype))
+
+
+def _is_scaled_sum(n: Node) -> bool:
     """A sum over a number."""
     return len(n.operands) == 1 and is_sum(n.operands[0]) and not scalar.operand_numbers(n.attrs[0] / scalar.x(0))
 
@@ -181,14 +245,17 @@ def _root(body: sp.Expr) -> sp.Expr:
     return sp.Mul(*(f.base for f in sp.Mul.make_args(body)))
 
 
-@rule(_table, Kind.GENERIC, "what is made of sizes alone is a number")
+@rule(_table, Kind.GENERIC, "what is made of sizes alone is a number, and equal sizes are one")
 def size(n: Node, rw: Rewriter) -> Node | None:
     body, index, space, reducer = n.attrs
+    same = rw.settled(body)
+    if same != body:
+        return extended(n, same, [])
     casts = [c for c in body.atoms(fn.cast_) if str(c.args[1]).startswith("float") and _is_whole(c.args[0])]
     if casts:
         return build.generic(body.xreplace({c: c.args[0] for c in casts}), n.operands, index, space, n.rank, reducer, n.dtype)
     for k, o in enumerate(n.operands):
-        if o.dtype.is_integer and o.rank == 0 and o.kind in (Kind.RESHAPE, Kind.SLICE) and (value := _static(o)) is not None:
+        if o.rank == 0 and o.dtype.is_integer and o.kind in (Kind.RESHAPE, Kind.SLICE) and (value := _static(o)) is not None:
             return extended(n, body.xreplace({scalar.x(k): value}), [])
     return None
 

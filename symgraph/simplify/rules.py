@@ -1,9 +1,10 @@
 """All rules, in the order in which they are tried: what the sweep simplifies with."""
 
 from .deltas import DELTAS
+from .layout import LAYOUT
 from .linear import LINEAR
 from .products import PRODUCTS
 from .reductions import REDUCTIONS
 from .softmax import SOFTMAX
 
-RULES = SOFTMAX + REDUCTIONS + PRODUCTS + LINEAR + DELTAS
+RULES = LAYOUT + SOFTMAX + REDUCTIONS + PRODUCTS + LINEAR + DELTAS

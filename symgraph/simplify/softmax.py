@@ -30,7 +30,8 @@ def _exponent(s: Node) -> Written | None:
     if not is_sum(s):
         return None
     body, operands, index = written(s, _has_exp)
-    if not isinstance(body, sp.exp) or not set(range(s.rank, len(s.attrs[2]))) <= labels_of(body, index):
+    space = s.attrs[2]
+    if not isinstance(body, sp.exp) or not {a for a in range(s.rank, len(space)) if space[a] != 1} <= labels_of(body, index, space):
         return None
     return body.args[0], operands, index
 
@@ -110,7 +111,7 @@ def shift(n: Node, rw: Rewriter) -> Node | None:
     if name == "norm" or not is_plain(z) or not isinstance(z.attrs[0], sp.Add):
         return None
     body, index, space, _ = z.attrs
-    idle = [t for t in body.args if not labels_of(t, index) & set(axes)]
+    idle = [t for t in body.args if not labels_of(t, index, space) & set(axes)]
     if not idle or len(idle) == len(body.args):
         return None
     rest = build.generic(body - sp.Add(*idle), z.operands, index, space, z.rank, None, z.dtype)
