@@ -186,7 +186,7 @@ def test_linear_models() -> None:
     assert text(tf.hessian(cross, theta)) in weighted
     assert text(tf.hessian(tf.reduce_mean(tf.exp(Xt) - y * Xt), theta)) == "1/m · Xᵀ(exp(Xθ) ∘ X)"
     ridge = tf.reduce_sum(tf.square(Xt - y)) / 2 + rate / 2 * tf.reduce_sum(tf.square(theta))
-    assert text(tf.hessian(ridge, theta)) == "λ · I + XᵀX"
+    assert text(tf.hessian(ridge, theta)) == "XᵀX + λ · I"
 
 
 def test_quadratic_forms() -> None:

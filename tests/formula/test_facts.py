@@ -175,7 +175,7 @@ def test_what_was_taken_back_has_no_facts() -> None:
 def test_rules_use_facts_and_the_formula_shows_them() -> None:
     S, x = square(), tf.placeholder(tf.float64, (None, 1), "x")
     loss = tf.transpose(x) @ S @ x
-    assert str(tf.formula(tf.gradients(loss, x)[0])) == "(Sᵀ + S)x"
+    assert str(tf.formula(tf.gradients(loss, x)[0])) == "(S + Sᵀ)x"
     tf.assume(S, symmetric=True)
     formula = tf.formula(tf.gradients(loss, x)[0])
     assert str(formula) == "2 · Sx\n  with S symmetric"
