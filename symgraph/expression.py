@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 LONGEST = 10_000
 """Characters; the parser's own stack is safe up to there."""
+
+
+_LAMBDA = "lamda_"
+"""What the Greek letter is called while Python's parser, for which it is a keyword, looks: as long as the word itself."""
 
 
 class ExpressionError(ValueError):
@@ -56,6 +61,16 @@ _OPERATORS: dict[type, tuple[str, Callable[..., Any]]] = {
 }
 
 
+ARITHMETIC: dict[str, Callable[..., Any]] = {
+    "+": lambda a, *b: operator.add(a, *b) if b else a,
+    "-": lambda a, *b: operator.sub(a, *b) if b else -a,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "**": operator.pow,
+}
+"""What a language may want to replace, one and two operands alike."""
+
+
 @dataclass(frozen=True)
 class Language:
     """`name` gives a name's value, `number` a literal's, or None; `operators` replaces Python's by their sign."""
@@ -75,7 +90,7 @@ def parse(text: str) -> ast.expr:
     if len(text) > LONGEST:
         raise ExpressionError(f"an expression of {len(text)} characters is too long (at most {LONGEST})", text[:60])
     try:
-        return ast.parse(text, mode="eval").body
+        return ast.parse(re.sub(r"\blambda\b", _LAMBDA, text), mode="eval").body
     except SyntaxError as e:
         start = (e.offset or 1) - 1
         stop = (e.end_offset or 0) - 1 if e.end_lineno == e.lineno else 0
@@ -84,6 +99,11 @@ def parse(text: str) -> ast.expr:
         raise ExpressionError("the expression is nested too deeply", text[:60]) from None
     except ValueError as e:
         raise ExpressionError(str(e), text[:60]) from None
+
+
+def name_of(n: ast.Name) -> str:
+    """The name as it was written."""
+    return "lambda" if n.id == _LAMBDA else n.id
 
 
 def read(text: str, language: Language) -> Any:
@@ -104,8 +124,13 @@ def read(text: str, language: Language) -> Any:
             except ExpressionError:
                 raise
             except _FAULTS as e:
-                raise fault(str(e).partition("\n")[0], n, text) from None
+                raise fault(first_line(e), n, text) from None
     return done[root]
+
+
+def first_line(error: BaseException) -> str:
+    """What an operation says, without where in a graph it stands."""
+    return str(error).partition("\n")[0].partition(" for '")[0]
 
 
 def fault(what: str, n: ast.AST, text: str) -> ExpressionError:
@@ -118,7 +143,6 @@ def fault(what: str, n: ast.AST, text: str) -> ExpressionError:
 
 
 _NOT_HERE = {
-    ast.Lambda: "functions cannot be defined here",
     ast.IfExp: "there is no `if` here: where(condition, a, b)",
     ast.BoolOp: "there is no `and` and `or` here: & and |",
     ast.Subscript: "there is no indexing here",
@@ -162,10 +186,10 @@ def _parts(n: ast.AST, language: Language, text: str) -> list[ast.expr]:
 
 def _value(n: ast.AST, done: Mapping[ast.AST, Any], language: Language, text: str) -> Any:
     match n:
-        case ast.Name(id=name):
-            return language.name(name)
+        case ast.Name():
+            return language.name(name_of(n))  # type: ignore[arg-type]
         case ast.Constant(value=v):
-            if type(v) not in (int, float):
+            if type(v) not in (int, float, bool):
                 raise fault(f"{v!r:.40} is no number", n, text)
             return language.number(v)  # type: ignore[arg-type]
         case ast.BinOp(op=op, left=a, right=b) | ast.Compare(ops=[op], left=a, comparators=[b]):

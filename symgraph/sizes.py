@@ -13,6 +13,11 @@ from .node import Kind, Node
 from .shapes import Extent
 
 
+def _rank(d: Extent) -> int:
+    """How well an extent stands for others: a letter that the user gave best, then the size of an axis."""
+    return 0 if not isinstance(d, sp.Symbol) else 1 + d.name.isidentifier()
+
+
 class Sizes:
     """Classes of equal extents; `checks` holds each pair that was met, with the node that made it equal."""
 
@@ -34,7 +39,7 @@ class Sizes:
         self.checks.setdefault((a, b), where)
         if isinstance(ra, int):
             ra, rb = rb, ra
-        if isinstance(rb, int) or isinstance(rb, sp.Symbol) and not isinstance(ra, sp.Symbol):
+        if isinstance(rb, int) or _rank(rb) > _rank(ra):
             self.parent[ra] = rb
         else:
             self.parent[rb] = ra

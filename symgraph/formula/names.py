@@ -102,7 +102,8 @@ class Labels:
         if not isinstance(d, sp.Symbol):
             return d
         if d not in self._letters:
-            free = (c for c in _LETTERS if c not in self._letters.values() and not self._is_taken(c))
+            wanted = [d.name, *_LETTERS] if d.name.isidentifier() else _LETTERS
+            free = (c for c in wanted if c not in self._letters.values() and not self._is_taken(c))
             self._letters[d] = next(free, f"m{len(self._letters)}")
             self._take(self._letters[d])
         return self._letters[d]

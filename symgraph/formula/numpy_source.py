@@ -17,9 +17,8 @@ from .. import scalar
 from ..node import Kind, Node
 from ..shapes import Extent
 from .names import Labels
-from .numpy_lines import dtype_name
 from .numpy_notation import FUNCTIONS, HELPERS, RISKY
-from .numpy_writer import Source
+from .numpy_writer import Source, dtype_name
 from .parts import occurrences
 from .spelling import identifier
 

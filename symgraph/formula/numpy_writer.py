@@ -7,7 +7,7 @@ lined up by `aligned`, which indexes only where NumPy's broadcasting from the la
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -19,10 +19,19 @@ from ..node import Kind, Node
 from ..shapes import Shape
 from .bodies import Scale, Scope, Written
 from .notation import ATOM, LOOSE, POWER, PRODUCT, SUM
-from .numpy_lines import Lined, dropped, dtype_name, entries, extents
 from .numpy_notation import NUMPY
 from .numpy_types import cast, typed
 from .writer import Writer, identity, is_diagonal, on_diagonal, same_but_ones
+
+
+@dataclass(frozen=True)
+class Lined:
+    """An array in the layout of a body: its text, the axes of the layout that it spans, and its rank; or a Python number."""
+
+    written: Written
+    spans: frozenset[int]
+    rank: int
+    is_number: bool = False
 
 
 class Source(Writer):
@@ -81,7 +90,7 @@ class Source(Writer):
             return known
         if o.shape == () or not same_but_ones(o, n):
             return self._reshaped(n)
-        if o.kind is Kind.SLICE and o not in self.parts and (taken := dropped(o, n)) is not None:
+        if o.kind is Kind.SLICE and o not in self.parts and (taken := _dropped(o, n)) is not None:
             (x,) = o.operands
             start, step = o.attrs
             window = zip(*(self.entries(start, step, o.shape, x.shape, single) for single in (False, True)), strict=True)
@@ -314,9 +323,9 @@ class Source(Writer):
             text = self.inside(w, ATOM)
             w = Written(f"{text}.T" if len(spans) == 2 else f"{text}.transpose({', '.join(map(str, order))})", ATOM)
             axes = sorted(spans)
-        places = entries(axes, rank)
-        covered = frozenset(p for p, d in zip(axes, extents(o, ix, at, axes), strict=True) if p is not None and d != 1)
-        return Lined(self.indexed(w, places), covered, sum(e != "0" for e in places))
+        entries = _entries(axes, rank)
+        covered = frozenset(p for p, d in zip(axes, _extents(o, ix, at, axes), strict=True) if p is not None and d != 1)
+        return Lined(self.indexed(w, entries), covered, sum(e != "0" for e in entries))
 
     # -- bodies
     def function(self, e: sp.Basic, scope: Scope) -> Written:
@@ -347,3 +356,45 @@ class Source(Writer):
         if not scalar.label_numbers(source) and scalar.operand_numbers(source) <= scope.weak:
             return Written(f"{name}({w.text})", ATOM)
         return Written(f"{self.inside(w, ATOM)}.astype({name})", ATOM)
+
+
+def dtype_name(n: Node) -> str:
+    return "bool" if n.dtype.is_bool else f"np.{n.dtype.name}"
+
+
+def _dropped(o: Node, n: Node) -> list[int] | None:
+    """The axes of extent 1 that n lacks, if n has no new ones."""
+    dropped, b = [], 0
+    for a, d in enumerate(o.shape):
+        if b < n.rank and n.shape[b] == d and (d != 1 or o.rank - a <= n.rank - b):
+            b += 1
+        elif d == 1:
+            dropped.append(a)
+        else:
+            return None
+    return dropped if b == n.rank else None
+
+
+def _extents(o: Node, ix: tuple[int | None, ...], at: dict[int, int], axes: Sequence[int | None]) -> list[Any]:
+    """The extent of the operand along each axis that it has in a layout."""
+    of = {at[a]: d for a, d in zip(ix, o.shape, strict=True) if a is not None}
+    return [None if p is None else of[p] for p in axes]
+
+
+def _entries(axes: Sequence[int | None], rank: int) -> list[str]:
+    """The index that brings axes, in increasing order and with extents of 1 between them, to their places in `rank`."""
+    first = min((p for p in axes if p is not None), default=rank)
+    wanted = {p for p in axes if p is not None}
+    entries: list[str] = []
+    k, p = len(axes) - 1, rank - 1
+    while k >= 0 or p >= first:
+        have = axes[k] if k >= 0 else -1
+        if p >= first and p in wanted and have != p:
+            entry = "0"
+        elif p >= first and p not in wanted and have is not None:
+            entry = "None"
+        else:
+            entry = ":" if p >= 0 else "0"
+        entries.append(entry)
+        k, p = k - (entry != "None"), p - (entry != "0")
+    return entries[::-1]

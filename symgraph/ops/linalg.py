@@ -15,7 +15,7 @@ from .. import build, scalar
 from ..codegen import scalar as fn
 from ..graph import Arithmetic, Tensor, builder, convert
 from ..node import Node
-from ..shapes import ShapeError, agree, normal
+from ..shapes import ShapeError, agree, merge, normal
 from .core import FLOATS, NUMBERS, apply, need, pair, recording
 from .reduce import axis_list
 
@@ -81,14 +81,16 @@ def matrix_solve(matrix: Any, rhs: Any, adjoint: bool = False, name: str | None 
         return graph.add("MatrixSolve", (a, b), {"adjoint": bool(adjoint)}, scope).outputs[0]
 
 
-def _main_diagonal(x: Node, reducer: str | None) -> Node:
-    """The main diagonals of the last two axes, or a reduction of each."""
+def _main_diagonal(x: Node, reducer: str | None, square: bool = False) -> Node:
+    """The main diagonals of the last two axes, or a reduction of each; those of `square` matrices are as long as both."""
     if x.rank < 2:
         raise ShapeError(f"Shape must be at least rank 2 but is rank {x.rank}")
     r = x.rank - 2
     rows, cols = x.shape[-2:]
-    n = rows if rows == cols else normal(sp.Min(rows, cols))
-    if rows != n or cols != n:
+    if square:
+        agree((rows,), (cols,))
+    n = merge(rows, cols) if square or rows == cols else normal(sp.Min(rows, cols))
+    if not square and (rows != n or cols != n):
         x = build.slice_(x, [0] * x.rank, (*x.shape[:-2], n, n), [1] * x.rank)
     rank = r if reducer else r + 1
     return build.generic(scalar.x(0), (x,), ((*range(r), r, r),), (*x.shape[:-2], n), rank, reducer, x.dtype)
@@ -151,8 +153,8 @@ def matrix_diag_part(input: Any, name: str = "diag_part") -> Tensor:
 
 
 @builder("Trace")
-def _trace(x: Node) -> Node:
-    return _main_diagonal(x, "sum")
+def _trace(x: Node, square: bool = False) -> Node:
+    return _main_diagonal(x, "sum", square)
 
 
 def trace(x: Any, name: str | None = None) -> Tensor:
@@ -190,6 +192,11 @@ def norm(
         keep = bool(keepdims if keepdims is not None else keep_dims)
         count = {"euclidean": 4, "fro": 4, 2: 4, 1: 3, np.inf: 3}.get(ord, 7) + (not keep)
         return graph.add("Norm", (t,), {"ord": ord, "axis": axes, "keepdims": keep}, scope, count).outputs[0]
+
+
+def square_trace(x: Any) -> Tensor:
+    """The trace of what is a square matrix, also where its sizes are not known to be equal."""
+    return apply("Trace", "Trace", x, hidden=2, square=True)
 
 
 Arithmetic.operators["matmul"] = partial(matmul, name="matmul")

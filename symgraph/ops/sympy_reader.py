@@ -360,7 +360,7 @@ _NODES: dict[type, Callable[..., Any]] = {
     mx.Transpose: _of_matrix(transpose),
     mx.Inverse: _of_matrix(linalg.matrix_inverse),
     mx.MatPow: _matrix_power,
-    mx.Trace: _of_matrix(linalg.trace, ()),
+    mx.Trace: _of_matrix(linalg.square_trace, ()),
     mx.Determinant: _of_matrix(linalg.matrix_determinant, ()),
     mx.DotProduct: lambda r, e, a, b: r.hold(reduce_sum(r.matrix(a * b)), ()),
 }

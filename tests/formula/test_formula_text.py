@@ -364,7 +364,6 @@ loss = tf.reduce_mean(tf.square(tf.matmul(o, W2) - y)) + c * tf.reduce_sum(tf.ab
 for t in [loss, *tf.gradients(loss, [W1, W2, b1, c, d])]:
     print(tf.formula(t))
     print(tf.formula(t).latex())
-    print(tf.formula(t).numpy_source())
 """
 
 
