@@ -341,6 +341,19 @@ def _of_matrix(f: Callable[[Tensor], Tensor], labels: Labels | None = None) -> C
     return lambda r, e, body, *_: r.hold(f(r.matrix(body)), labels)
 
 
+_transposed = _of_matrix(transpose)
+
+
+def _upright(e: sp.Basic) -> sp.Basic:
+    """The matrix expression, or its transpose where that has fewer transposes in it: sympy writes (Xθ − y)ᵀ as θᵀXᵀ − yᵀ."""
+    other = e.T  # type: ignore[attr-defined]
+    return other if _transposes(other) < _transposes(e) else e
+
+
+def _transposes(e: sp.Basic) -> int:
+    return sum(isinstance(u, mx.Transpose) for u in _all_inside(e))
+
+
 _NODES: dict[type, Callable[..., Any]] = {
     sp.Symbol: _symbol,
     sp.Number: _number,
@@ -352,12 +365,12 @@ _NODES: dict[type, Callable[..., Any]] = {
     sp.MatrixBase: _matrix,
     MatrixElement: lambda r, e, body: r.pick(r.matrix(body), e.args[1:], e),
     mx.Identity: _identity,
-    mx.MatMul: _matmul,
-    mx.MatAdd: lambda r, e, *parts: sp.Add(*parts),
+    mx.MatMul: lambda r, e, *parts: _matmul(r, e, *parts) if _upright(e) is e else _transposed(r, e, *parts),
+    mx.MatAdd: lambda r, e, *parts: sp.Add(*parts) if _upright(e) is e else _transposed(r, e, *parts),
     mx.HadamardProduct: lambda r, e, *parts: sp.Mul(*parts),
     mx.HadamardPower: lambda r, e, *parts: bodies.TRANSLATED[sp.Pow](*parts),
     ElementwiseApplyFunction: _applied,
-    mx.Transpose: _of_matrix(transpose),
+    mx.Transpose: _transposed,
     mx.Inverse: _of_matrix(linalg.matrix_inverse),
     mx.MatPow: _matrix_power,
     mx.Trace: _of_matrix(linalg.square_trace, ()),
@@ -392,6 +405,8 @@ def _inside(e: sp.Basic) -> Sequence[sp.Basic]:
         return (e.parent,)
     if isinstance(e, ElementwiseApplyFunction):
         return (e.expr,)
+    if isinstance(e, mx.MatAdd | mx.MatMul) and (other := _upright(e)) is not e:
+        return (other,)
     if isinstance(e, _UNORDERED):
         return sorted(e.args, key=sp.default_sort_key)
     return e.args

@@ -175,6 +175,16 @@ def test_matrix_expressions(e: sp.Expr, expected) -> None:
     np.testing.assert_allclose(run(made, dict(zip(tensors, (a, b, u)))), expected(a, b, u), rtol=1e-9)
 
 
+def test_transposes_stay_outside() -> None:
+    """sympy writes (Xθ − y)ᵀ as θᵀXᵀ − yᵀ, which is no square of anything."""
+    X, t, y = sp.MatrixSymbol("X", m, n), sp.MatrixSymbol("t", n, 1), sp.MatrixSymbol("y", m, 1)
+    e = sp.Trace((X * t - y).T * (X * t - y)) / m + sp.Symbol("lamda") * sp.Trace(t.T * t)
+    (A, b, w), feed, a, v, u = data(True)
+    ridge = tf.from_sympy(e, {X: A, y: b, t: w, "lamda": 0.5})
+    np.testing.assert_allclose(run(ridge, feed), np.mean((a @ u - v) ** 2) + 0.5 * (u**2).sum())
+    assert str(tf.formula(ridge)).count("tᵀ") == 1 and "(Xt − y)ᵀ(Xt − y)" in str(tf.formula(ridge))
+
+
 # ---------------------------------------------------------------- what is refused
 @pytest.mark.parametrize(
     ("e", "error", "words"),
