@@ -75,6 +75,8 @@ class Rewriter:
     roots: Set[Node] = frozenset()
     _memo: dict[Node, Node] = field(default_factory=dict)
     _held: set[Node] = field(default_factory=set)
+    ends: set[Node] = field(default_factory=set)
+    """Where element-wise mathematics ends: what is asked for, or read by anything else."""
 
     MAX_STEPS = 50
     """More steps than this on one node means that two rules undo each other."""
@@ -97,10 +99,11 @@ class Rewriter:
             old = new
             self._memo.clear()
             self._held.clear()
-            self.uses = Counter(old)
-            self.roots = frozenset(old)
+            self.uses, self.roots, self.ends = Counter(old), frozenset(old), set(old)
             for n in toposort(old):
                 self.uses.update(n.operands)
+                if n.kind is not Kind.GENERIC or n.attrs[3] is not None:
+                    self.ends.update(n.operands)
             new = [self(r) for r in old]
             if new == old:
                 break
@@ -135,6 +138,8 @@ class Rewriter:
     def _instead(self, old: Node, new: Node, reads: Sequence[Node]) -> Node:
         """What read the old node, which reads `reads`, reads the new one."""
         if new is not old:
+            if old in self.ends:
+                self.ends.add(new)
             self._keep(new)
             self.uses[new] += self.uses.pop(old, 0)
             for o in reads:

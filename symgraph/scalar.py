@@ -192,29 +192,3 @@ def scalar_factor(body: sp.Expr, movable: frozenset[int]) -> tuple[sp.Expr, sp.E
         free = operand_numbers(f) <= movable and not label_numbers(f)
         (c if free else rest).append(f)
     return sp.Mul(*c), sp.Mul(*rest)
-
-
-@lru_cache(maxsize=4096)
-def factored(body: sp.Expr) -> sp.Expr:
-    """The body with what is common to the terms of a sum written once."""
-    return sp.factor_terms(body)
-
-
-@lru_cache(maxsize=4096)
-def expanded(body: sp.Expr) -> sp.Expr:
-    """The body multiplied out."""
-    return sp.expand_mul(body)
-
-
-@lru_cache(maxsize=4096)
-def has_fractions(body: sp.Expr) -> bool:
-    """Is it a product with a factor that is a sum of fractions, small enough to be cancelled?"""
-    if not body.is_Mul or operations(body) > MAX_OPERATIONS // 2 or len(operand_numbers(body)) > 5:
-        return False
-    return any(isinstance(f, sp.Add) and any(operand_numbers(sp.denom(t)) for t in f.args) for f in body.args)
-
-
-@lru_cache(maxsize=4096)
-def cancelled(body: sp.Expr) -> sp.Expr:
-    """The body over one denominator with common factors cancelled (y/s - (1-y)/(1-s) times s(1-s): 5 ms)."""
-    return canonical(sp.factor(sp.together(body)))

@@ -55,12 +55,6 @@ def slots_of(operands: Sequence[Node], index: Sequence[Labels]) -> dict[tuple[No
     return {(o, narrow(o, ix)): k for k, (o, ix) in reversed(list(enumerate(zip(operands, index, strict=True))))}
 
 
-def read_by(o: Node, ix: Labels) -> Iterator[tuple[Node, Labels]]:
-    """What a generic node that is read at ix reads where."""
-    for p, at in zip(o.operands, o.attrs[1], strict=True):
-        yield p, narrow(p, tuple(None if a is None else ix[a] for a in at))
-
-
 def renamed(e: sp.Expr, at: Mapping[int, int | None], operands: Mapping[int, sp.Expr]) -> sp.Expr:
     """The expression with labels and operands under other numbers."""
     rename: dict[sp.Basic, sp.Expr] = {scalar.x(k): v for k, v in operands.items()}

@@ -2,8 +2,9 @@
 
 Law of this file: one table says what each function is on each side of its kink, so that no rule is needed for any pair
 of them: |u| sign(u) is u on both sides, relu(u) step(u) is u or 0, and of the stable logistic loss both sides give the
-same sigmoid.  A form that is put together agrees with the old one at the kink too; where the old one jumps there
-without need, or is not defined, a continuous one may take its place.  NaN is not asked about.
+same sigmoid.  A form that is put together agrees with the old one at the kink too; where the old one is not defined
+there, or jumps though it is made of |u| or max(u, 0) (the derivative of a loss without a kink), a continuous one may
+take its place.  NaN is not asked about.
 """
 
 from __future__ import annotations
@@ -35,10 +36,9 @@ TWO_SIDED: dict[type, Callable[[sp.Expr, sp.Expr], Sides]] = {
     fn.ge: lambda a, b: (_1, _1, _0),
     fn.lt: lambda a, b: (_0, _0, _1),
     fn.le: lambda a, b: (_0, _1, _1),
-    fn.eq: lambda a, b: (_0, _1, _0),
-    fn.ne: lambda a, b: (_1, _0, _1),
 }
 AT_ZERO = {fn.sigmoid: sp.S.Half, fn.softplus: sp.log(2), fn.expm1: _0, fn.log1p: _0}
+_CONTINUOUS = (fn.absolute, fn.relu, fn.maximum, fn.minimum)
 COMPARISONS = (fn.gt, fn.ge, fn.lt, fn.le, fn.eq, fn.ne)
 _TRUTHS = (*COMPARISONS, fn.logical_and, fn.logical_or, fn.logical_not, fn.isnan, fn.isinf, fn.isfinite)
 
@@ -96,7 +96,7 @@ def decided(e: sp.Expr, z: sp.Expr, side: int, continuous: bool = False) -> sp.E
                 memo[e] = go(e.args[1 if side == 0 else 2])
                 return memo[e]
             args = [go(a) for a in e.args]
-            new = e if all(a is b for a, b in zip(args, e.args, strict=True)) else e.func(*args)
+            new = e if all(a == b for a, b in zip(args, e.args, strict=True)) else e.func(*args)
             found = kink(new)
             if found is not None and found[0] == z and (not continuous or _meets(found[1][side], found[1][1], z)):
                 new = go(found[1][side]) if found[1][side] != new else new
@@ -120,6 +120,8 @@ def folded(e: sp.Expr) -> sp.Expr:
     if e.args and all(a.is_Rational for a in e.args):
         if type(e) in AT_ZERO and e.args[0] == 0:
             return AT_ZERO[type(e)]
+        if type(e) in (fn.eq, fn.ne):
+            return sp.Integer((e.args[0] == e.args[1]) is isinstance(e, fn.eq))
         if type(e) in ONE_SIDED or type(e) in TWO_SIDED:
             z, sides = _apart(e)
             return sides[0 if z > 0 else 1 if z == 0 else 2]
@@ -158,7 +160,7 @@ def _joined(e: sp.Expr, z: sp.Expr, simpler: Callable[[sp.Expr], sp.Expr], numbe
     above, below = simpler(decided(e, z, 0)), simpler(decided(e, z, 2))
     if above == below or rational.is_zero(above - below):
         truth = isinstance(z, _TRUTHS) or z.is_Symbol and isinstance(e, fn.select) and e.args[0] == z
-        if truth or _continuous(e, above, above, z):
+        if truth or _agrees(e, above, above, below, z):
             yield above
         return
     old = [c for c in e.atoms(*COMPARISONS) if (k := kink(c)) is not None and k[0] == z]
@@ -217,12 +219,10 @@ def _agrees(old: sp.Expr, new: sp.Expr, above: sp.Expr, below: sp.Expr, z: sp.Ex
     was, now = (_at_zero(decided(e, z, 1), z) for e in (old, new))
     if was.has(sp.nan, sp.zoo, sp.oo) or was == now or rational.is_zero(was - now):
         return True
-    return _continuous(old, above, below, z) and rational.is_zero(now - _at_zero(above, z))
-
-
-def _continuous(e: sp.Expr, above: sp.Expr, below: sp.Expr, z: sp.Expr) -> bool:
+    if not any(k is not None and k[0] == z for k in map(kink, old.atoms(*_CONTINUOUS))):
+        return False  # where(x > 0, 1, 0) + where(x < 0, 1, 0) can be a mask: 0 at 0 is meant
     up, down = _at_zero(above, z), _at_zero(below, z)
-    return not up.has(sp.nan, sp.zoo, sp.oo) and (up == down or rational.is_zero(up - down))
+    return not up.has(sp.nan, sp.zoo, sp.oo) and rational.is_zero(up - down) and rational.is_zero(now - up)
 
 
 def _at_zero(e: sp.Expr, z: sp.Expr) -> sp.Expr:

@@ -12,7 +12,7 @@ from .. import build, dtypes, scalar
 from ..node import Kind, Node
 from ..rewrite import Rewriter, Rule, RuleSet, rule
 from ..shapes import product
-from .forms import inlined, is_plain, numbers_of, read_by, slots_of
+from .forms import inlined, is_plain, numbers_of
 
 _table: list[Rule] = []
 
@@ -93,61 +93,14 @@ def scalar_out_of_shared(n: Node, rw: Rewriter) -> Node | None:
     return _scaled(rw, n, split[0], n, split[1])
 
 
-@rule(_table, Kind.GENERIC, "what cancels against a value that is needed elsewhere too is written out")
-def look_into(n: Node, rw: Rewriter) -> Node | None:
+@rule(_table, Kind.GENERIC, "a common number is written once")
+def number_out_of_terms(n: Node, rw: Rewriter) -> Node | None:
     body, index, space, reducer = n.attrs
-    shared = [k for k, o in enumerate(n.operands) if is_plain(o) and o.dtype is n.dtype and not build.is_pure(o) and rw.shared(o)]
-    if not shared or reducer not in (None, "sum") or scalar.operations(body) > scalar.MAX_OPERATIONS // 2:
+    c = scalar.scalar_factor(body, frozenset())[0] if isinstance(body, sp.Add) else sp.S.One
+    if c in (1, -1):
         return None
-    slots = slots_of(n.operands, index)
-    for k in shared:
-        o = n.operands[k]
-        if not any(slots.get(read, k) != k for read in read_by(o, index[k])) or scalar.operations(o.attrs[0]) > scalar.MAX_OPERATIONS // 2:
-            continue
-        new, operands, through = inlined(body, n.operands, index, k)
-        flat = build.generic(new, operands, through, space, n.rank, reducer, n.dtype)
-        gain, best = max(((rw.gain(n, f), f) for f in _forms(flat)), key=lambda g: g[0])
-        if gain > 0:
-            return best
-    return None
-
-
-def _forms(n: Node) -> list[Node]:
-    """The node, and as it is when its body is multiplied out or brought over one denominator."""
-    if n.kind is not Kind.GENERIC:
-        return [n]
-    body, index, space, reducer = n.attrs
-    other = scalar.cancelled(body) if scalar.has_fractions(body) else scalar.expanded(body)
-    return [n] if other == body else [n, build.generic(other, n.operands, index, space, n.rank, reducer, n.dtype)]
-
-
-@rule(_table, Kind.GENERIC, "a common factor is written once")
-def factor(n: Node, rw: Rewriter) -> Node | None:
-    body, index, space, reducer = n.attrs
-    if not isinstance(body, sp.Add):
-        return None
-    new = scalar.factored(body)
-    if new == body or new.count_ops() >= body.count_ops():
-        return None
+    new = sp.Mul(c, sp.Add(*(t / c for t in body.args)), evaluate=False)
     return build.generic(new, n.operands, index, space, n.rank, reducer, n.dtype)
-
-
-@rule(_table, Kind.GENERIC, "fractions over one denominator cancel")
-def cancel(n: Node, rw: Rewriter) -> Node | None:
-    body, index, space, reducer = n.attrs
-    if not n.dtype.is_floating:
-        return None
-    if not scalar.has_fractions(body):
-        return None
-    wide, operands, through = body, n.operands, index
-    for k, o in enumerate(n.operands):  # 1 - s is written out, so that it meets s
-        if is_plain(o) and o.dtype is n.dtype and isinstance(o.attrs[0], sp.Add) and scalar.operations(o.attrs[0]) <= 2:
-            wide, operands, through = inlined(wide, operands, through, k)
-    flat = build.generic(wide, operands, through, space, n.rank, reducer, n.dtype)
-    new = scalar.cancelled(flat.attrs[0])
-    if scalar.operations(new) >= scalar.operations(body):
-        return None
-    return build.generic(new, flat.operands, flat.attrs[1], flat.attrs[2], n.rank, flat.attrs[3], n.dtype)
 
 
 @rule(_table, Kind.GENERIC, "summing what does not change along an axis multiplies by its length")

@@ -26,7 +26,7 @@ from .scalar_cost import NONE, Symbols, multiple
 
 MAX_TERMS = 160
 """More terms than this over one denominator are not worth waiting for."""
-MAX_FACTORED = 40
+MAX_FACTORED = 30
 MAX_GENERATORS = 12
 
 _EXPONENTIAL: dict[type, tuple[int, Callable]] = {
@@ -358,8 +358,9 @@ Monomial = tuple[tuple[sp.Expr, sp.Rational], ...]
 Terms = frozenset[tuple[Monomial, sp.Rational]]
 
 
-def written(form: Form, numbers: Symbols = NONE) -> Iterator[sp.Expr]:
-    """Ways to write a fraction."""
+def written(form: Form, numbers: Symbols = NONE, below: int = 10**6) -> Iterator[sp.Expr]:
+    """Ways to write a fraction, if one can have no more than `below` applications: a sum that does not factor keeps its
+    terms however common factors are drawn out."""
     numer, denom = form.value.numer, form.value.denom
     if len(numer) > MAX_FACTORED or len(denom) > MAX_FACTORED:
         return
@@ -367,25 +368,29 @@ def written(form: Form, numbers: Symbols = NONE) -> Iterator[sp.Expr]:
         yield sp.S.Zero
         return
     c, above = _factors(numer)
-    d, below = _factors(denom)
-    factors = [(_terms(p, form), k) for p, k in above] + [(_terms(p, form), -k) for p, k in below]
+    d, under = _factors(denom)
+    read = [g for k, g in enumerate(form.generators) if _reads(form, k)]
+    if sum(len(p) - 1 for p, _ in (*above, *under)) + scalar_cost.applications(sp.Tuple(*read), numbers) - 1 > below:
+        return
+    factors = [(_terms(p, form), k) for p, k in above] + [(_terms(p, form), -k) for p, k in under]
     front = _number(c) / _number(d)
     yield _product(front, factors, numbers)
     sums = [(p, k) for p, k in above if len(p) > 1]
     whole = prod((p**k for p, k in sums), start=numer.ring.one)
     if len(sums) > 1 and len(whole) < sum(len(p) for p, _ in sums):  # 1 - t**2 is less than (1 - t) (1 + t)
-        rest = [f for f, (p, _) in zip(factors, (*above, *below), strict=True) if (p, _) not in sums]
+        rest = [f for f, (p, _) in zip(factors, (*above, *under), strict=True) if (p, _) not in sums]
         yield _product(front, [(_terms(whole, form), 1), *rest], numbers)
-    if len(numer) > 1 and any(len(p) == 1 for p, _ in below):  # x/y + z can be less than (x + y z)/y
-        shift = tuple((g, -k * n) for p, k in below if len(p) == 1 for m, _ in _terms(p, form) for g, n in m)
+    if len(numer) > 1 and any(len(p) == 1 for p, _ in under):  # x/y + z can be less than (x + y z)/y
+        shift = tuple((g, -k * n) for p, k in under if len(p) == 1 for m, _ in _terms(p, form) for g, n in m)
         over = frozenset((_merged((*m, *shift)), v / _number(d)) for m, v in _terms(numer, form))
-        yield _product(sp.S.One, [(over, 1), *((_terms(p, form), -k) for p, k in below if len(p) > 1)], numbers)
+        yield _product(sp.S.One, [(over, 1), *((_terms(p, form), -k) for p, k in under if len(p) > 1)], numbers)
 
 
 def _number(c: object) -> sp.Rational:
     return sp.Rational(int(c.numerator), int(c.denominator))  # type: ignore[attr-defined]
 
 
+@lru_cache(maxsize=4096)
 def _factors(p: PolyElement) -> tuple:
     if len(p) == 1:
         return p.LC, [(p.quo_ground(p.LC), 1)]
@@ -417,12 +422,16 @@ def monomial_of(e: sp.Expr) -> Monomial:
 def _product(front: sp.Rational, factors: Sequence[tuple[Terms, sp.Rational]], numbers: Symbols, *more: sp.Expr) -> sp.Expr:
     """front * factors ** exponents * more, in one product: sympy multiplies a number into a sum unasked.
 
-    A sum begins with a positive number where it has one, and a minus in front is swallowed by a difference without one."""
+    A sum has a positive number where it has one, but a minus in front is swallowed by a difference, best by one without."""
+    contents = [_content(f) for f, _ in factors]
+    front = sp.Mul(front, *(c**n for c, (_, n) in zip(contents, factors, strict=True)))
+    factors = [(frozenset((m, v / c) for m, v in f), n) for c, (f, n) in zip(contents, factors, strict=True)]
     turned = [_has_negative_number(f) for f, _ in factors]
     minus = bool(front < 0) ^ bool(sum(t for t, (_, k) in zip(turned, factors, strict=True) if k % 2) % 2)
     if minus:
-        at = next((i for i, (f, k) in enumerate(factors) if k % 2 and _swallows(f)), None)
-        if at is not None:
+        swallow = [i for i, (f, k) in enumerate(factors) if k % 2 and len(f) > 1 and any(c < 0 for _, c in f) != turned[i]]
+        if swallow:
+            at = min(swallow, key=lambda i: any(not m for m, _ in factors[i][0]))
             turned[at], minus = not turned[at], False
     done = [_write(_negated(f) if t else f, numbers) ** k for t, (f, k) in zip(turned, factors, strict=True)]
     return sp.Mul(-abs(front) if minus else abs(front), *done, *more)
@@ -432,9 +441,11 @@ def _has_negative_number(f: Terms) -> bool:
     return len(f) > 1 and any(not m and c < 0 for m, c in f)
 
 
-def _swallows(f: Terms) -> bool:
-    """Is it a sum without a number that has a minus already?"""
-    return len(f) > 1 and all(m for m, _ in f) and any(c < 0 for _, c in f)
+def _content(f: Terms) -> sp.Rational:
+    """The greatest number that is in all terms; 1 for a single one, whose own it is."""
+    if len(f) == 1:
+        return sp.S.One
+    return sp.Rational(gcd(*(int(c.p) for _, c in f)), lcm(*(int(c.q) for _, c in f)))
 
 
 def _negated(f: Terms) -> Terms:
@@ -506,6 +517,16 @@ def grouped(e: sp.Add, numbers: Symbols = NONE) -> sp.Expr | None:
     if not common:
         return None
     return _write(left, numbers) if left else sp.S.Zero
+
+
+@lru_cache(maxsize=4096)
+def cheapest(e: sp.Expr, numbers: Symbols = NONE) -> sp.Expr:
+    """The sum, product or quotient in the cheapest of the ways to write it."""
+    best = e
+    for new in ([grouped(e, numbers)] if e.is_Add else []) + [new for form in forms(e) for new in written(form, numbers)]:
+        if new is not None and scalar_cost.better(new, best, numbers):
+            best = new
+    return best
 
 
 @lru_cache(maxsize=8192)

@@ -5,6 +5,7 @@ from .layout import LAYOUT
 from .linear import LINEAR
 from .products import PRODUCTS
 from .reductions import REDUCTIONS
+from .regions import REGIONS
 from .softmax import SOFTMAX
 
-RULES = LAYOUT + SOFTMAX + REDUCTIONS + PRODUCTS + LINEAR + DELTAS
+RULES = LAYOUT + SOFTMAX + REDUCTIONS + PRODUCTS + LINEAR + DELTAS + REGIONS

@@ -21,21 +21,24 @@ NONE: Symbols = frozenset()
 
 
 class Facts(NamedTuple):
-    """What is known of operands: which are constants (products with them are free), positive, or 0 and 1 alone."""
+    """What is known of operands: which are constants (products with them are free), positive, 0 or 1, negative."""
 
     numbers: Symbols = NONE
     positive: Symbols = NONE
     binary: Symbols = NONE
+    negative: Symbols = NONE
 
     @property
     def assumed(self) -> dict[sp.Symbol, sp.Symbol]:
         """Stand-ins of which sympy knows the sign."""
-        return _assumed(self.positive, self.binary)
+        return _assumed(self.positive, self.binary, self.negative)
 
 
 @lru_cache(maxsize=256)
-def _assumed(positive: Symbols, binary: Symbols) -> dict[sp.Symbol, sp.Symbol]:
-    return {s: sp.Dummy(s.name, nonnegative=True) for s in binary} | {s: sp.Dummy(s.name, positive=True) for s in positive}
+def _assumed(positive: Symbols, binary: Symbols, negative: Symbols) -> dict[sp.Symbol, sp.Symbol]:
+    found = {s: sp.Dummy(s.name, nonnegative=True) for s in binary}
+    found |= {s: sp.Dummy(s.name, negative=True) for s in negative}
+    return found | {s: sp.Dummy(s.name, positive=True) for s in positive}
 
 
 _SERIES = frozenset(name for name, row in fn.FUNCTIONS.items() if row.cost >= 15)
@@ -70,13 +73,13 @@ def _own(e: sp.Expr, numbers: Symbols) -> tuple[tuple, tuple[sp.Expr, ...]]:
 
 def _sum(e: sp.Add, numbers: Symbols) -> tuple[tuple, tuple[sp.Expr, ...]]:
     """A sum counts once whatever number it is multiplied with."""
-    parts = [_scaled(t, numbers) for t in e.args]
+    parts = [scaled(t, numbers) for t in e.args]
     first = min(parts, key=lambda p: hash(p[1]))[0]  # any choice that does not depend on the scale
     key = frozenset((rest, c / first) for c, rest in parts)
     return (((key, len(parts) - 1),), tuple(rest for _, rest in parts))
 
 
-def _scaled(e: sp.Expr, numbers: Symbols) -> tuple[sp.Expr, sp.Expr]:
+def scaled(e: sp.Expr, numbers: Symbols) -> tuple[sp.Expr, sp.Expr]:
     """Numbers and sizes in front of it, and the rest."""
     if is_free(e, numbers):
         return sp.S.One, e

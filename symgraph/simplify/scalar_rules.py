@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import sympy as sp
 
 from ..codegen import scalar as fn
-from . import kinks
-from .scalar_cost import Facts, applications, multiple
+from . import kinks, rational
+from .scalar_cost import Facts, applications, is_free, multiple, scaled
 
 Identity = Callable[[sp.Expr, Facts], sp.Expr | None]
 
@@ -99,11 +99,11 @@ def product_of_exponentials(e: sp.Expr, facts: Facts) -> sp.Expr | None:
 def minus_before_a_difference(e: sp.Expr, facts: Facts) -> sp.Expr | None:
     if not e.as_coeff_Mul()[0].is_negative:
         return None
-    for f in e.args:
+    found = [f for f in e.args if f.as_base_exp()[0].is_Add and f.as_base_exp()[1].is_Integer and f.as_base_exp()[1] % 2]
+    found = [f for f in found if any(t.as_coeff_Mul()[0].is_negative for t in f.as_base_exp()[0].args)]
+    for f in sorted(found, key=lambda f: any(t.is_number for t in f.as_base_exp()[0].args)):
         base, n = f.as_base_exp()
-        if base.is_Add and n.is_Integer and n % 2 and not any(t.is_number for t in base.args):
-            if any(t.as_coeff_Mul()[0].is_negative for t in base.args):
-                return sp.Mul(-1, (-base) ** n, *(g for g in e.args if g is not f))
+        return sp.Mul(-1, (-base) ** n, *(g for g in e.args if g is not f))
     return None
 
 
@@ -170,11 +170,17 @@ def kink_of_multiple(e: sp.Expr, facts: Facts) -> sp.Expr | None:
 
 @row("a comparison with everything on the side where it is written shortest", *kinks.COMPARISONS)
 def comparison(e: sp.Expr, facts: Facts) -> sp.Expr | None:
-    d = sp.factor_terms(sp.expand(e.args[0] - e.args[1]))
+    d = rational.cheapest(e.args[0] - e.args[1], facts.numbers)
     if d.is_number:
         return None
-    factors = sp.Mul.make_args(d)
-    d = sp.Mul(*(f for f in factors if not (f.is_Rational and f > 0) and not _positive(f, facts)))
+    by, sides = sp.S.One, []
+    for f in sp.Mul.make_args(d):
+        v = f.xreplace(facts.assumed)
+        if v.is_negative:
+            by = -by
+        elif not v.is_positive:
+            sides.append(f)
+    d = by * sp.Mul(*sides)
     if d.as_coeff_Mul()[0] == -1 and d.as_coeff_Mul()[1].is_Add:
         d = sp.expand_mul(d)
     up = [t for t in sp.Add.make_args(d) if t.as_coeff_Mul()[0] > 0]
@@ -221,19 +227,15 @@ def _on_side(e: sp.Expr, c: sp.Expr, holds: bool) -> sp.Expr:
 @row("a common factor comes out of a choice", fn.select)
 def factor_out_of_choice(e: sp.Expr, facts: Facts) -> sp.Expr | None:
     c, a, b = e.args
-    (p, q), (r, s) = a.as_coeff_Mul(), b.as_coeff_Mul()
     if a.is_number and b.is_number:
         return -fn.select(c, -a, -b) if a.is_nonpositive and b.is_nonpositive and a != b else None
-    common = [f for f in sp.Mul.make_args(q) if f in sp.Mul.make_args(s)] if a != 0 and b != 0 else []
-    front = sp.S.One
     if a == 0 or b == 0:
-        front = r if a == 0 else p
-    elif p == r or p == -r and p < 0:
-        front = p
-    if front == 1 and not common:
-        return None
-    by = sp.Mul(front, *common)
-    return by * fn.select(c, a / by, b / by)
+        side = b if a == 0 else a
+        by = side if is_free(side, facts.numbers) else scaled(side, facts.numbers)[0]
+    else:
+        (p, q), (r, s) = a.as_coeff_Mul(), b.as_coeff_Mul()
+        by = sp.Mul(p if p == r or p == -r and p.is_negative else 1, *(f for f in sp.Mul.make_args(q) if f in sp.Mul.make_args(s)))
+    return None if by == 1 else by * fn.select(c, a / by, b / by)
 
 
 OF: dict[type, list[Row]] = {}

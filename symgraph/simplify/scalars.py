@@ -9,7 +9,7 @@ again a result is itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
 import sympy as sp
@@ -17,8 +17,8 @@ import sympy as sp
 from .. import scalar
 from ..codegen import scalar as fn
 from . import kinks, rational
-from .scalar_cost import TRANSPARENT, Facts, applications, better
-from .scalar_rules import OF, ROWS
+from .scalar_cost import TRANSPARENT, Facts, applications, better, scaled
+from .scalar_rules import OF, ROWS, minus_before_a_difference
 
 MAX_OPERATIONS = 100
 """Larger bodies are left as they are."""
@@ -65,39 +65,56 @@ def _best(e: sp.Expr, facts: Facts, cases: bool = True) -> Result:
     """`cases`: may it be decided case by case?  Within a case nothing is: the work would double with every kink."""
     if not e.args or isinstance(e, fn.computed_as | fn.cast_):
         return e, ()
+    front, rest = scaled(e, facts.numbers)
+    if front != 1:
+        best, names = _best(rest, facts, cases)
+        best = e if best == rest else scalar.canonical(front * best)
+        turned = minus_before_a_difference(best, facts)
+        return (best, names) if turned is None else (turned, _joined(names, ("minus before a difference",)))
+    best, names = _fraction(e, facts)
+    if names and applications(best, facts.numbers) < applications(e, facts.numbers):  # its parts need not be looked at
+        return _then(best, names, facts, cases)
     parts = [_best(a, facts, cases) for a in e.args]
-    names: tuple[str, ...] = ()
-    if any(p is not a for (p, _), a in zip(parts, e.args, strict=True)):
+    names = ()
+    if any(p != a for (p, _), a in zip(parts, e.args, strict=True)):
         new = scalar.canonical(e.func(*(p for p, _ in parts)))
         if better(new, e, facts.numbers):  # what is cheaper by itself may be dearer beside what it shared
-            e, names = new, tuple(dict.fromkeys(n for _, ns in parts for n in ns))
+            e, names = new, _joined(*(ns for _, ns in parts))
     if isinstance(e, TRANSPARENT):
         return e, names
     for r in OF.get(type(e), ()):
         new = r.apply(e, facts)
         if new is not None and new != e and applications(new, facts.numbers) <= applications(e, facts.numbers):
-            best, more = _best(scalar.canonical(new), facts, cases)
-            return best, tuple(dict.fromkeys((*names, r.name, *more)))
-    best, name = e, ""
-    for new, what in _candidates(e, facts, cases):
-        if better(new, best, facts.numbers):
-            best, name = new, what
-    if best is e:
-        return e, names
-    best, more = _best(best, facts, cases)
-    return best, tuple(dict.fromkeys((*names, name, *more)))
-
-
-def _candidates(e: sp.Expr, facts: Facts, cases: bool) -> Iterator[tuple[sp.Expr, str]]:
-    """Other ways to write e, whose parts are simple."""
-    if isinstance(e, sp.Add):
-        new = rational.grouped(e, facts.numbers)
-        if new is not None:
-            yield scalar.canonical(new), "common factors"
-    if isinstance(e, sp.Add | sp.Mul | sp.Pow):
-        for form in rational.forms(e, facts.binary):
-            for new in rational.written(form, facts.numbers):
-                yield scalar.canonical(new), "fractions"
+            return _then(scalar.canonical(new), (*names, r.name), facts, cases)
+    best, how = _fraction(e, facts)
     if cases and isinstance(e, sp.Add | sp.Mul | fn.select):
         for new in kinks.together(e, lambda part: _best(part, facts, False)[0], facts.numbers):
-            yield new, "cases"
+            if better(new, best, facts.numbers):
+                best, how = new, ("cases",)
+    return _then(best, (*names, *how), facts, cases) if how else (e, names)
+
+
+def _then(e: sp.Expr, names: tuple[str, ...], facts: Facts, cases: bool) -> Result:
+    """What e leads to, reached by `names`."""
+    best, more = _best(e, facts, cases)
+    return best, _joined(names, more)
+
+
+def _joined(*names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(n for ns in names for n in ns))
+
+
+@lru_cache(maxsize=32768)
+def _fraction(e: sp.Expr, facts: Facts) -> Result:
+    """A sum, product or power in the cheapest of the ways to write it, and how it was found."""
+    best: sp.Expr = e
+    how: tuple[str, ...] = ()
+    new = rational.grouped(e, facts.numbers) if isinstance(e, sp.Add) else None
+    if new is not None and better(scalar.canonical(new), best, facts.numbers):
+        best, how = scalar.canonical(new), ("common factors",)
+    if isinstance(e, sp.Add | sp.Mul | sp.Pow):
+        for form in rational.forms(e, facts.binary):
+            for new in rational.written(form, facts.numbers, applications(best, facts.numbers)):
+                if better(new, best, facts.numbers) and better(scalar.canonical(new), best, facts.numbers):
+                    best, how = scalar.canonical(new), ("fractions",)
+    return best, how
