@@ -154,6 +154,8 @@ def together(e: sp.Expr, simpler: Callable[[sp.Expr], sp.Expr], numbers: Symbols
             inside, outside = e, []
         for new in _joined(inside, z, simpler, numbers):
             yield scalar.canonical(e.func(new, *outside)) if outside else new
+        if isinstance(e, sp.Mul) and inside.is_Mul and inside.free_symbols & e.func(*outside).free_symbols:
+            yield from _joined(e, z, simpler, numbers)  # a factor outside may cancel on either side
 
 
 def _joined(e: sp.Expr, z: sp.Expr, simpler: Callable[[sp.Expr], sp.Expr], numbers: Symbols) -> Iterator[sp.Expr]:

@@ -80,7 +80,6 @@ def test_symgraph_is_right(loss: Loss) -> None:
             close(sess.run(wanted, {leaves[n]: v for n, v in values.items()}), loss.expected(values))
 
 
-@pytest.mark.xfail(strict=False, reason="the rules that shorten formulas are being written")
 def test_sizes() -> None:
     """symgraph's formulas are as short as the book's."""
     found = thresholds([measure(loss) for loss in SUITE])
