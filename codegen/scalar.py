@@ -317,13 +317,29 @@ def lower(expr: sp.Expr, leaves: Mapping[sp.Symbol, Leaf], dtype: str) -> Body:
         if e in memo:
             stack.pop()
             continue
-        todo = [a for a in _parts(e) if a not in memo]
+        stable = _stable(e)
+        todo = [a for a in (_parts(e) if stable is None else [stable]) if a not in memo]
         if todo:
             stack.extend(reversed(todo))
             continue
-        memo[e] = _emit(b, e, memo, leaves, dtype)
+        memo[e] = _emit(b, e, memo, leaves, dtype) if stable is None else memo[stable]
         stack.pop()
     return b.finish(memo[expr], dtype)
+
+
+def _stable(e: sp.Basic) -> sp.Basic | None:
+    """The same number where it is computed otherwise: without exp overflowing, without 1 swallowing what is added to it."""
+    if isinstance(e, sp.Add) and len(e.args) == 2 and e.args[0] is sp.S.NegativeOne and isinstance(e.args[1], sp.exp):
+        return expm1(e.args[1].args[0])
+    if isinstance(e, sp.log) and isinstance(e.args[0], sigmoid):
+        return -softplus(-e.args[0].args[0])
+    if isinstance(e, sp.log | log1p):
+        v = e.args[0] if isinstance(e, log1p) else e.args[0] - 1 if isinstance(e.args[0], sp.Add) else None
+        if isinstance(v, sp.exp):
+            return softplus(v.args[0])
+        if isinstance(v, sp.Mul) and isinstance(-v, sigmoid):
+            return -softplus((-v).args[0])
+    return None
 
 
 def _parts(e: sp.Basic) -> list[sp.Basic]:

@@ -14,7 +14,7 @@ import sympy as sp
 
 from ..codegen import scalar as fn
 from . import kinks, rational
-from .scalar_cost import Facts, applications, is_free, multiple, scaled
+from .scalar_cost import Facts, applications, better, is_free, multiple, scaled
 
 Identity = Callable[[sp.Expr, Facts], sp.Expr | None]
 
@@ -236,6 +236,29 @@ def factor_out_of_choice(e: sp.Expr, facts: Facts) -> sp.Expr | None:
         (p, q), (r, s) = a.as_coeff_Mul(), b.as_coeff_Mul()
         by = sp.Mul(p if p == r or p == -r and p.is_negative else 1, *(f for f in sp.Mul.make_args(q) if f in sp.Mul.make_args(s)))
     return None if by == 1 else by * fn.select(c, a / by, b / by)
+
+
+@row("a label of 0 or 1 chooses by its value", fn.select)
+def choice_by_a_label(e: sp.Expr, facts: Facts) -> sp.Expr | None:
+    c, a, b = e.args
+    for y in sorted(c.free_symbols & facts.binary, key=sp.default_sort_key):
+        none, one = (kinks.folded(c.xreplace({y: sp.Integer(v)})) for v in (0, 1))
+        if none.is_Integer and one.is_Integer and none != one:
+            a, b = (b, a) if none == 1 else (a, b)
+            new = b + y * rational.cheapest(a - b, facts.numbers)
+            return new if better(new, e, facts.numbers) else None
+    return None
+
+
+@row("a factor that is 0 or 1 as a difference is above 0 is a choice", sp.Mul)
+def step_of_a_difference(e: sp.Expr, facts: Facts) -> sp.Expr | None:
+    for f in e.args:
+        if isinstance(f, fn.step) and f.args[0].is_Add:
+            shorter = comparison(fn.gt(f.args[0], 0), facts)
+            if shorter is not None:
+                new = fn.select(shorter, sp.Mul(*(g for g in e.args if g is not f)), 0)
+                return new if better(new, e, facts.numbers) else None
+    return None
 
 
 OF: dict[type, list[Row]] = {}

@@ -172,3 +172,21 @@ def test_malformed_programs_are_refused(fault: str) -> None:
 def test_the_program_prints() -> None:
     assert "theta" not in str(programs.linear_regression()) and "return" in str(programs.linear_regression())
     assert isinstance(ir.Program.__str__(programs.softmax_net()), str)
+
+
+def test_sums_of_exponentials_are_computed_stably() -> None:
+    """What overflows or loses all digits as it is written has a function of its own."""
+    x = sympy.Symbol("x", real=True)
+    rows = {
+        sympy.log(1 + sympy.exp(x)): (1000.0, 1000.0),
+        scalar.log1p(sympy.exp(2 * x)): (1000.0, 2000.0),
+        sympy.log(scalar.sigmoid(x)): (-1000.0, -1000.0),
+        sympy.log(1 - scalar.sigmoid(x)): (1000.0, -1000.0),
+        sympy.exp(x) - 1: (1e-20, 1e-20),
+    }
+    for body, (at, wanted) in rows.items():
+        values: list = []
+        for i in scalar.lower(body, {x: ("operand", "float64", 0)}, "float64").code:
+            args = [values[a] for a in i.args]
+            values.append(at if i.fn == "operand" else i.value if i.fn == "literal" else scalar.FUNCTIONS[i.fn].numpy(*args))
+        assert values[-1] == wanted, body

@@ -123,6 +123,8 @@ ROWS: dict[str, tuple[sp.Expr, sp.Expr] | tuple[sp.Expr, sp.Expr, Facts]] = {
     "choice not made": (select(gt(x, y), z, z), z),
     "zero where not": (select(gt(x, 0), 1 / x, 0), select(gt(x, 0), 1 / x, 0)),
     "log where defined": (d(select(gt(x, 0), log(x), 0)), select(gt(x, 0), 1 / x, 0)),
+    "choice beside what cancels": (s * (1 - s) * select(w, 1, -1) / select(w, s, 1 - s), select(w, sigmoid(-x), -s)),
+    "step of a difference": (-y * step(1 - x * y), -select(gt(1, x * y), y, 0)),
     # facts
     "positive absolute": (absolute(x) + sgn(x), x + 1, POSITIVE_X),
     "positive root": (sqrt(x**2) * y, x * y, POSITIVE_X),
@@ -131,6 +133,8 @@ ROWS: dict[str, tuple[sp.Expr, sp.Expr] | tuple[sp.Expr, sp.Expr, Facts]] = {
     "binary square": (y**2 * x, x * y, BINARY_Y),
     "binary variance": (x * y * (1 - y), sp.S.Zero, BINARY_Y),
     "binary sum": (x * y**2 - x * y + z, z, BINARY_Y),
+    "choice by a label": (select(gt(y, half), s - 1, s), s - y, BINARY_Y),
+    "log loss by a choice": (s * (1 - s) * select(gt(y, half), -1, 1) / select(gt(y, half), s, 1 - s), s - y, BINARY_Y),
     "a number is free": (y * x + y * z + w, y * (x + z) + w, NUMBER_Y),
 }
 
