@@ -155,7 +155,7 @@ def _is_centred(w: Written, space: Sequence, inner: frozenset[int], rw: Rewriter
             part = o.operands[sides[0]]
             own = scalar.x(0), (part,), ((0, 1),)
             return len(sides) == 1 and part.rank == 2 and _is_centred(own, part.shape, frozenset(sides), rw, depth - 1)
-    if not isinstance(body, sp.Add):
+    if not isinstance(body, sp.Add) or not scalar.operand_numbers(body):
         return False
     for k, o in enumerate(operands):  # a mean is a sum over a number
         if scalar.x(k) in body.free_symbols and is_plain(o) and not {*index[k]} & inner and _is_scaled_sum(o):
