@@ -484,6 +484,8 @@ def _emit_power(b: Builder, base: int, exponent: sp.Rational, dtype: str) -> int
     if exponent.is_negative:
         one = b.literal(1, b.code[base].dtype if b.code[base].dtype[0] == "f" else dtype if dtype[0] == "f" else "float64")
         return b.apply("div", one, _emit_power(b, base, -exponent, dtype))
+    if not exponent.is_Integer and b.code[base].dtype[0] != "f":  # the root of a size
+        base = b.cast(base, dtype if dtype[0] == "f" else "float64")
     if exponent.is_Integer and exponent <= 64:
         n, square, result = int(exponent), base, None
         while n:

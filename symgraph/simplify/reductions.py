@@ -208,6 +208,12 @@ def sum_of_row(n: Node, rw: Rewriter) -> Node | None:
 
 @rule(_table, Kind.GENERIC, "the root of a sum of squares is a norm", everywhere=True)
 def norm(n: Node, rw: Rewriter) -> Node | None:
+    if not n.dtype.is_floating:
+        return None
+    body, operands, index = written(n, _is_scaled_sum)
+    n = build.generic(body, operands, index, n.attrs[2], n.rank, n.attrs[3], n.dtype)
+    if n.kind is not Kind.GENERIC:
+        return None
     body, index, _, _ = n.attrs
     for k, s in enumerate(n.operands):
         if not is_sum(s):
