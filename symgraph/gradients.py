@@ -23,6 +23,7 @@ from .errors import NoGradientError
 from .log import tell
 from .node import Kind, Node, depends_on, toposort
 from .rewrite import Rewriter, Rule
+from .shapes import product
 from .simplify.rules import RULES
 
 Vjp = Callable[[Node, Node], Sequence[Node | None]]
@@ -160,7 +161,14 @@ def _generic(n: Node, g: Node, k: int) -> Node | None:
     if reducer in ("max", "min"):
         return _extremum(n, g)
     if reducer == "prod":
-        return _product(n, g)
+        each = build.generic(body, n.operands, index, space, len(space), None, n.dtype)
+        whole = build.reduce("prod", each, range(n.rank, len(space)))
+        adjoint = _others(whole, g) if _few(n) else _product(whole, g)
+        if each.operands == n.operands:
+            return _generic(each, adjoint, k)
+        at = {label: axis for axis, label in enumerate(index[k])}  # the body is x0: labels are the operand's axes, in some order
+        o = n.operands[k]
+        return build.generic(scalar.x(0), (adjoint,), (tuple(at.get(a) for a in range(len(space))),), o.shape, o.rank, None, o.dtype)
     if reducer not in (None, "sum"):
         return None  # argmax, argmin, any, all: integers and truth values have no derivative
     d = scalar.derivative(body, k)
@@ -226,8 +234,30 @@ def _extremum(n: Node, g: Node) -> Node:
     return build.generic(body, (x, out, g, count), (ix, io, io, io), x.shape, x.rank, None, x.dtype)
 
 
+FEW = 32
+"""Factors up to which the product of the others is written as such: n² factors, which derive further where some are 0."""
+
+
+def _few(n: Node) -> bool:
+    count = product(n.attrs[2][n.rank :])
+    return isinstance(count, int) and count <= FEW
+
+
+def _others(n: Node, g: Node) -> Node:
+    """prod of a few: the product of the others, each taken as 1 in its own place."""
+    (x,), rank, all_ = n.operands, n.rank, n.operands[0].rank
+    own = [*range(rank), *range(all_, 2 * all_ - rank)]
+    body: sp.Expr = scalar.x(0)
+    for a, b in zip(own[rank:], range(rank, all_), strict=True):
+        here = sp.S.One if body == scalar.x(0) else body
+        body = fn.select(fn.eq(scalar.i(b), scalar.i(a)), here, scalar.x(0))
+    others = build.generic(body, (x,), (tuple(own),), (*x.shape, *x.shape[rank:]), all_, "prod", x.dtype)
+    at = tuple(range(all_))
+    return build.generic(scalar.times(scalar.x(1), scalar.x(0)), (others, g), (at, at[:rank]), x.shape, all_, None, x.dtype)
+
+
 def _product(n: Node, g: Node) -> Node:
-    """prod: the product of the other elements, right also where some are 0."""
+    """prod of many: the same by two products and a quotient, right also where some are 0; its own derivative is not, there."""
     (x, ix), (_, io) = _spread(n, n)
     (own,), space = n.attrs[1], n.attrs[2]
     zero = fn.eq(scalar.x(0), 0)

@@ -53,6 +53,8 @@ def transposed(known: Known, n: Node) -> Node:
 
 
 def _symmetric(known: Known, n: Node) -> bool:
+    if n.kind is Kind.LINALG:  # what has an inverse is square, also where its two sizes have two names
+        return n.attrs[0] == "inverse" and known.has(n.operands[0], "symmetric")
     if not is_square(n):
         return False
     match n.kind:
@@ -61,8 +63,6 @@ def _symmetric(known: Known, n: Node) -> bool:
         case Kind.MATMUL:
             left, right = _factors(n)
             return [transposed(known, f) for f in (*left, *right)][::-1] == [*left, *right]
-        case Kind.LINALG:
-            return n.attrs[0] == "inverse" and known.has(n.operands[0], "symmetric")
         case Kind.CONST:
             v = n.attrs[0].value
             return bool((v == v.swapaxes(-1, -2)).all())

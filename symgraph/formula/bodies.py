@@ -299,7 +299,7 @@ class Bodies:
 
     def root(self, e: sp.Basic, base: Written) -> Written:
         """The square root e of what is written."""
-        return Written(self.n.sqrt(base.text), ATOM)
+        return Written(self.n.sqrt(base.text), POWER)
 
     def raised(self, base: Written, exponent: Written) -> Written:
         return Written(self.n.power(self.inside(base, ATOM), exponent.text.replace(self.n.minus, "-")), POWER)

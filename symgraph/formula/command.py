@@ -228,6 +228,11 @@ def _of(f: Callable[..., Any], tensors: int = 1, more: int = 0, keywords: str = 
     return Function(call, frozenset(keywords.split()))
 
 
+def norm(t: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    """The 2-norm; NumPy's second argument is the order, TensorFlow's too, so an axis is said by name."""
+    return linalg.norm(t, axis=axis, keepdims=keepdims)
+
+
 _ELEMENTWISE = (
     "abs sign square sqrt rsqrt reciprocal exp expm1 log log1p sin cos tan asin acos atan sinh cosh tanh sigmoid softplus relu erf "
     "floor ceil round"
@@ -239,7 +244,7 @@ _REDUCED = {
     "max": reduce.reduce_max,
     "min": reduce.reduce_min,
     "logsumexp": reduce.reduce_logsumexp,
-    "norm": lambda t, axis=None, keepdims=False: linalg.norm(t, axis=axis, keepdims=keepdims),
+    "norm": norm,
 }
 FUNCTIONS: dict[str, Function] = {
     **{name: _of(ops._made[name]) for name in _ELEMENTWISE},

@@ -73,9 +73,10 @@ _SUPER = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 def _super(base: str, exponent: str) -> str:
-    if exponent.removeprefix("-").isdigit():
+    if exponent.removeprefix("-").isdecimal():
         return base + exponent.translate(_SUPER)
-    return f"{base}^{exponent if exponent.isalnum() else f'({exponent})'}"
+    plain = exponent.isalnum() and not any(c in exponent for c in "⁰¹²³⁴⁵⁶⁷⁸⁹")
+    return f"{base}^{exponent if plain else f'({exponent})'}"
 
 
 def _scientific(power: Callable[[str, str], str], dot: str) -> Callable[[str, str], tuple[str, int]]:

@@ -204,19 +204,26 @@ class Writer(Bodies):
     # -- generic
     def generic(self, n: Node, ops: Sequence[Written]) -> Written:
         body, index, _, reducer = n.attrs
+        if reducer in (None, "sum") and is_diagonal(n):
+            return self.called("diag" if reducer is None else "tr", ops)
+        ops = [self.called("diag", [w]) if reads_diagonal(o, ix) else w for o, ix, w in zip(n.operands, index, ops, strict=True)]
         arranged = reading(n) if reducer is None else None
         if arranged is not None:
             return self._arranged(n, ops, arranged)
         if reducer is None:
             ops = [self.transposed(o, w) if is_flipped(o, ix, n) else w for o, ix, w in zip(n.operands, index, ops, strict=True)]
-        if reducer in (None, "sum") and is_diagonal(n):
-            return self.called("diag" if reducer is None else "tr", ops)
         scope = self.scope(n, ops)
         if reducer is None:
             return self._structured(n, ops, scope) or self.body(body, scope)
         if reducer in ("sum", "prod", "max", "min") and all(d == 1 for d in n.attrs[2][n.rank :]):
             return self.body(body, scope)
-        axes, w = "" if all(d == 1 for d in n.shape) else _axes(n), self.body(body, scope)
+        terms = crossed(n)
+        w = (
+            self.body(body, scope)
+            if terms is None
+            else self.generic(terms, [dict(zip(n.operands, ops, strict=True))[o] for o in terms.operands])
+        )
+        axes = "" if all(d == 1 for d in n.shape) else _axes(n)
         negative, w = self.unsigned(w) if reducer == "sum" else (False, w)
         total = Written(self.n.reduced(reducer, axes, w.text), ATOM)
         return self.scaled(Scale(Fraction(-1)), total) if negative else total
@@ -320,6 +327,26 @@ def known_size(n: Node) -> Extent | None:
 def is_flipped(o: Node, ix: tuple[int | None, ...], n: Node) -> bool:
     """Is a matrix read as its transpose?"""
     return o.rank == n.rank == 2 and ix in ((1, 0), (1, None), (None, 0))
+
+
+def reads_diagonal(o: Node, ix: tuple[int | None, ...]) -> bool:
+    """Is a matrix read along one label twice?"""
+    wide = [a for a, d in zip(ix, o.shape, strict=True) if a is not None and d != 1]
+    return len(set(wide)) < len(wide)
+
+
+def crossed(n: Node) -> Node | None:
+    """What a reduction reduces, as a node, if its operands are not read in one order of labels: a transpose among them."""
+    body, index, space, _ = n.attrs
+    widest = max(index, key=lambda ix: len(set(ix) - {None}), default=())
+    order = list(dict.fromkeys(a for a in (*widest, *range(len(space))) if a is not None))
+    at = {a: k for k, a in enumerate(order)}
+    moved = tuple(tuple(None if a is None else at[a] for a in ix) for ix in index)
+    ascending = [[a for a in ix if a is not None] for ix in moved]
+    if all(ls == sorted(ls) for ls in ascending) or any(reads_diagonal(o, ix) for o, ix in zip(n.operands, index, strict=True)):
+        return None
+    renamed = body.xreplace({scalar.i(a): scalar.i(k) for a, k in at.items()})
+    return build.generic(renamed, n.operands, moved, tuple(space[a] for a in order), len(order), None, n.dtype)
 
 
 def is_diagonal(n: Node) -> bool:

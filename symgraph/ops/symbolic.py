@@ -45,6 +45,8 @@ def from_sympy(expr: Any, tensors: Mapping[Any, Any], name: str | None = None) -
     """
     if not isinstance(tensors, Mapping):
         raise TypeError(f"tensors must be a dictionary from symbols to tensors, not {shown(tensors)}")
+    if isinstance(expr, str):
+        raise TypeError("expr must be a sympy expression, not a string\nnothing is evaluated here: parse it with sympy.parsing yourself")
     given = {str(getattr(k, "label", k)): v for k, v in tensors.items()}
     if len(given) < len(tensors):
         raise ValueError(f"two symbols have one name: {', '.join(map(str, tensors))}")

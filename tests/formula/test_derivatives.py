@@ -424,3 +424,17 @@ def test_numpy_source(name: str) -> None:
         found = space["g"](**{letter: at[letter] for letter in inspect.signature(space["g"]).parameters})
         with tf.Session() as session:
             close(np.asarray(found), session.run(t, dict(zip(xs, at.values(), strict=True))), 1e-9)
+
+
+@pytest.mark.parametrize("axis", [None, 0, [0, 2]])
+def test_products_derive_twice_where_factors_are_zero(axis: object) -> None:
+    c = np.random.default_rng(0).standard_normal((2, 3, 2))
+    c[0, 1, 0] = c[1, 0, 1] = c[1, 2, 1] = 0
+    q = sg.placeholder(sg.float64, (2, 3, 2))
+    loss = sg.reduce_sum(sg.sin(sg.reduce_prod(sg.transpose(q, [2, 0, 1]), axis=axis) + sg.reduce_sum(q)))
+    (g,) = sg.gradients(loss, q)
+    steps = 1e-6 * np.eye(c.size).reshape(-1, *c.shape)
+    with sg.Session() as sess:
+        slope = lambda t: np.array([(sess.run(t, {q: c + e}) - sess.run(t, {q: c - e})) / 2e-6 for e in steps])  # noqa: E731
+        np.testing.assert_allclose(sess.run(g, {q: c}), slope(loss).reshape(c.shape), atol=1e-7)
+        np.testing.assert_allclose(sess.run(sg.hessian(loss, q), {q: c}), slope(g).reshape(c.shape * 2), atol=1e-7)

@@ -192,3 +192,8 @@ def test_facts_of_inner_tensors_stand_by_their_part() -> None:
     K = tf.assume(tf.identity(tf.tanh(A @ tf.transpose(A)) ** 3 - 2, name="K"), symmetric=True)
     text = str(tf.formula(tf.exp(K @ K) + tf.sin(K)))
     assert text.splitlines()[-1] == "  with K symmetric"
+
+
+def test_an_inverse_has_one_size_however_it_is_called() -> None:
+    S = sg.assume(sg.placeholder(sg.float64, (None, None), "S"), symmetric=True)
+    assert str(sg.formula(sg.gradients(sg.linalg.logdet(S), S)[0])).startswith("S⁻¹\n")

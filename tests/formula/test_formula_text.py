@@ -249,6 +249,23 @@ def test_latex_pieces() -> None:
     assert latex(tf.floor(tf.sqrt(x))) == r"\left\lfloor \sqrt{a}\right\rfloor"
 
 
+def test_diagonals_are_said() -> None:
+    F, W = tf.placeholder(tf.float64, (4, 2), "F"), tf.placeholder(tf.float64, (4, 4), "W")
+    laplacian = tf.diag(tf.reduce_sum(W, 1)) - W
+    (g,) = tf.gradients(tf.trace(tf.matmul(tf.matmul(F, laplacian, transpose_a=True), F)), W)
+    assert str(tf.formula(g)) == "diag(FFᵀ) − FFᵀ"
+
+
+def test_a_root_is_raised_in_parentheses() -> None:
+    s = tf.placeholder(tf.float64, (), "s")
+    assert "(√s)²" in str(tf.formula(tf.square(tf.sqrt(s)) * s))
+
+
+def test_powers_of_ten_are_no_digits() -> None:
+    x = tf.placeholder(tf.float64, (None,), "x")
+    assert str(tf.formula(x**1e20)) == "x^(10²⁰)"
+
+
 def test_no_double_superscripts() -> None:
     A = tf.placeholder(tf.float32, (3, 3), "A_1")
     (g,) = tf.gradients(tf.matrix_determinant(A), [A])
