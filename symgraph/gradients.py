@@ -163,12 +163,12 @@ def _generic(n: Node, g: Node, k: int) -> Node | None:
     if reducer == "prod":
         each = build.generic(body, n.operands, index, space, len(space), None, n.dtype)
         whole = build.reduce("prod", each, range(n.rank, len(space)))
-        adjoint = _others(whole, g) if _few(n) else _product(whole, g)
+        to_each = _others(whole, g) if _few(n) else _product(whole, g)
         if each.operands == n.operands:
-            return _generic(each, adjoint, k)
+            return _generic(each, to_each, k)
         at = {label: axis for axis, label in enumerate(index[k])}  # the body is x0: labels are the operand's axes, in some order
         o = n.operands[k]
-        return build.generic(scalar.x(0), (adjoint,), (tuple(at.get(a) for a in range(len(space))),), o.shape, o.rank, None, o.dtype)
+        return build.generic(scalar.x(0), (to_each,), (tuple(at.get(a) for a in range(len(space))),), o.shape, o.rank, None, o.dtype)
     if reducer not in (None, "sum"):
         return None  # argmax, argmin, any, all: integers and truth values have no derivative
     d = scalar.derivative(body, k)

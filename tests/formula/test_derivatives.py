@@ -430,11 +430,11 @@ def test_numpy_source(name: str) -> None:
 def test_products_derive_twice_where_factors_are_zero(axis: object) -> None:
     c = np.random.default_rng(0).standard_normal((2, 3, 2))
     c[0, 1, 0] = c[1, 0, 1] = c[1, 2, 1] = 0
-    q = sg.placeholder(sg.float64, (2, 3, 2))
-    loss = sg.reduce_sum(sg.sin(sg.reduce_prod(sg.transpose(q, [2, 0, 1]), axis=axis) + sg.reduce_sum(q)))
-    (g,) = sg.gradients(loss, q)
+    q = tf.placeholder(tf.float64, (2, 3, 2))
+    loss = tf.reduce_sum(tf.sin(tf.reduce_prod(tf.transpose(q, [2, 0, 1]), axis=axis) + tf.reduce_sum(q)))
+    (g,) = tf.gradients(loss, q)
     steps = 1e-6 * np.eye(c.size).reshape(-1, *c.shape)
-    with sg.Session() as sess:
+    with tf.Session() as sess:
         slope = lambda t: np.array([(sess.run(t, {q: c + e}) - sess.run(t, {q: c - e})) / 2e-6 for e in steps])  # noqa: E731
         np.testing.assert_allclose(sess.run(g, {q: c}), slope(loss).reshape(c.shape), atol=1e-7)
-        np.testing.assert_allclose(sess.run(sg.hessian(loss, q), {q: c}), slope(g).reshape(c.shape * 2), atol=1e-7)
+        np.testing.assert_allclose(sess.run(tf.hessian(loss, q), {q: c}), slope(g).reshape(c.shape * 2), atol=1e-7)

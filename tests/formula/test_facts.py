@@ -195,5 +195,5 @@ def test_facts_of_inner_tensors_stand_by_their_part() -> None:
 
 
 def test_an_inverse_has_one_size_however_it_is_called() -> None:
-    S = sg.assume(sg.placeholder(sg.float64, (None, None), "S"), symmetric=True)
-    assert str(sg.formula(sg.gradients(sg.linalg.logdet(S), S)[0])).startswith("S⁻¹\n")
+    S = tf.assume(tf.placeholder(tf.float64, (None, None), "S"), symmetric=True)
+    assert str(tf.formula(tf.gradients(tf.linalg.logdet(S), S)[0])).startswith("S⁻¹\n")

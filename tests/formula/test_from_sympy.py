@@ -223,7 +223,7 @@ def test_dtypes_are_those_of_tf() -> None:
         with pytest.raises(TypeError):
             tf.from_sympy(x + y, values)
     with pytest.raises(TypeError, match="not a string"):
-        sg.from_sympy("__import__('os').getcwd()", {})
+        tf.from_sympy("__import__('os').getcwd()", {})
     with pytest.raises(TypeError, match="must be a dictionary"):
         tf.from_sympy(x, a)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="two symbols have one name"):
