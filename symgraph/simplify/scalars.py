@@ -16,7 +16,7 @@ import sympy as sp
 
 from .. import scalar
 from ..codegen import scalar as fn
-from . import kinks, rational
+from . import kinks, rational, sums
 from .scalar_cost import TRANSPARENT, Facts, applications, better, scaled
 from .scalar_rules import OF, ROWS, minus_before_a_difference
 
@@ -109,7 +109,7 @@ def _fraction(e: sp.Expr, facts: Facts) -> Result:
     """A sum, product or power in the cheapest of the ways to write it, and how it was found."""
     best: sp.Expr = e
     how: tuple[str, ...] = ()
-    new = rational.grouped(e, facts.numbers) if isinstance(e, sp.Add) else None
+    new = sums.grouped(e, facts.numbers) if isinstance(e, sp.Add) else None
     if new is not None and better(scalar.canonical(new), best, facts.numbers):
         best, how = scalar.canonical(new), ("common factors",)
     if isinstance(e, sp.Add | sp.Mul | sp.Pow):

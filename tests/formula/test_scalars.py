@@ -16,9 +16,12 @@ import sympy as sp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from symgraph import scalar
+from symgraph import build, dtypes, scalar
 from symgraph.codegen import scalar as fn
+from symgraph.node import Kind, Node
+from symgraph.rewrite import Rewriter
 from symgraph.simplify import scalars
+from symgraph.simplify.regions import REGIONS
 from symgraph.simplify.scalar_cost import Facts, applications, hazards
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -263,6 +266,38 @@ def test_reasons() -> None:
 def test_large_bodies_are_left_alone() -> None:
     body = sp.Add(*(sp.sin(x + k) * y for k in range(60)))
     assert scalars.simplify(body) == body
+
+
+# ---------------------------------------------------------------- regions of nodes
+def leaf(name: str) -> Node:
+    return build.leaf(Kind.PLACEHOLDER, name, (3,), dtypes.float64)
+
+
+def test_regions_see_through_what_is_shared() -> None:
+    """1 - s meets s though both are read elsewhere, and s is read, not computed again."""
+    a, label = leaf("a"), leaf("label")
+    p = build.elementwise(sigmoid(x), a)
+    q = build.elementwise(1 - x, p)
+    n = build.elementwise(x * y * ((1 - z) / y - z / x), p, q, label)
+    rewriter = Rewriter(REGIONS)
+    new, *_ = rewriter.all([n, build.reduce("sum", p), build.reduce("sum", q)])
+    assert new.operands in ((p, label), (label, p))
+    assert new.attrs[0] in (x - y, y - x)
+    assert rewriter.counts["simplify"] >= 1
+
+
+def test_regions_know_facts() -> None:
+    a = leaf("a")
+    n = build.elementwise(absolute(x) + sgn(x), a)
+    (new,) = Rewriter(REGIONS, facts={a: frozenset({"positive"})}).all([n])
+    assert new.attrs[0] == x + 1
+    assert Rewriter(REGIONS).all([n]) == [n]
+
+
+def test_regions_leave_whole_numbers_alone() -> None:
+    k = build.leaf(Kind.PLACEHOLDER, "k", (3,), dtypes.int32)
+    n = build.elementwise(x * y - x * z, k, build.elementwise(x + 1, k), k)
+    assert Rewriter(REGIONS).all([n]) == [n]
 
 
 # ---------------------------------------------------------------- any body
