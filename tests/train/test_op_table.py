@@ -370,7 +370,8 @@ def test_every_operation_has_a_row() -> None:
         for name, value in vars(space).items()
         if callable(value) and id(value) not in known and op_table.has_values(value) and not name.startswith("_")
     }
-    assert missing == {"placeholder"}, f"operations without a row: {sorted(missing)}"  # a leaf: every check feeds one
+    elsewhere = {"placeholder", "from_sympy", "elementwise"}  # every check feeds the first; sympy's doors are tested in tests/formula
+    assert missing == elsewhere, f"operations without a row: {sorted(missing - elsewhere)}"
 
 
 def test_every_operator_has_a_row() -> None:
@@ -384,7 +385,7 @@ def test_every_operator_has_a_row() -> None:
 def test_how_much_is_tried() -> None:
     """The numbers of rows, cases and checks: change them together with the table."""
     every = [case for row in ROWS for case in cases(row)]
-    assert (len(ROWS), len(every), sum(map(planned, every))) == (624, 12558, 21046)
+    assert (len(ROWS), len(every), sum(map(planned, every))) == (638, 12758, 21446)
     assert (len(CURVED), len(OPEN), len(FIRST), len(CHOSEN), len(OPENED)) == (401, 493, 5656, 544, 29)
     assert (len(EDGES), len(PROBES), len(SOME)) == (122, 256, 137)
     patterns = {case.pattern for case in every} - {"none"}
