@@ -49,7 +49,7 @@ def transposed(known: Known, n: Node) -> Node:
     """The matrix transpose of n, which is n itself where it is known to be symmetric."""
     if known.has(n, "symmetric"):
         return n
-    return build.is_swap(n) or build.swap(n)
+    return build.swap(n)
 
 
 def _symmetric(known: Known, n: Node) -> bool:

@@ -39,6 +39,16 @@ def is_known(shape: Shape | None) -> bool:
     return shape is not None and all(isinstance(d, int) for d in shape)
 
 
+def wide_axes(shape: Shape) -> list[int]:
+    """The axes of extent other than 1."""
+    return [a for a, d in enumerate(shape) if d != 1]
+
+
+def same_but_ones(a: Shape, b: Shape) -> bool:
+    """Do the shapes differ in axes of extent 1 only?"""
+    return [d for d in a if d != 1] == [d for d in b if d != 1]
+
+
 def product(extents: Iterable[Extent]) -> Extent:
     return normal(_fold(lambda a, b: a * b, extents, 1))
 

@@ -88,3 +88,14 @@ def static_shape(n: Node, wild: bool = False) -> Shape:
     if not wild and any(isinstance(d, int) and d < 0 for d in shape):
         raise ShapeError(f"Dimensions must be >= 0, but are {list(shape)}")
     return shape
+
+
+def known_size(n: Node) -> Extent | None:
+    """What a number that is taken from a shape is, None where it is not."""
+    if not n.dtype.is_integer or any(d != 1 for d in n.shape) or n.kind not in (Kind.SLICE, Kind.GATHER, Kind.RESHAPE):
+        return None
+    try:
+        (d,) = static_value(n)
+    except (NeedsValue, ShapeError):
+        return None
+    return d

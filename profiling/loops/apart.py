@@ -18,6 +18,11 @@ from ..timing import Side, sample
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def command(workload: str, side: str, quick: bool) -> list[str]:
+    """What runs `alone.py` for a side."""
+    return [sys.executable, "-m", "profiling.loops.alone", workload, side, *(["--quick"] if quick else [])]
+
+
 def serve(side: Side, orders: BinaryIO, replies: BinaryIO) -> None:
     """Answer orders until there are none: None asks for what the side computes, a number for a sample of so many runs."""
     while True:
@@ -33,9 +38,10 @@ class Apart:
     """A process that runs one side of a workload; a context, at whose end the process ends."""
 
     def __init__(self, workload: str, side: str, quick: bool = False) -> None:
-        command = [sys.executable, "-m", "profiling.loops.alone", workload, side, "--serve", *(["--quick"] if quick else [])]
         self.side = Side(side, self._unused, lambda: self._ask(None), clock=self._ask)
-        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(
+            [*command(workload, side, quick), "--serve"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
 
     def __enter__(self) -> Apart:
         return self

@@ -25,7 +25,7 @@ from typing import Any
 
 from ..timing import DifferentAnswers, Side, Timing, compare, seconds
 from . import autoencoder, factors, huber, linear, logistic, mlp, options
-from .apart import ROOT, Apart
+from .apart import ROOT, Apart, command
 from .problem import BEST, OURS, Problem, Target, Workload
 from .sides import IMPORTS, SIDES, cores
 
@@ -116,8 +116,9 @@ def run(only: Iterable[str] = (), *, quick: bool = False, full: bool = False) ->
 
 def child(workload: str, side: str, *, quick: bool, **environment: str) -> dict[str, Any]:
     """The JSON that `alone.py` prints last for this side; raises RuntimeError with what it says if it fails."""
-    command = [sys.executable, "-m", "profiling.loops.alone", workload, side, *(["--quick"] if quick else [])]
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=3600)
+    done = subprocess.run(
+        command(workload, side, quick), cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=3600
+    )
     if done.returncode:
         raise RuntimeError(done.stderr.strip() or f"exit code {done.returncode}")
     return json.loads(done.stdout.splitlines()[-1])

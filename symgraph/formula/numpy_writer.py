@@ -16,12 +16,12 @@ import sympy as sp
 from .. import build, scalar
 from ..codegen import scalar as fn
 from ..node import Kind, Node
-from ..shapes import Shape
+from ..shapes import Shape, same_but_ones
 from .bodies import Scale, Scope, Written
 from .notation import ATOM, LOOSE, POWER, PRODUCT, SUM
 from .numpy_notation import NUMPY
 from .numpy_types import cast, typed
-from .writer import Writer, identity, is_diagonal, on_diagonal, same_but_ones
+from .writer import Writer, identity, is_diagonal, on_diagonal
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Source(Writer):
         (o,) = n.operands
         if known := self._size_of(n):
             return known
-        if o.shape == () or not same_but_ones(o, n):
+        if o.shape == () or not same_but_ones(o.shape, n.shape):
             return self._reshaped(n)
         if o.kind is Kind.SLICE and o not in self.parts and (taken := _dropped(o, n)) is not None:
             (x,) = o.operands

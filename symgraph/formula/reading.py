@@ -15,6 +15,7 @@ import sympy as sp
 
 from .. import scalar
 from ..node import Node
+from ..shapes import wide_axes
 
 LETTERS = "ijklmnop"
 
@@ -31,7 +32,7 @@ class Reading:
 
 def reading(n: Node) -> Reading | None:
     """How a node without a reduction reads its operands; None where that goes without saying."""
-    wide = [a for a, d in enumerate(n.shape) if d != 1]
+    wide = wide_axes(n.shape)
     if len(wide) < 2 or len(wide) > len(LETTERS) or not scalar.label_numbers(n.attrs[0]) <= set(wide):
         return None
     letters = {a: LETTERS[k] for k, a in enumerate(wide)}

@@ -16,10 +16,11 @@ import sympy as sp
 from .. import scalar
 from ..codegen import scalar as fn
 from ..node import Kind, Node
-from ..shapes import Extent
+from ..shapes import Extent, same_but_ones
+from ..statics import known_size
 from .bodies import identity
 from .names import LEAVES, Labels
-from .writer import is_diagonal, known_size, same_but_ones
+from .writer import is_diagonal
 
 MAX_ELEMENTS, MAX_SIZE = 256, 20_000
 """The largest constant that is written out, and the largest expression, in nodes of its tree."""
@@ -164,7 +165,7 @@ class _Matrices(_Elements):
     # -- movement
     def _reshape(self, n: Node, ops: Sequence[Any]) -> Any:
         (o,), (a,) = n.operands, ops
-        if not same_but_ones(o, n):
+        if not same_but_ones(o.shape, n.shape):
             raise _NotSympy("matrices are not reshaped")
         if o.shape == ():
             return a * sp.Identity(1)

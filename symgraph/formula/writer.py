@@ -13,10 +13,9 @@ from fractions import Fraction
 import sympy as sp
 
 from .. import build, scalar
-from ..graph import NeedsValue
 from ..node import Kind, Node
-from ..shapes import Extent, Shape, ShapeError
-from ..statics import static_value
+from ..shapes import Shape, same_but_ones
+from ..statics import known_size
 from .bodies import Bodies, Scale, Scope, Written, identity
 from .names import Labels
 from .notation import ATOM, FACTOR, POWER, PRODUCT, Notation
@@ -59,7 +58,7 @@ class Writer(Bodies):
     # -- movement
     def reshape(self, n: Node, ops: Sequence[Written]) -> Written:
         """Axes of extent 1 come and go unsaid: a column is its vector."""
-        if same_but_ones(n.operands[0], n):
+        if same_but_ones(n.operands[0].shape, n.shape):
             return ops[0]
         shape = self.n.by.join(self.inside(self.size(d), PRODUCT) for d in n.shape)
         return self.called("reshape", [ops[0], Written(shape, ATOM)])
@@ -303,25 +302,9 @@ def _letters(name: str) -> int:
 
 
 # ---------------------------------------------------------------- what a node is
-def same_but_ones(a: Node, b: Node) -> bool:
-    """Do the shapes differ in axes of extent 1 only?"""
-    return [d for d in a.shape if d != 1] == [d for d in b.shape if d != 1]
-
-
 def repeated(n: Node) -> Node:
     """The scalar, if n is one along all its axes, else n."""
     return n.operands[0] if build.is_pure(n) and n.operands[0].shape == () else n
-
-
-def known_size(n: Node) -> Extent | None:
-    """What a scalar taken from a shape is."""
-    if not n.dtype.is_integer or any(d != 1 for d in n.shape) or n.kind not in (Kind.SLICE, Kind.GATHER, Kind.RESHAPE):
-        return None
-    try:
-        (d,) = static_value(n)
-    except (NeedsValue, ShapeError):
-        return None
-    return d
 
 
 def is_flipped(o: Node, ix: tuple[int | None, ...], n: Node) -> bool:

@@ -22,6 +22,7 @@ from .. import scalar
 from ..codegen import scalar as fn
 from ..dtypes import string
 from ..node import IDENTITY_LEAVES, Kind, Node, toposort
+from ..shapes import same_but_ones, wide_axes
 
 Label = int | None
 Value = tuple[sp.Expr, int, tuple[Label, ...]]
@@ -90,8 +91,8 @@ class Count:
         of = [self._of[o] for o in n.operands]
         if n.kind is Kind.GENERIC:
             return self._generic(n, of)
-        if n.kind is Kind.RESHAPE and _squeezed(n.operands[0]) == _squeezed(n):
-            to = dict(zip(_axes(n.operands[0]), _axes(n), strict=True))
+        if n.kind is Kind.RESHAPE and same_but_ones(n.operands[0].shape, n.shape):
+            to = dict(zip(wide_axes(n.operands[0].shape), wide_axes(n.shape), strict=True))
             return _read(of[0], to)
         if n.kind is Kind.MATMUL and all(_covers(v, o) for v, o in zip(of, n.operands, strict=True)):
             return self._matmul(n, of)
@@ -267,17 +268,9 @@ def _read(v: Value, at: Mapping[int, Label]) -> Value:
     return c, i, tuple(None if a is None else at[a] for a in labels)
 
 
-def _axes(n: Node) -> list[int]:
-    return [a for a, d in enumerate(n.shape) if d != 1]
-
-
-def _squeezed(n: Node) -> list:
-    return [d for d in n.shape if d != 1]
-
-
 def _covers(v: Value, n: Node) -> bool:
     """Does the value depend on the position along every axis of the node?"""
-    return set(_axes(n)) <= set(v[2])
+    return set(wide_axes(n.shape)) <= set(v[2])
 
 
 def _is_flipped(labels: Sequence[Label]) -> bool:

@@ -16,7 +16,7 @@ from .. import build, scalar
 from ..codegen import scalar as fn
 from ..node import Kind, Node
 from ..rewrite import Rewriter, Rule, RuleSet, rule
-from ..shapes import Extent, Shape
+from ..shapes import Extent, Shape, wide_axes
 from .forms import inlined, is_plain
 from .linear import repeatable
 
@@ -26,7 +26,7 @@ Labels = tuple[int | None, ...]
 
 def identity(n: Node) -> Node:
     """All unit tensors of n's shape, one behind the other: n's axes but those of extent 1, then n's axes."""
-    wide = [a for a, d in enumerate(n.shape) if d != 1]
+    wide = wide_axes(n.shape)
     body: sp.Expr = sp.S.One
     for k, a in reversed(list(enumerate(wide))):
         body = scalar.on_diagonal(k, len(wide) + a, body)

@@ -10,19 +10,15 @@ from .. import build, scalar
 from ..known import is_identity
 from ..node import Kind, Node
 from ..rewrite import Rewriter, Rule, RuleSet, rule
+from ..shapes import same_but_ones, wide_axes
 from .forms import Labels
 
 _table: list[Rule] = []
 
 
-def wide(n: Node) -> list[int]:
-    """The axes of extent other than 1."""
-    return [a for a, d in enumerate(n.shape) if d != 1]
-
-
 def is_squeeze(n: Node) -> bool:
     """A reshape that only adds or drops axes of extent 1."""
-    return n.kind is Kind.RESHAPE and [d for d in n.operands[0].shape if d != 1] == [d for d in n.shape if d != 1]
+    return n.kind is Kind.RESHAPE and same_but_ones(n.operands[0].shape, n.shape)
 
 
 def _is_layout(n: Node) -> bool:
@@ -30,7 +26,9 @@ def _is_layout(n: Node) -> bool:
     if not build.is_pure(n) or n.dtype is not n.operands[0].dtype:
         return False
     (o,), (ix,) = n.operands, n.attrs[1]
-    return [ix[a] for a in wide(o)] == wide(n) and [o.shape[a] for a in wide(o)] == [n.shape[a] for a in wide(n)]
+    return [ix[a] for a in wide_axes(o.shape)] == wide_axes(n.shape) and [o.shape[a] for a in wide_axes(o.shape)] == [
+        n.shape[a] for a in wide_axes(n.shape)
+    ]
 
 
 def _laid_out(n: Node, base: Node) -> Node:
@@ -48,9 +46,9 @@ def read_through(n: Node, rw: Rewriter) -> Node | None:
     operands, labels = list(n.operands), list(index)
     for k, o in enumerate(operands):
         if is_squeeze(o):
-            at: Labels = tuple(labels[k][a] for a in wide(o))
+            at: Labels = tuple(labels[k][a] for a in wide_axes(o.shape))
             base = o.operands[0]
-            own = dict(zip(wide(base), at, strict=True))
+            own = dict(zip(wide_axes(base.shape), at, strict=True))
             operands[k], labels[k] = base, tuple(own.get(a) for a in range(base.rank))
     if operands == list(n.operands):
         return None
@@ -80,7 +78,7 @@ def reshape_of_value(n: Node, rw: Rewriter) -> Node | None:
         return None
     if n.rank == 2 and n.shape[0] == 1 != n.shape[1]:
         return _laid_out(n, o)
-    to = dict(zip(wide(o), wide(n), strict=True))
+    to = dict(zip(wide_axes(o.shape), wide_axes(n.shape), strict=True))
     if o.kind is Kind.COMPOSITE and o.attrs[0] in build.SAME_SHAPE and all(a in to for a in o.attrs[1]):
         return None if rw.shared(o) else build.composite(o.attrs[0], build.reshape(o.operands[0], n.shape), [to[a] for a in o.attrs[1]])
     if o.kind is not Kind.GENERIC or rw.shared(o) and not build.is_pure(o) and not is_identity(o):

@@ -76,7 +76,7 @@ class Factor:
 
     def built(self) -> Node:
         n = build.linalg("inverse", self.node) if self.inverted else self.node
-        return (build.is_swap(n) or build.swap(n)) if self.flipped else n
+        return build.swap(n) if self.flipped else n
 
 
 def chain(n: Node, rw: Rewriter, flipped: bool = False, inverted: bool = False, depth: int = DEPTH) -> list[Factor]:
@@ -152,7 +152,7 @@ def half_of_symmetric(n: Node, rw: Rewriter) -> Node | None:
     if mirrored != factors[:half]:
         return None
     left = _product(factors[:half], n.shape, n)
-    new = build.matmul(left, build.is_swap(left) or build.swap(left))
+    new = build.matmul(left, build.swap(left))
     return new if rw.gain(n, new) > 0 else None
 
 
@@ -239,7 +239,7 @@ def _factors(o: Node, ix: Labels) -> Sides | None:
 
 def _turned(sides: Sequence[Node]) -> tuple[Node, ...]:
     """The factors of the transposed product."""
-    return tuple(build.is_swap(o) or build.swap(o) for o in reversed(sides))
+    return tuple(map(build.swap, reversed(sides)))
 
 
 def _brackets(sides: Sides, rw: Rewriter) -> list[Sides]:
@@ -262,21 +262,14 @@ def _joined(n: Node, e: sp.Expr, first: tuple, second: tuple, products: Mapping[
         right = _turned(right)
     elif other != ix:
         return None
-    read = [(o, (None,) * o.rank) for o in n.operands]
+    read = [(None,) * o.rank for o in n.operands]
     for side in (0, 1):
         if _same(left[side], right[side], rw):
             a, b = left[1 - side], right[1 - side]
             common = d / c if c.is_number or not scalar.operand_numbers(d / c) else None
-            inner, outer = (
-                (scalar.x(len(read)) + common * scalar.x(len(read) + 1), c)
-                if common is not None
-                else (
-                    c * scalar.x(len(read)) + d * scalar.x(len(read) + 1),
-                    sp.S.One,
-                )
-            )
-            own = (0, 1)
-            total = build.generic(inner, [*(o for o, _ in read), a, b], (*(at for _, at in read), own, own), a.shape, 2, None, n.dtype)
+            u, v, own = scalar.x(len(read)), scalar.x(len(read) + 1), (0, 1)
+            inner, outer = (c * u + d * v, sp.S.One) if common is None else (u + common * v, c)
+            total = build.generic(inner, [*n.operands, a, b], (*read, own, own), a.shape, 2, None, n.dtype)
             made = build.matmul(left[0], total) if side == 0 else build.matmul(total, left[1])
             new = scalar.x(len(n.operands))
             return extended(n, n.attrs[0].xreplace({e: e - s - t + outer * new}), [(made, ix)])

@@ -12,11 +12,10 @@ import sympy as sp
 
 from .. import build, scalar
 from ..codegen import scalar as fn
-from ..graph import NeedsValue
 from ..node import Kind, Node
 from ..rewrite import Rewriter, Rule, RuleSet, rule
-from ..shapes import ShapeError, product
-from ..statics import static_value
+from ..shapes import product
+from ..statics import known_size
 from .cost import Count
 from .forms import Labels, Written, extended, inlined, is_plain, is_sum, labels_of, renamed, tensor, written
 
@@ -261,21 +260,13 @@ def size(n: Node, rw: Rewriter) -> Node | None:
     if casts:
         return build.generic(body.xreplace({c: c.args[0] for c in casts}), n.operands, index, space, n.rank, reducer, n.dtype)
     for k, o in enumerate(n.operands):
-        if o.rank == 0 and o.dtype.is_integer and o.kind in (Kind.RESHAPE, Kind.SLICE) and (value := _static(o)) is not None:
-            return extended(n, body.xreplace({scalar.x(k): value}), [])
+        if o.rank == 0 and o.kind in (Kind.RESHAPE, Kind.SLICE) and (value := known_size(o)) is not None:
+            return extended(n, body.xreplace({scalar.x(k): sp.sympify(value)}), [])
     return None
 
 
 def _is_whole(e: sp.Expr) -> bool:
     return not scalar.operand_numbers(e) and not scalar.label_numbers(e) and e.is_integer is True
-
-
-def _static(n: Node) -> sp.Expr | None:
-    """The value of a whole number, if sizes say it."""
-    try:
-        return sp.sympify(static_value(n)[0])
-    except (NeedsValue, ShapeError):
-        return None
 
 
 REDUCTIONS = RuleSet(tuple(_table))

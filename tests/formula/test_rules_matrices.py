@@ -13,7 +13,8 @@ from symgraph.node import Kind, Node
 from symgraph.rewrite import Rewriter, RuleSet
 from symgraph.simplify.cost import applications
 from symgraph.simplify.products import PRODUCTS
-from tests.graph.test_rewrite import evaluate, leaf, plus, times
+from tests.graph.interpreted import evaluate
+from tests.graph.test_rewrite import leaf, plus, times
 
 A, B, C = leaf("A", 4, 4), leaf("B", 4, 4), leaf("C", 4, 4)
 S, Q = leaf("S", 4, 4), leaf("Q", 4, 4)

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import symgraph as sg
-from symgraph import build, codegen, dtypes, freeze, scalar
+from symgraph import build, dtypes, scalar
 from symgraph.codegen import scalar as fn
 from symgraph.composites import expand
 from symgraph.node import Kind, Node, toposort
@@ -23,6 +23,7 @@ from symgraph.simplify.cost import applications
 from symgraph.simplify.rules import RULES
 from tests.formula.suite import suite
 from tests.formula.textbook import asked
+from tests.graph.interpreted import evaluate
 
 F = dtypes.float64
 X = scalar.x
@@ -82,10 +83,8 @@ def point() -> dict[Node, np.ndarray]:
 
 
 def values(roots: list[Node]) -> list[np.ndarray]:
-    emitter = freeze._Emitter({})
-    (program,) = emitter.run([freeze._Work("test", {}, expand(roots), {}, ())], list(point()))
     with np.errstate(all="ignore"):
-        return list(codegen.interpret(program).bind([])(*(point()[n] for n in emitter.feeds)))
+        return evaluate(roots, point())
 
 
 def close(found: list[np.ndarray], wanted: list[np.ndarray]) -> None:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import symgraph as tf
-from symgraph import build, codegen, dtypes, freeze
+from symgraph import build, dtypes
 from symgraph.composites import COMPOSITES, expand
 from symgraph.node import Kind, Node, toposort
 from symgraph.simplify.cost import applications
+from tests.graph.interpreted import evaluate
 
 LEAF = build.leaf(Kind.PLACEHOLDER, "A", (4, 3), dtypes.float64)
 MEANING: dict[str, Callable] = {
@@ -23,9 +24,7 @@ MEANING: dict[str, Callable] = {
 
 
 def value(n: Node, at: np.ndarray) -> np.ndarray:
-    emitter = freeze._Emitter({})
-    (program,) = emitter.run([freeze._Work("test", {}, expand([n]), {}, ())], [LEAF])
-    return codegen.interpret(program).bind([])(*(at for _ in emitter.feeds))[0]
+    return evaluate([n], {LEAF: at})[0]
 
 
 @pytest.mark.parametrize("name", COMPOSITES)

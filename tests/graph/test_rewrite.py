@@ -5,18 +5,19 @@ from __future__ import annotations
 import gc
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 import sympy as sp
 
-from symgraph import build, codegen, dtypes, freeze, scalar
+from symgraph import build, dtypes, scalar
 from symgraph.node import Kind, Node, toposort
 from symgraph.rewrite import Rewriter, Rule, RuleSet, rule
 from symgraph.shapes import symbol
 from symgraph.simplify.cost import applications
 from symgraph.simplify.linear import LINEAR
+from tests.graph.interpreted import evaluate
 
 F = dtypes.float64
 X = scalar.x
@@ -24,13 +25,6 @@ X = scalar.x
 
 def leaf(name: str, *shape: object) -> Node:
     return build.leaf(Kind.PLACEHOLDER, name, shape, F)  # type: ignore[arg-type]
-
-
-def evaluate(nodes: Sequence[Node], values: Mapping[Node, np.ndarray]) -> list[np.ndarray]:
-    """The nodes' values in the interpreter."""
-    emitter = freeze._Emitter({})
-    (program,) = emitter.run([freeze._Work("test", {}, nodes, {}, ())], list(values))
-    return list(codegen.interpret(program).bind([])(*(values[n] for n in emitter.feeds)))
 
 
 def points(nodes: Sequence[Node], seed: int = 0, **sizes: int) -> dict[Node, np.ndarray]:
