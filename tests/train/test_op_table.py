@@ -383,11 +383,11 @@ def test_every_operator_has_a_row() -> None:
 
 
 def test_how_much_is_tried() -> None:
-    """The numbers of rows, cases and checks: change them together with the table."""
+    """At least so many rows, cases and checks: a table that shrinks is noticed."""
     every = [case for row in ROWS for case in cases(row)]
-    assert (len(ROWS), len(every), sum(map(planned, every))) == (638, 12758, 21446)
-    assert (len(CURVED), len(OPEN), len(FIRST), len(CHOSEN), len(OPENED)) == (415, 507, 5720, 555, 30)
-    assert (len(EDGES), len(PROBES), len(SOME)) == (122, 256, 137)
+    assert len(ROWS) >= 638 and len(every) >= 12758 and sum(map(planned, every)) >= 21446
+    assert len(CURVED) >= 415 and len(OPEN) >= 507 and len(FIRST) >= 5720 and len(CHOSEN) >= 555 and len(OPENED) >= 30
+    assert len(EDGES) >= 122 and len(PROBES) >= 256 and len(SOME) >= 137
     patterns = {case.pattern for case in every} - {"none"}
     assert {(case.pattern, case.dtype) for case in CHOSEN} >= {(p, d) for p in patterns for d in FLOATS}
     assert {(case.row.op, case.dtype) for case in CHOSEN} >= {
