@@ -23,29 +23,37 @@ def _shifted(n: Node, axes: Sequence[int]) -> Node:
     return build.elementwise(x0 - fn.stopped(x1), n, build.reduce("max", n, axes, keepdims=True))
 
 
-def _sum(n: Node, axes: Sequence[int], keepdims: bool = True) -> Node:
-    return build.reduce("sum", n, axes, keepdims)
+def _exps(n: Node, axes: Sequence[int]) -> Node:
+    return build.elementwise(sp.exp(x0), _shifted(n, axes))
+
+
+def _by_rows(body: sp.Expr, n: Node, total: Node, axes: Sequence[int]) -> Node:
+    """body(n, total), where the total lacks the axes: so a loss and its gradient share one sum."""
+    own = tuple(range(n.rank))
+    return build.generic(body, (n, total), (own, tuple(a for a in own if a not in axes)), n.shape, n.rank, None, n.dtype)
 
 
 def _softmax(n: Node, axes: Sequence[int], keepdims: bool) -> Node:
-    e = build.elementwise(sp.exp(x0), _shifted(n, axes))
-    return build.elementwise(x0 / x1, e, _sum(e, axes))
+    e = _exps(n, axes)
+    return _by_rows(x0 / x1, e, build.reduce("sum", e, axes), axes)
 
 
 def _log_softmax(n: Node, axes: Sequence[int], keepdims: bool) -> Node:
-    z = _shifted(n, axes)
-    return build.elementwise(x0 - sp.log(x1), z, _sum(build.elementwise(sp.exp(x0), z), axes))
+    return _by_rows(x0 - sp.log(x1), _shifted(n, axes), build.reduce("sum", _exps(n, axes), axes), axes)
 
 
 def _logsumexp(n: Node, axes: Sequence[int], keepdims: bool) -> Node:
-    total = _sum(build.elementwise(sp.exp(x0), _shifted(n, axes)), axes, keepdims)
-    value = sp.log(x0) + fn.stopped(x1)
+    total, greatest = build.reduce("sum", _exps(n, axes), axes, keepdims), build.reduce("max", n, axes, keepdims=True)
     finite = fn.select(fn.isfinite(x1), sp.log(x0) + x1, x1)  # of infinities, that infinity and no nan
-    return build.elementwise(fn.computed_as(value, finite), total, build.reduce("max", n, axes, keepdims))
+    own = tuple(range(total.rank))
+    kept = iter(own)
+    row = own if keepdims else tuple(None if a in axes else next(kept) for a in range(n.rank))
+    body = fn.computed_as(sp.log(x0) + fn.stopped(x1), finite)
+    return build.generic(body, (total, greatest), (own, row), total.shape, total.rank, None, n.dtype)
 
 
 def _norm(n: Node, axes: Sequence[int], keepdims: bool) -> Node:
-    return build.elementwise(sp.sqrt(x0), _sum(build.elementwise(x0**2, n), axes, keepdims))
+    return build.elementwise(sp.sqrt(x0), build.reduce("sum", build.elementwise(x0**2, n), axes, keepdims))
 
 
 COMPOSITES: dict[str, Callable[[Node, Sequence[int], bool], Node]] = {
@@ -57,8 +65,8 @@ COMPOSITES: dict[str, Callable[[Node, Sequence[int], bool], Node]] = {
 """(operand, axes, keepdims) to primitive nodes; each row is also what the name means."""
 
 
-def expand(roots: Sequence[Node]) -> list[Node]:
-    """The roots with every composite under them written out."""
+def expand(roots: Sequence[Node], code: bool = False) -> list[Node]:
+    """The roots with every composite under them written out; for code, computed_as(f, g) is then g."""
     new: dict[Node, Node] = {}
     for n in toposort(roots):
         operands = tuple(new[o] for o in n.operands)
@@ -67,4 +75,12 @@ def expand(roots: Sequence[Node]) -> list[Node]:
             new[n] = COMPOSITES[name](operands[0], axes, keepdims)
         else:
             new[n] = n if operands == n.operands else build.rebuild(n, operands)
+        if code and new[n].kind is Kind.GENERIC and new[n].attrs[0].has(fn.computed_as):
+            new[n] = _computed(new[n])
     return [new[r] for r in roots]
+
+
+def _computed(n: Node) -> Node:
+    body, index, space, reducer = n.attrs
+    chosen = body.replace(fn.computed_as, lambda f, g: g)
+    return build.generic(chosen, n.operands, index, space, n.rank, reducer, n.dtype)

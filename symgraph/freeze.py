@@ -161,7 +161,7 @@ def _resolve(request: Request, name: str) -> _Work:
     for ref, t in request.updates:  # after the results: what is returned beside an update is from before it
         versions[ref.op.attrs["_node"]] = replay.node(t)
     drawn = [d for d in draws if d.kind is Kind.RANDOM]
-    plain = dict(zip(written := [*names, *results, *versions.values(), *drawn], expand(written), strict=True))
+    plain = dict(zip(written := [*names, *results, *versions.values(), *drawn], expand(written, code=True), strict=True))
     made: dict[Node, tuple[Operation, int]] = {}
     for n, by in names.items():
         made.setdefault(plain[n], by)

@@ -6,7 +6,7 @@ which changes neither value nor derivative.  Logits and labels have one shape, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sympy as sp
@@ -20,7 +20,7 @@ from ..shapes import ShapeError, brackets, compatible, merge
 from .core import FLOATS, INDICES, need, pair, recording
 from .math import stop_gradient
 
-x0, x1 = scalar.x(0), scalar.x(1)
+x0, x1, x2, x3, x4 = (scalar.x(k) for k in range(5))
 
 
 def _shifted(logits: Node, axis: int) -> Node:
@@ -72,24 +72,30 @@ def _classes(logits: Node) -> int:
     return logits.rank - 1
 
 
-def _cross_entropy(z: Node, at_label: Node, total: Node | None) -> Node:
-    """log(sum(exp(z))) less the logit at the label, by rows.
+def _cross_entropy(logits: Node, at_label: Callable[[Node], Node], total: Node | None) -> Node:
+    """logsumexp(logits) less the logit at the label, by rows; in code both less the greatest logit, which cancels.
 
     `total` is the sum of a row's labels: what it differs from 1 counts in the value and, as in TF, in the gradient into the
     labels, not in that into the logits."""
-    lse = build.elementwise(sp.log(x0), build.reduce("sum", build.elementwise(sp.exp(x0), z), (z.rank - 1,)))
-    loss = build.elementwise(x0 - x1, lse, at_label)
-    if total is None:
-        return loss
-    return build.elementwise(x0 + (x1 - 1) * fn.stopped(scalar.x(2)), loss, total, lse)
+    last = (logits.rank - 1,)
+    z = _shifted(logits, last[0])
+    lse = build.elementwise(sp.log(x0), build.reduce("sum", build.elementwise(sp.exp(x0), z), last))
+    body = fn.computed_as(x0 - x1, x2 - x3)
+    if total is not None:
+        body = fn.computed_as(x0 - x1 + (x4 - 1) * fn.stopped(x0), x2 - x3 + (x4 - 1) * x2)
+    shown = build.composite("logsumexp", logits, last), at_label(logits)
+    return build.elementwise(body, *shown, lse, at_label(z), *([] if total is None else [total]))
 
 
 @builder("SoftmaxCrossEntropyWithLogits")
 def _softmax_cross_entropy(logits: Node, labels: Node) -> Node:
-    last = _classes(logits)
-    z = _shifted(logits, last)
-    at_label = build.reduce("sum", _alike(x0 * x1, z, labels), (last,))
-    return _cross_entropy(z, at_label, build.reduce("sum", labels, (last,)))
+    last = (_classes(logits),)
+
+    def at_label(z: Node) -> Node:
+        return build.reduce("sum", _alike(x0 * x1, z, labels), last)
+
+    at_label(logits)  # what is wrong with the labels is said before they are added up
+    return _cross_entropy(logits, at_label, build.reduce("sum", labels, last))
 
 
 @builder("SparseSoftmaxCrossEntropyWithLogits")
@@ -99,11 +105,14 @@ def _sparse_softmax_cross_entropy(logits: Node, labels: Node) -> Node:
             f"Rank mismatch: Rank of labels (received {labels.rank}) should equal rank of logits minus 1 (received {logits.rank})."
         )
     last = _classes(logits)
-    z = _shifted(logits, last)
-    chosen = fn.select(fn.eq(scalar.i(last), x1), x0, 0)
     rows = tuple(range(last))
-    picked = build.generic(chosen, (z, build.cast(labels, int64)), ((*rows, last), rows), z.shape, last, "sum", z.dtype)
-    return _cross_entropy(z, picked, None)
+    chosen = fn.select(fn.eq(scalar.i(last), x1), x0, 0)
+    at = build.cast(labels, int64)
+
+    def at_label(z: Node) -> Node:
+        return build.generic(chosen, (z, at), ((*rows, last), rows), z.shape, last, "sum", z.dtype)
+
+    return _cross_entropy(logits, at_label, None)
 
 
 @builder("SigmoidCrossEntropyWithLogits")

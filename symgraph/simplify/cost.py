@@ -21,7 +21,7 @@ import sympy as sp
 from .. import scalar
 from ..codegen import scalar as fn
 from ..dtypes import string
-from ..node import IDENTITY_LEAVES, Kind, Node, toposort
+from ..node import IDENTITY_LEAVES, Kind, Node
 from ..shapes import same_but_ones, wide_axes
 
 Label = int | None
@@ -48,8 +48,13 @@ class Count:
 
     def add(self, root: Node) -> None:
         """Count what lies under a node and is not counted yet."""
-        for n in toposort([root], stop=lambda n: n in self._of or self.leaf(n)):
-            if n not in self._of:
+        stack = [root]
+        while stack:
+            n = stack[-1]
+            todo = [] if n in self._of or self.leaf(n) else [o for o in _reads(n) if o not in self._of]
+            if todo:
+                stack.extend(todo)
+            elif stack.pop() not in self._of:
                 self._of[n] = self._node(n)
 
     def equal(self, a: Node, b: Node) -> bool:
@@ -88,7 +93,7 @@ class Count:
             return sp.Symbol(f"{n.attrs[0].value.item()!r}"), _UNIT, ()
         if n.kind in IDENTITY_LEAVES or n.kind is Kind.CONST or self.leaf(n):
             return self._array(("leaf", n), n, 0)
-        of = [self._of[o] for o in n.operands]
+        of = [self._of.get(o, _UNREAD) for o in n.operands]
         if n.kind is Kind.GENERIC:
             return self._generic(n, of)
         if n.kind is Kind.RESHAPE and same_but_ones(n.operands[0].shape, n.shape):
@@ -197,6 +202,15 @@ class Count:
             return c**exponent, i, labels
         return self._make("power", args, 1)
 
+
+def _reads(n: Node) -> Sequence[Node]:
+    """The operands that count: of computed_as(f, g), those of f."""
+    if n.kind is not Kind.GENERIC or not n.attrs[0].has(fn.computed_as):
+        return n.operands
+    return [n.operands[k] for do, k, _ in _program(n.attrs[0]) if do is None]
+
+
+_UNREAD: Value = sp.S.One, -1, ()
 
 Step = tuple[Callable[[Count, Any, Sequence[Value]], Value] | None, Any, tuple[int, ...]]
 

@@ -3,9 +3,10 @@
 from .deltas import DELTAS
 from .layout import LAYOUT
 from .linear import LINEAR
+from .movement import MOVEMENT
 from .products import PRODUCTS
 from .reductions import REDUCTIONS
 from .regions import REGIONS
 from .softmax import SOFTMAX
 
-RULES = LAYOUT + SOFTMAX + REDUCTIONS + PRODUCTS + LINEAR + DELTAS + REGIONS
+RULES = LAYOUT + SOFTMAX + REDUCTIONS + PRODUCTS + LINEAR + MOVEMENT + DELTAS + REGIONS
