@@ -1,9 +1,8 @@
 """The one door: fetches -> a `codegen` Program.
 
 Law of this file: past `freeze` everything is ordered, typed and resolved.  Tensors are replayed under what is fed,
-effects are ordered by creation, sizes are settled (equal ones share a name, and the equality is checked at launch),
-transposes are folded into whoever reads them, and bodies become typed scalar code.  Nothing here depends on values,
-except where a shape does.
+effects are ordered by creation, and emit.py writes the statements.  Nothing here depends on values, except where a
+shape does.
 """
 
 from __future__ import annotations
@@ -11,19 +10,15 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 import sympy as sp
 
-from . import build, dtypes, scalar
+from . import dtypes
 from .codegen import ir
-from .codegen import scalar as fn
 from .composites import expand
-from .errors import at
+from .emit import Emitter, Work
 from .graph import BUILDERS, Operation, Tensor, build_nodes
 from .node import Kind, Node, toposort
 from .replay import Replay
-from .shapes import Extent
-from .sizes import Sizes
 
 
 @dataclass(frozen=True)
@@ -75,7 +70,7 @@ def needed_operations(roots: Sequence[Operation], fed: Container[Tensor]) -> lis
 def freeze(request: Request, name: str = "step") -> Frozen:
     """The program that computes the request."""
     work = _resolve(request, name)
-    emitter = _Emitter(work.names)
+    emitter = Emitter(work.names)
     (program,) = emitter.run((work,), list(request.fed.values()))
     return Frozen(program, tuple(emitter.feeds), tuple(emitter.states), emitter.ambiguous())
 
@@ -94,7 +89,7 @@ def freeze_loop(step: Request, record: Request | None, every: bool, varying: Nod
         beside = replace(work, results=r.results)
         if not r.draws and (every or set(toposort(beside.roots)) <= set(toposort(work.roots)) | {n for n in r.results if not n.operands}):
             work, records = beside, []
-    emitter = _Emitter({**{n: at for r in records for n, at in r.names.items()}, **work.names})
+    emitter = Emitter({**{n: at for r in records for n, at in r.names.items()}, **work.names})
     program, *more = emitter.run((work, *records), list(step.fed.values()))
     stepped = (emitter.of[varying],) if varying in emitter.of else ()  # nothing may read the arrays that batches are taken of
     program, *more = (_trusting(p, stepped) for p in (program, *more))
@@ -112,22 +107,7 @@ class NotSteady(Exception):
     """A loop that cannot be one program; says why."""
 
 
-@dataclass(frozen=True)
-class _Work:
-    """A request as nodes: what is returned, what variables become, what is drawn, and which operation made what."""
-
-    name: str
-    names: dict[Node, tuple[Operation, int]]
-    results: Sequence[Node]
-    versions: Mapping[Node, Node]
-    draws: Sequence[Node]
-
-    @property
-    def roots(self) -> list[Node]:
-        return [*self.results, *self.versions.values(), *self.versions, *self.draws]
-
-
-def _resolve(request: Request, name: str) -> _Work:
+def _resolve(request: Request, name: str) -> Work:
     fed = dict(request.fed)
     wanted = [*request.tensors, *(t for _, t in request.updates)]
     ops = needed_operations([*request.operations, *(t.op for t in wanted if t not in fed)], fed)
@@ -165,395 +145,9 @@ def _resolve(request: Request, name: str) -> _Work:
     made: dict[Node, tuple[Operation, int]] = {}
     for n, by in names.items():
         made.setdefault(plain[n], by)
-    return _Work(name, made, [plain[n] for n in results], {v: plain[n] for v, n in versions.items()}, [plain[d] for d in drawn])
+    return Work(name, made, [plain[n] for n in results], {v: plain[n] for v, n in versions.items()}, [plain[d] for d in drawn])
 
 
 def _reads(t: Tensor) -> bool:
     """Is the tensor a variable itself, fetched beside what writes it: then its value is the one after."""
     return t.op.type == "VariableV2" or t.op.type == "Identity" and t.op.inputs[0].op.type == "VariableV2"
-
-
-def origin(op: Operation) -> str:
-    """What generated code and errors at run time call an operation."""
-    return f"{op.type} '{op.name}' {at(op.site)}"
-
-
-class MissingSize(Exception):
-    """A size that no fed tensor has."""
-
-
-class _Emitter:
-    """Builds programs that share inputs, states, constants and sizes."""
-
-    def __init__(self, names: Mapping[Node, tuple[Operation, int]]) -> None:
-        self.names = names
-        self.count = 0
-        self.sizes = Sizes()
-        self.buffers: list[ir.Buffer] = []
-        self.statements: list[ir.Statement] = []
-        self.of: dict[Node, str] = {}
-        self.size_rules: dict[str, ir.SizeOf | ir.SizeExpr] = {}
-        self.rule_names: dict[ir.SizeExpr, str] = {}
-        self.size_names: dict[Extent, str] = {}
-        self.symbols: dict[sp.Symbol, str] = {}
-        self.shapes: dict[str, tuple[ir.Size, ...]] = {}
-        self._late: list[tuple[int, Node]] = []
-        self.feeds: list[Node] = []
-        self.states: list[Node] = []
-        self.state_names: list[str] = []
-        self.streams: dict[Node, str] = {}
-        self.lowered: dict[tuple, fn.Body] = {}
-
-    def _in_order(self, nodes: Sequence[Node]) -> list[Node]:
-        """Operands first, otherwise as the operations were made: an order that depends on the graph alone.
-
-        (Serials also tell which equal nodes an older graph left behind, and so would the source and its place in the
-        cache.)  The last output of an operation comes first: so a gradient is computed backwards, layer by layer."""
-        wanted, done = set(nodes), dict.fromkeys(())
-        for root in [*sorted(self.names, key=lambda n: (self.names[n][0].number, -self.names[n][1])), *nodes]:
-            stack = [root] if root in wanted else []
-            while stack:
-                n = stack[-1]
-                todo = [o for o in n.operands if o not in done]
-                if todo and n not in done:
-                    stack.extend(reversed(todo))
-                else:
-                    done[stack.pop()] = None
-        return list(done)
-
-    # -- the whole
-    def run(self, works: Sequence[_Work], fed: Sequence[Node]) -> list[ir.Program]:
-        roots = [n for work in works for n in work.roots]
-        order = toposort(roots)
-        if lacking := _lacking(order):  # d sum(X)/dX reads no X, but has its shape
-            order = toposort([*roots, *(n for n in fed if lacking.intersection(n.shape))])
-        order = self._in_order(order)
-        for n in order:
-            self.sizes.read(n)
-        for n in order:  # sizes belong to inputs, so these come first
-            if n.kind in (Kind.PLACEHOLDER, Kind.CUT):
-                self._input(n)
-        for at_, n in self._late:  # shapes by the names that equal sizes share, known when all inputs are
-            b = self.buffers[at_]
-            self.buffers[at_] = ir.Buffer(b.name, b.dtype, tuple(self.size(d) for d in n.shape), "input", None, b.origin)
-            self.shapes[b.name] = self.buffers[at_].shape
-        self._free_symbols(order)
-        for n in order:
-            if n.kind is Kind.VARIABLE:
-                self._state(n, n.shape, n.dtype.name)
-        return [self._program(work, order) for work in works]
-
-    def _program(self, work: _Work, order: Sequence[Node]) -> ir.Program:
-        """One program; what it has of its own is then forgotten."""
-        shared = set(self.of)
-        mine = set(toposort(work.roots))
-        uses = {o for n in mine for o in n.operands} | set(work.results) | set(work.versions.values())
-        for n in order:
-            if n in mine and n not in self.of and (n in uses or n.kind is Kind.RANDOM):
-                self._emit(n)
-        outputs = tuple(self._buffer(n) for n in work.results)
-        updates = tuple((self.of[v], self._buffer(n)) for v, n in work.versions.items() if n is not v)
-        inputs = tuple(self.of[n] for n in self.feeds)
-        states = tuple(b.name for b in self.buffers if b.role == "state")
-        checks = (*(self._check(a, b, where) for (a, b), where in self.sizes.checks.items()), *(c for n in order for c in self._inside(n)))
-        program = ir.Program(
-            work.name,
-            tuple(self._prune(outputs, updates)),
-            tuple(self.statements),
-            outputs,
-            inputs,
-            states,
-            updates,
-            tuple(self.size_rules.items()),
-            checks,
-        )
-        ir.verify(program)
-        self.statements = []
-        self.buffers = [b for b in self.buffers if b.role != "temp"]
-        self.of = {n: name for n, name in self.of.items() if n in shared or n.kind is Kind.CONST}
-        return program
-
-    def ambiguous(self) -> frozenset[sp.Symbol]:
-        """Sizes that were taken to equal another one."""
-        return frozenset(s for pair in self.sizes.checks for d in pair if isinstance(d, sp.Expr) for s in d.free_symbols)
-
-    def _name(self) -> str:
-        self.count += 1
-        return f"b{self.count - 1}"
-
-    def _prune(self, outputs: Sequence[str], updates: Sequence[tuple[str, str]]) -> list[ir.Buffer]:
-        """Drop statements and constants that nothing reads (a transpose that every reader folded in)."""
-        needed = {*outputs, *(s for _, s in updates)}
-        kept: list[ir.Statement] = []
-        for s in reversed(self.statements):
-            if s.out in needed or isinstance(s, ir.Random):
-                kept.append(s)
-                needed.update((s.out, *ir.reads(s)))
-        self.statements = kept[::-1]
-        return [b for b in self.buffers if b.role in ("input", "state") or b.name in needed]
-
-    # -- sizes
-    def _free_symbols(self, order: Sequence[Node]) -> None:
-        for n in order:
-            for s in _symbols(n):
-                if s not in self.symbols:
-                    raise MissingSize(s)
-
-    def size(self, d: Extent) -> ir.Size:
-        """The extent as an int or the name of a size."""
-        d = self.sizes.find(d)
-        if isinstance(d, int):
-            return d
-        if d in self.size_names:
-            return self.size_names[d]
-        if isinstance(d, sp.Symbol):
-            return self.symbols[d]
-        name = self._derive(d)
-        if isinstance(name, str):
-            self.size_names[d] = name
-        return name
-
-    def _derive(self, d: sp.Expr) -> ir.Size:
-        if d.is_Integer:
-            return int(d)
-        if isinstance(d, sp.Symbol):
-            return self.size(d)
-        if isinstance(d, sp.Add):
-            return self._fold("add", d.args)
-        if isinstance(d, sp.floor):
-            p, q = sp.fraction(sp.together(d.args[0]))
-            return self._rule("floordiv", (self._derive(p), self._derive(q)))
-        if isinstance(d, sp.Mul):
-            p, q = sp.fraction(d)
-            if q != 1:
-                return self._rule("floordiv", (self._derive(p), self._derive(q)))
-            return self._fold("mul", d.args)
-        if isinstance(d, sp.Pow) and d.exp.is_Integer and d.exp > 0:
-            return self._fold("mul", (d.base,) * int(d.exp))
-        if isinstance(d, sp.Max):
-            return self._fold("max", d.args)
-        if isinstance(d, sp.Min):  # min(a, b) = a + b - max(a, b)
-            a, *rest = d.args
-            b = rest[0] if len(rest) == 1 else sp.Min(*rest)
-            x, y = self._derive(a), self._derive(b)
-            return self._rule("sub", (self._rule("add", (x, y)), self._rule("max", (x, y))))
-        raise NotImplementedError(f"a size of the form {d} is not supported")
-
-    def _fold(self, rule: str, args: Sequence[sp.Expr]) -> ir.Size:
-        total = self._derive(args[0])
-        for a in args[1:]:
-            total = self._rule(rule, (total, self._derive(a)))
-        return total
-
-    def _rule(self, rule: str, args: tuple[ir.Size, ...]) -> str:
-        entry = ir.SizeExpr(rule, args)  # type: ignore[arg-type]
-        if entry not in self.rule_names:
-            self.rule_names[entry] = name = f"n{len(self.size_rules)}"
-            self.size_rules[name] = entry
-        return self.rule_names[entry]
-
-    def _check(self, a: Extent, b: Extent, where: Node) -> ir.Check:
-        op = self.names.get(where)
-        what = f" in {origin(op[0])}" if op else ""
-        return ir.Check(
-            self._raw(a),
-            self._raw(b),
-            f"Incompatible shapes: {{left}} vs. {{right}}{what}\n{a} and {b} must be equal",
-        )
-
-    def _inside(self, n: Node) -> list[ir.Check]:
-        """An index into an axis whose extent is known when fed must lie in it (slices are cut to fit when built)."""
-        if n.kind not in (Kind.SLICE, Kind.PLACE):
-            return []
-        whole, part = (n.operands[0], n) if n.kind is Kind.SLICE else (n, n.operands[0])
-        checks = []
-        for axis, (first, step, count, d) in enumerate(zip(*n.attrs, part.shape, whole.shape, strict=True)):
-            if isinstance(d, int) or not isinstance(count, int) or count == 0:
-                continue
-            ends = first, first + (count - 1) * step
-            bounds = [*(e + 1 for e in ends), *(d - e for e in ends)]  # e < d and e >= 0, as least values of d
-            least = max((int(b) for b in bounds if isinstance(b, int | sp.Integer)), default=0)
-            if least > 0:
-                op = self.names.get(n) or next((self.names[m] for m in self.names if n in m.operands), None)
-                where = f" in {op[0].type} '{op[0].name}' made at {at(op[0].site)}" if op else ""
-                index = first if isinstance(first, int) else first - d
-                words = f"slice index {index} of dimension {axis} out of bounds: its extent is {{right}}{where}"
-                checks.append(ir.Check(self._rule("max", (self._raw(d), least)), self._raw(d), words))
-        return checks
-
-    def _raw(self, d: Extent) -> ir.Size:
-        """The size itself, before sizes were found equal."""
-        return d if isinstance(d, int) else self._derive(d) if not isinstance(d, sp.Symbol) else self.symbols[d]
-
-    # -- leaves
-    def _input(self, n: Node) -> None:
-        name = self._new(n.dtype.name, (), "input", n, declare=False)
-        for axis, d in enumerate(n.shape):
-            if isinstance(d, sp.Symbol) and d not in self.symbols:
-                size = f"n{len(self.size_rules)}"
-                self.size_rules[size] = ir.SizeOf(name, axis)
-                self.symbols[d] = size
-        self.of[n] = name
-        self.feeds.append(n)
-        self._late.append((len(self.buffers), n))
-        self.buffers.append(ir.Buffer(name, n.dtype.name, (), "input", None, self._origin(n)))
-
-    def _state(self, n: Node, shape: Sequence[Extent], dtype: str) -> str:
-        name = self._name()
-        self.buffers.append(ir.Buffer(name, dtype, tuple(int(d) for d in shape), "state", None, self._origin(n)))  # type: ignore[arg-type]
-        self.states.append(n)
-        self.state_names.append(name)
-        self.shapes[name] = self.buffers[-1].shape
-        if n.kind is Kind.VARIABLE:
-            self.of[n] = name
-        return name
-
-    def _new(self, dtype: str, shape: Sequence[Extent], role: str, n: Node, value: np.ndarray | None = None, declare: bool = True) -> str:
-        name = self._name()
-        if declare:
-            sizes = tuple(self.size(d) for d in shape)
-            self.shapes[name] = sizes
-            self.buffers.append(ir.Buffer(name, dtype, sizes, role, value, self._origin(n)))  # type: ignore[arg-type]
-        return name
-
-    def _origin(self, n: Node) -> str:
-        found = self.names.get(n)
-        if found:
-            return origin(found[0])
-        return getattr(n.attrs[0], "name", "") if n.kind in (Kind.PLACEHOLDER, Kind.VARIABLE, Kind.RANDOM, Kind.CUT) else ""
-
-    # -- statements
-    def _buffer(self, n: Node) -> str:
-        if n not in self.of:
-            self._emit(n)
-        return self.of[n]
-
-    def _emit(self, n: Node) -> None:
-        getattr(self, f"_emit_{n.kind.value}")(n)
-
-    def _emit_const(self, n: Node) -> None:
-        self.of[n] = self._new(n.dtype.name, n.shape, "const", n, n.attrs[0].value)
-
-    def _out(self, n: Node) -> str:
-        self.of[n] = self._new(n.dtype.name, n.shape, "temp", n)
-        return self.of[n]
-
-    def _emit_generic(self, n: Node) -> None:
-        body, index, space, reducer = n.attrs
-        operands, at_ = self._untransposed(n.operands, index)
-        names = [self._buffer(o) for o in operands]
-        sizes = tuple(self.size(d) for d in space)
-        at_ = [tuple(None if d == 1 else a for a, d in zip(ix, self._shape(b), strict=True)) for ix, b in zip(at_, names, strict=True)]
-        lowered = self._lower(body, operands, n.dtype.name if reducer not in ("argmax", "argmin") else operands[0].dtype.name)
-        out = self._out(n)
-        self.statements.append(ir.Map(out, tuple(names), tuple(at_), sizes, lowered, reducer))
-
-    @staticmethod
-    def _untransposed(operands: Sequence[Node], index: Sequence[tuple[ir.Walk, ...]]) -> tuple[list[Node], list[tuple[ir.Walk, ...]]]:
-        """The arrays that transposes are made of, read along other axes."""
-        found, walks = list(operands), list(index)
-        for k, o in enumerate(found):
-            while build.is_pure(o) and o.dtype is o.operands[0].dtype:
-                walks[k] = tuple(None if a is None else walks[k][a] for a in o.attrs[1][0])
-                o = o.operands[0]
-            found[k] = o
-        return found, walks
-
-    def _emit_gather(self, n: Node) -> None:
-        rank = n.operands[1].rank
-        walks = (ir.At(1), *range(rank, n.rank)), tuple(range(rank))
-        (x, i), (ix, ii) = self._untransposed(n.operands, walks)
-        if ir.At(1) not in ix:  # the same row everywhere: a wrong index is an error all the same
-            x, ix = n.operands[0], walks[0]
-        names = self._buffer(x), self._buffer(i)
-        body = self._lower(scalar.x(0), (x,), n.dtype.name)
-        self.statements.append(ir.Map(self._out(n), names, (ix, ii), tuple(self.size(d) for d in n.shape), body))
-
-    def _emit_scatter(self, n: Node) -> None:
-        x, i = (self._buffer(o) for o in n.operands)
-        self.statements.append(ir.Scatter(self._out(n), x, i))
-
-    def _shape(self, name: str) -> tuple[ir.Size, ...]:
-        return self.shapes[name]
-
-    def _lower(self, body: sp.Expr, operands: Sequence[Node], dtype: str) -> fn.Body:
-        leaves: dict[sp.Symbol, fn.Leaf] = {}
-        for s in scalar.sizes(body):
-            size = self.size(s)
-            leaves[s] = ("literal", "int64", size) if isinstance(size, int) else ("size", "int64", size)
-        for k in scalar.operand_numbers(body):
-            leaves[scalar.x(k)] = ("operand", operands[k].dtype.name, k)
-        for k in scalar.label_numbers(body):
-            leaves[scalar.i(k)] = ("index", "int64", k)
-        key = body, frozenset(leaves.items()), dtype
-        if key not in self.lowered:  # a deep graph repeats few bodies: 10,000 operations freeze in half the time
-            self.lowered[key] = fn.lower(body, leaves, dtype)
-        return self.lowered[key]
-
-    def _emit_matmul(self, n: Node) -> None:
-        flags: list[bool] = []
-        sources: list[Node] = []
-        for o in n.operands:
-            inner = build.is_swap(o)
-            flags.append(inner is not None)
-            sources.append(o if inner is None else inner)
-        a, b = (self._buffer(s) for s in sources)
-        if n.dtype.is_floating:
-            self.statements.append(ir.MatMul(self._out(n), a, b, flags[0], flags[1]))
-            return
-        r = n.rank
-        ends = ((r - 2, r), (r, r - 1))  # integers have no BLAS: a sum over k of products
-        index = []
-        for s, flag, (p, q), name in zip(sources, flags, ends, (a, b), strict=True):
-            batch = [r - s.rank + k for k in range(s.rank - 2)]
-            labels = [*batch, q, p] if flag else [*batch, p, q]
-            index.append(tuple(None if d == 1 else label for label, d in zip(labels, self._shape(name), strict=True)))
-        space = tuple(self.size(d) for d in (*n.shape, n.operands[0].shape[-1]))
-        body = self._lower(scalar.x(0) * scalar.x(1), sources, n.dtype.name)
-        self.statements.append(ir.Map(self._out(n), (a, b), tuple(index), space, body, "sum"))
-
-    def _emit_reshape(self, n: Node) -> None:
-        x = self._buffer(n.operands[0])
-        self.statements.append(ir.Reshape(self._out(n), x))
-
-    def _emit_slice(self, n: Node) -> None:
-        x = self._buffer(n.operands[0])
-        start = tuple(self._derive(sp.sympify(d)) for d in n.attrs[0])
-        self.statements.append(ir.Slice(self._out(n), x, start, n.attrs[1]))
-
-    def _emit_place(self, n: Node) -> None:
-        x = self._buffer(n.operands[0])
-        start = tuple(self._derive(sp.sympify(d)) for d in n.attrs[0])
-        self.statements.append(ir.Place(self._out(n), x, start, n.attrs[1]))
-
-    def _emit_concat(self, n: Node) -> None:
-        xs = tuple(self._buffer(o) for o in n.operands)
-        self.statements.append(ir.Concat(self._out(n), xs, n.attrs[0]))
-
-    def _emit_linalg(self, n: Node) -> None:
-        args = tuple(self._buffer(o) for o in n.operands)
-        self.statements.append(ir.Linalg(n.attrs[0], self._out(n), args))
-
-    def _emit_random(self, n: Node) -> None:
-        operands = [self._buffer(o) for o in n.operands]
-        if n not in self.streams:
-            self.streams[n] = self._state(n, (3,), "int64")
-        stream, out = self.streams[n], self._out(n)
-        if n.attrs[1] == "shuffle":
-            self.statements.append(ir.Random("shuffle", out, stream, x=operands[0]))
-        else:
-            self.statements.append(ir.Random(n.attrs[1], out, stream, *operands))
-
-
-def _lacking(order: Sequence[Node]) -> set[sp.Symbol]:
-    """Size symbols that are needed and that no input among these nodes has."""
-    had = {d for n in order if n.kind in (Kind.PLACEHOLDER, Kind.CUT) for d in n.shape}
-    return {s for n in order for s in _symbols(n)} - had
-
-
-def _symbols(n: Node) -> set[sp.Symbol]:
-    """Size symbols that a node mentions."""
-    found = {s for d in n.shape if isinstance(d, sp.Expr) for s in d.free_symbols}
-    if n.kind is Kind.GENERIC:
-        found |= scalar.sizes(n.attrs[0])
-    return found

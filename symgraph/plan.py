@@ -19,8 +19,9 @@ import numpy as np
 
 from . import build, codegen, config, facts
 from .codegen import ir
+from .emit import MissingSize, origin
 from .errors import FailedPreconditionError, InvalidArgumentError, locate, shown, user_site
-from .freeze import Frozen, MissingSize, Request, freeze, needed_operations, origin
+from .freeze import Frozen, Request, freeze, needed_operations
 from .graph import NeedsValue, Operation, Tensor, Unknown
 from .log import tell
 from .node import Key, Kind, Node
