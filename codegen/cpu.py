@@ -20,7 +20,7 @@ from .cache import load
 from .export import dispatcher, standalone
 from .fuse import PassNote, fuse
 from .gate import Gate
-from .ir import Program, verify
+from .ir import Program, Repeat
 from .launch import Launcher
 from .layout import lay_out
 from .lower import Kernel, Part, lower
@@ -30,6 +30,7 @@ from .plain import namespace
 from .printer import print_source, runtime
 from .share import share
 from .stages import arrange
+from .verify import verify
 
 MAX_STATEMENTS = 3000
 """Statements past which even the passes take long: 5 ms each for a chain that is never cut."""
@@ -46,7 +47,7 @@ class ProgramTooLong(Exception):
 
 def worth_compiling(program: Program) -> bool:
     """Is a program short enough for `compile`?"""
-    return len(program.statements) <= MAX_STATEMENTS
+    return len(program.statements) <= MAX_STATEMENTS and not any(isinstance(s, Repeat) for s in program.statements)
 
 
 def compile(program: Program, *, target: Target = "cpu") -> Executable:  # noqa: A001

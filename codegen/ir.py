@@ -4,7 +4,8 @@ Law of this file: a `Program` is a straight list of statements over named buffer
 shape whose entries are ints or the names of sizes that become known at launch.  Statements are a closed set; each
 writes exactly one fresh buffer and reads buffers written before it, so the list is in single-assignment form.  State
 changes only at the very end, by `updates`, so every statement sees the values from before the step; the one exception
-is the position of a random stream, which its own `Random` statement advances.
+is the position of a random stream, which its own `Random` statement advances.  A `Repeat` holds a program of its own
+that is run again and again; a body obeys the same laws.  `verify` holds them all.
 
 Nothing here knows where a program came from or how it will run.
 """
@@ -198,10 +199,72 @@ class Within:
     extent: Size
 
 
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """`body` again and again: `steps` times, at most as often as `limit` says, and while `condition` holds.
+
+    Step s sees slice s of each array in `slices`, what the step before left of its states, and every buffer that it
+    reads under the name that it has here.  `out`, int64 of shape (), is the number of steps made.
+
+    The body's `updates` give its states' new values, its `outputs` are what each step leaves for a `Stack`.  Its inputs
+    are slices, under names of their own, and buffers from here (a state as it is before this step), its states those in
+    `starts` and random streams of here, which each step advances.  Its constants are its own, or have the name of an
+    equal one here.  All other names are unique over the whole program; sizes are those of the whole program.
+
+    steps      None where nothing bounds them but `limit` and `condition`; then there are no slices and no stacks
+    starts     (a state of the body, the buffer here that it starts from, of the same dtype and shape)
+    slices     (an input of the body, the buffer here with one more leading axis, of extent `steps`)
+    limit      a buffer here, int32 or int64 of shape (): min(steps, max(limit, 0)) steps
+    condition  a state of the body, bool of shape (): a step is made only while it is true
+    backwards  step s sees and writes slice number - 1 - s, where number is min(steps, limit); never with a condition
+    """
+
+    out: str
+    body: Program
+    steps: Size | None
+    starts: tuple[tuple[str, str], ...]
+    slices: tuple[tuple[str, str], ...] = ()
+    limit: str | None = None
+    condition: str | None = None
+    backwards: bool = False
+
+    @property
+    def captured(self) -> tuple[str, ...]:
+        """The buffers from here that the body reads under their own names."""
+        own = dict(self.slices)
+        return tuple(n for n in self.body.inputs if n not in own)
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The random streams from here that the body advances."""
+        own = dict(self.starts)
+        return tuple(n for n in self.body.states if n not in own)
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """What the Repeat `of` left of a state of its body: its value after the last step."""
+
+    out: str
+    of: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Output `number` of the body of the Repeat `of`, of all steps side by side: one more leading axis of extent `steps`.
+
+    Slices of steps that were not made are zeros."""
+
+    out: str
+    of: str
+    number: int
+
+
 SAME = (Reshape, Within)
 """Statements whose result is their operand's memory."""
 
-Statement = Map | MatMul | Reshape | Slice | Place | Concat | Linalg | Random | Scatter | Within
+Statement = Map | MatMul | Reshape | Slice | Place | Concat | Linalg | Random | Scatter | Within | Repeat | Last | Stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +381,28 @@ def reads(s: Statement) -> tuple[str, ...]:
             return s.args
         case Random():
             return tuple(n for n in (s.x, s.a, s.b, s.stream) if n is not None)
+        case Repeat():
+            return tuple(dict.fromkeys(_read(s)))
+        case Last() | Stack():
+            return (s.of,)
+
+
+def _read(s: Repeat) -> Iterator[str]:
+    yield from (n for _, n in (*s.starts, *s.slices))
+    yield from (*s.captured, *s.streams, *([s.limit] if s.limit else []))
+
+
+def streams(s: Statement) -> tuple[str, ...]:
+    """The random streams that a statement advances."""
+    return (s.stream,) if isinstance(s, Random) else s.streams if isinstance(s, Repeat) else ()
+
+
+def programs(program: Program) -> Iterator[Program]:
+    """The program and the bodies of all its loops, outer ones first."""
+    yield program
+    for s in program.statements:
+        if isinstance(s, Repeat):
+            yield from programs(s.body)
 
 
 class ProgramError(Exception):
@@ -352,118 +437,6 @@ def evaluate_sizes(program: Program, extents: dict[tuple[str, int], int]) -> dic
     return known
 
 
-def verify(program: Program) -> None:
-    """Raise `ProgramError` unless the program is well formed: names, order, ranks, dtypes, roles."""
-    table = program.table()
-    if len(table) != len(program.buffers):
-        raise ProgramError("two buffers share a name")
-    sizes: set[str] = set()
-    for name, rule in program.sizes:
-        if isinstance(rule, SizeOf):
-            b = table.get(rule.buffer)
-            if b is None or b.role not in ("input", "state") or not 0 <= rule.axis < len(b.shape):
-                raise ProgramError(f"size {name} is the extent of nothing: {rule}")
-        elif any(isinstance(a, str) and a not in sizes for a in rule.args):
-            raise ProgramError(f"size {name} uses a size that is not known yet: {rule}")
-        sizes.add(name)
-
-    def check_sizes(where: str, entries: tuple[Size, ...]) -> None:
-        for s in entries:
-            if isinstance(s, str) and s not in sizes or isinstance(s, int) and s < 0:
-                raise ProgramError(f"{where}: bad size {s!r}")
-
-    ready: set[str] = set()
-    for b in program.buffers:
-        if b.dtype not in DTYPES:
-            raise ProgramError(f"{b.name}: unknown dtype {b.dtype}")
-        check_sizes(b.name, b.shape)
-        if (b.role == "const") != (b.value is not None):
-            raise ProgramError(f"{b.name}: exactly the constants carry a value")
-        if b.value is not None and (b.value.shape != b.shape or b.value.dtype != b.dtype):
-            raise ProgramError(f"{b.name}: value is {b.value.dtype} {b.value.shape}, not {b.dtype} {b.shape}")
-        if b.role != "temp":
-            ready.add(b.name)
-    for names, role in ((program.inputs, "input"), (program.states, "state")):
-        if sorted(names) != sorted(b.name for b in program.buffers if b.role == role):
-            raise ProgramError(f"the calling order of the {role} buffers does not list exactly those")
-    for s in program.statements:
-        for n in reads(s):
-            if n not in ready:
-                raise ProgramError(f"{s.out} reads {n} before it is written")
-        if s.out not in table or table[s.out].role != "temp" or s.out in ready:
-            raise ProgramError(f"{s.out} is not a fresh temp")
-        _verify_statement(s, table, check_sizes)
-        ready.add(s.out)
-    for n in program.outputs:
-        if n not in ready:
-            raise ProgramError(f"output {n} is never written")
-    for target, source in program.updates:
-        if table[target].role != "state" or source not in ready:
-            raise ProgramError(f"update {target} <- {source} is not from a ready buffer to a state")
-        if table[target].dtype != table[source].dtype or len(table[target].shape) != len(table[source].shape):
-            raise ProgramError(f"update {target} <- {source} changes dtype or rank")
-
-
-def _verify_statement(s: Statement, table: dict[str, Buffer], check_sizes) -> None:
-    out = table[s.out]
-    rank = {n: len(table[n].shape) for n in (*reads(s), s.out)}
-
-    def need(ok: bool, what: str) -> None:
-        if not ok:
-            raise ProgramError(f"{s.out}: {what}: {s}")
-
-    match s:
-        case Map():
-            check_sizes(s.out, s.space)
-            need(len(s.space) >= len(out.shape), "iteration space smaller than the output")
-            need((s.reducer is not None) == (len(s.space) > len(out.shape)), "reducer exactly when labels are reduced")
-            need(s.reducer is None or s.reducer in REDUCERS, "unknown reducer")
-            need(s.space[: len(out.shape)] == out.shape, "leading labels are not the output's axes")
-            need(len(s.index) == len(s.operands), "an index map for each operand")
-            for n, index in zip(s.operands, s.index, strict=True):
-                need(len(index) == rank[n], f"index map of {n} has another rank")
-                for label, extent in zip(index, table[n].shape, strict=True):
-                    if isinstance(label, At):
-                        need(0 <= label.slot < len(s.operands), f"{n} is read where an operand says that is not there")
-                        need(table[s.operands[label.slot]].dtype in ("int32", "int64"), f"{n} is read where no integer says")
-                        need(not coordinates(s.index[label.slot]), f"{n} is read where a gathered operand says")
-                    elif label is None:
-                        need(extent == 1, f"{n} is read at 0 on an axis that is not 1")
-                    else:
-                        need(0 <= label < len(s.space) and s.space[label] == extent, f"{n} walks a label of another size")
-            need(s.body.operands() <= set(range(len(s.operands))), "body names an operand that is not there")
-        case MatMul():
-            need(rank[s.a] >= 2 and rank[s.b] >= 2, "rank below 2")
-            need(rank[s.out] == max(rank[s.a], rank[s.b]), "rank of the result")
-            need(all(table[n].dtype == out.dtype for n in reads(s)), "mixed dtypes")
-            need((s.onto is None) == (s.factor is None), "onto something by a factor")
-            need(s.onto is None or table[s.onto].shape == out.shape and len(out.shape) == 2, "onto another shape, or a batch")
-            need(s.factor is None or table[s.factor].shape == (), "a factor is one number")
-        case Slice() | Place():
-            need(len(s.start) == len(s.step) == rank[s.x] == rank[s.out], "a start and a step for each axis")
-            check_sizes(s.out, s.start)
-            need(all(s.step), "a step of 0")
-        case Concat():
-            need(0 <= s.axis < rank[s.out] and all(rank[x] == rank[s.out] for x in s.xs), "ranks and axis")
-        case Linalg():
-            need(s.fn in LINALG and out.dtype in ("float32", "float64"), "unknown function or dtype")
-        case Random():
-            need(s.fn in RANDOM, "unknown distribution")
-            stream = table[s.stream]
-            need(stream.role == "state" and stream.dtype == "int64" and stream.shape == (3,), "stream is int64[3] state")
-        case Reshape():
-            need(table[s.x].dtype == out.dtype, "reshape changes the dtype")
-        case Scatter():
-            x, at = table[s.x], table[s.at]
-            need(x.dtype == out.dtype != "bool" and at.dtype in ("int32", "int64"), "dtypes")
-            need(at.shape == x.shape[:1] and x.shape[1:] == out.shape[1:] and rank[s.x] == rank[s.out], "a coordinate for each row")
-            need(s.onto is None or (table[s.onto].dtype, table[s.onto].shape) == (out.dtype, out.shape), "onto another shape or dtype")
-        case Within():
-            need((table[s.x].dtype, table[s.x].shape) == (out.dtype, out.shape), "another shape or dtype")
-            need(out.dtype in ("int32", "int64"), "coordinates are integers")
-            check_sizes(s.out, (s.extent,))
-
-
 def coordinates(index: tuple[Walk, ...]) -> tuple[int, ...]:
     """The slots that say where an operand is read."""
     return tuple(walk.slot for walk in index if isinstance(walk, At))
@@ -496,13 +469,26 @@ def _lines(p: Program) -> Iterator[str]:
                 right = f"{s.fn}({', '.join(s.args)})"
             case Random():
                 right = f"random {s.fn}({', '.join(reads(s))})"
+            case Repeat():
+                yield from (f"  {line}" for line in _lines(s.body))
+                right = f"repeat({', '.join(_loop(s))})"
             case _:
-                extra = [f"{k}={getattr(s, k)}" for k in ("start", "step", "axis", "extent") if hasattr(s, k)]
+                extra = [f"{k}={getattr(s, k)}" for k in ("start", "step", "axis", "extent", "state", "number") if hasattr(s, k)]
                 right = f"{type(s).__name__.lower()}({', '.join([*reads(s), *extra])})"
         yield f"  {typed(s.out)} = {right}" + (f"  # {table[s.out].origin}" if table[s.out].origin else "")
     for target, source in p.updates:
         yield f"  {target} <- {source}"
     yield f"  return {', '.join(p.outputs)}"
+
+
+def _loop(s: Repeat) -> Iterator[str]:
+    """What a loop is made of, as text."""
+    yield s.body.name
+    yield from (f"{k}={v}" for k in ("steps", "limit", "condition") if (v := getattr(s, k)) is not None)
+    yield from (f"{state} from {n}" for state, n in s.starts)
+    yield from (f"{part} of {n}" for part, n in s.slices)
+    if s.backwards:
+        yield "backwards"
 
 
 def _element(s: Map, slot: int) -> str:

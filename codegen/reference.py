@@ -17,26 +17,29 @@ import numpy as np
 from .ir import (
     At,
     Concat,
+    Last,
     Linalg,
     Map,
     MatMul,
     Place,
     Program,
     Random,
+    Repeat,
     Reshape,
     Scatter,
     Size,
     Slice,
+    Stack,
     Statement,
     Walk,
     Within,
     coordinates,
     reads,
-    verify,
 )
 from .runtime import philox_numpy as philox
 from .scalar import FUNCTIONS, Body
 from .sizes import extents, settle
+from .verify import verify
 
 Array = np.ndarray
 Values = dict[str, Any]
@@ -66,13 +69,8 @@ class Interpreted:
         raise TypeError(f"{self.program.name} is interpreted: it has no generated source")
 
     @cached_property
-    def last_use(self) -> dict[str, int]:
-        """The position after which a temp is dropped; outputs and update sources live to the end."""
-        last = {n: i for i, s in enumerate(self.program.statements) for n in (*reads(s), s.out)}
-        for n in (*self.program.outputs, *(source for _, source in self.program.updates)):
-            last.pop(n, None)
-        temps = {b.name for b in self.program.buffers if b.role == "temp"}
-        return {n: i for n, i in last.items() if n in temps}
+    def last_use(self) -> LastUse:
+        return _last_use(self.program)
 
     def bind(self, states: Sequence[Array] = ()) -> Callable[..., tuple]:
         """A callable of the inputs; `states` are updated in place by each call."""
@@ -87,22 +85,40 @@ class Interpreted:
         values.update(given)
         values.update(states)
         before = {n: states[n].copy() for n in p.outputs if n in states}
-        table, last = p.table(), self.last_use
         with np.errstate(all="ignore"):
-            for position, s in enumerate(p.statements):
-                out = table[s.out]
-                shape = extents(out.shape, sizes)
-                value = RULES[type(s)](s, values, sizes, shape, np.dtype(out.dtype), out.origin or out.name)
-                assert value.shape == shape, f"{s.out}: {value.shape} is not {shape}"
-                values[s.out] = np.asarray(value, out.dtype)
-                for n in (*reads(s), s.out):
-                    if last.get(n) == position:
-                        values.pop(n, None)
+            _statements(p, values, sizes, self.last_use)
         results = tuple(before[n] if n in before else np.array(values[n]) for n in p.outputs)
         fresh = [(states[target], np.array(values[source])) for target, source in p.updates]
         for target, value in fresh:
             target[...] = value
         return results
+
+
+LastUse = dict[str, int]
+
+
+def _last_use(program: Program) -> LastUse:
+    """The position after which a temp is dropped; outputs and update sources live to the end."""
+    last = {n: i for i, s in enumerate(program.statements) for n in (*reads(s), s.out)}
+    for n in (*program.outputs, *(source for _, source in program.updates)):
+        last.pop(n, None)
+    temps = {b.name for b in program.buffers if b.role == "temp"}
+    return {n: i for n, i in last.items() if n in temps}
+
+
+def _statements(p: Program, values: Values, sizes: Mapping[str, int], last: LastUse) -> None:
+    """Every statement in order, into `values`."""
+    table = p.table()
+    for position, s in enumerate(p.statements):
+        out = table[s.out]
+        shape = extents(out.shape, sizes)
+        value = RULES[type(s)](s, values, sizes, shape, np.dtype(out.dtype), out.origin or out.name)
+        assert value.shape == shape, f"{s.out}: {value.shape} is not {shape}"
+        values[s.out] = np.asarray(value, out.dtype)
+        for n in (*reads(s), s.out):
+            if last.get(n) == position:
+                values.pop(n, None)
+                values.pop(_made(n), None)
 
 
 def interpret(program: Program) -> Interpreted:
@@ -299,6 +315,43 @@ def _random(s: Random, values: Values, sizes, shape, dtype, where) -> Array:
     return out
 
 
+def _made(loop: str) -> str:
+    """The key under which values hold what a loop made: no buffer has such a name."""
+    return f"what {loop} made"
+
+
+def _repeat(s: Repeat, values: Values, sizes, shape, dtype, where) -> Array:
+    """Step by step; what it leaves is kept for `Last` and `Stack`."""
+    body, table, last = s.body, s.body.table(), _last_use(s.body)
+    steps = None if s.steps is None else extents((s.steps,), sizes)[0]
+    bounds = [n for n in (steps, None if s.limit is None else max(int(values[s.limit]), 0)) if n is not None]
+    most = min(bounds) if bounds else None
+    stacks = [] if steps is None else [np.zeros((steps, *extents(table[n].shape, sizes)), table[n].dtype) for n in body.outputs]
+    held: Values = {n: b.value for n, b in table.items() if b.value is not None}
+    held |= {n: values[n] for n in (*s.captured, *s.streams)} | {state: np.array(values[n]) for state, n in s.starts}
+    made = 0
+    while most is None or made < most:
+        if s.condition is not None and not held[s.condition]:
+            break
+        at = most - 1 - made if s.backwards and most is not None else made
+        now = {**held, **{part: values[n][at] for part, n in s.slices}}
+        _statements(body, now, sizes, last)
+        for stack, n in zip(stacks, body.outputs, strict=steps is not None):
+            stack[at] = now[n]
+        held |= {target: now[source] for target, source in body.updates}
+        made += 1
+    values[_made(s.out)] = {state: held[state] for state, _ in s.starts}, stacks
+    return np.asarray(made)
+
+
+def _last(s: Last, values: Values, sizes, shape, dtype, where) -> Array:
+    return values[_made(s.of)][0][s.state]
+
+
+def _stack(s: Stack, values: Values, sizes, shape, dtype, where) -> Array:
+    return values[_made(s.of)][1][s.number]
+
+
 RULES: dict[type[Statement], Callable[..., Array]] = {
     Map: _map,
     MatMul: _matmul,
@@ -310,4 +363,7 @@ RULES: dict[type[Statement], Callable[..., Array]] = {
     Random: _random,
     Scatter: _scatter,
     Within: _within,
+    Repeat: _repeat,
+    Last: _last,
+    Stack: _stack,
 }

@@ -16,6 +16,7 @@ import sympy as sp
 from . import build, scalar
 from .codegen import ir
 from .codegen import scalar as fn
+from .codegen.verify import verify
 from .errors import at
 from .graph import Operation
 from .node import Kind, Node, toposort
@@ -132,7 +133,7 @@ class Emitter:
             tuple(self.size_rules.items()),
             checks,
         )
-        ir.verify(program)
+        verify(program)
         self.statements = []
         self.buffers = [b for b in self.buffers if b.role != "temp"]
         self.of = {n: name for n, name in self.of.items() if n in shared or n.kind is Kind.CONST}

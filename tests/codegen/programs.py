@@ -11,18 +11,21 @@ from symgraph.codegen.ir import (
     Buffer,
     Check,
     Concat,
+    Last,
     Linalg,
     Map,
     MatMul,
     Place,
     Program,
     Random,
+    Repeat,
     Reshape,
     Scatter,
     Size,
     SizeExpr,
     SizeOf,
     Slice,
+    Stack,
 )
 from symgraph.codegen.scalar import Body, Builder, Instr
 
@@ -32,8 +35,11 @@ Shape = tuple[Size, ...]
 class Writer:
     """Collects buffers and statements; every method returns the name of the buffer that it made."""
 
-    def __init__(self, name: str = "test") -> None:
-        self.name = name
+    def __init__(self, name: str = "test", around: Writer | None = None) -> None:
+        self.name, self.around = name, around
+        self.starts: dict[str, str] = {}
+        self.slices: dict[str, str] = {}
+        self.bodies: list[Writer] = []
         self.buffers: list[Buffer] = []
         self.statements: list = []
         self.sizes: list[tuple[str, SizeOf | SizeExpr]] = []
@@ -42,7 +48,10 @@ class Writer:
         self.by_name: dict[str, Buffer] = {}
 
     def _add(self, stem: str, dtype: str, shape: Shape, role: str = "temp", value: np.ndarray | None = None) -> str:
-        name = f"{stem}{len(self.buffers)}"
+        name = f"{self.name}.{stem}{len(self.buffers)}" if self.around else f"{stem}{len(self.buffers)}"
+        return self._buffer(name, stem, dtype, shape, role, value)
+
+    def _buffer(self, name: str, stem: str, dtype: str, shape: Shape, role: str, value: np.ndarray | None = None) -> str:
         b = Buffer(name, dtype, tuple(shape), role, value, f"'{stem}' test.py:{len(self.buffers)}")  # type: ignore[arg-type]
         self.buffers.append(b)
         self.by_name[name] = b
@@ -185,6 +194,57 @@ class Writer:
     ) -> str:
         name = self._add("u", self.dtype(x) if x else dtype, self.shape(x) if x else shape)
         self.statements.append(Random(fn, name, stream, a, b, x))
+        return name
+
+    def body(self) -> Writer:
+        """What a loop here repeats."""
+        self.bodies.append(Writer(f"{self.name}.{len(self.bodies)}" if self.around else f"loop{len(self.bodies)}", self))
+        return self.bodies[-1]
+
+    def carried(self, start: str) -> str:
+        """A state of this body, which starts from a buffer around it."""
+        assert self.around
+        name = self._add("h", self.around.dtype(start), self.around.shape(start), "state")
+        self.starts[name] = start
+        return name
+
+    def part(self, whole: str) -> str:
+        """What a step of this body sees of a buffer around it: a slice."""
+        assert self.around
+        name = self._add("x", self.around.dtype(whole), self.around.shape(whole)[1:], "input")
+        self.slices[name] = whole
+        return name
+
+    def capture(self, name: str, role: str = "input") -> str:
+        """A buffer around this body, or with role "state" a random stream."""
+        assert self.around
+        return self._buffer(name, "captured", self.around.dtype(name), self.around.shape(name), role)
+
+    def repeat(
+        self,
+        body: Writer,
+        steps: Size | None,
+        *outputs: str,
+        limit: str | None = None,
+        condition: str | None = None,
+        backwards: bool = False,
+    ) -> str:
+        name = self._add("n", "int64", ())
+        self.statements.append(
+            Repeat(name, body.done(*outputs), steps, tuple(body.starts.items()), tuple(body.slices.items()), limit, condition, backwards)
+        )
+        return name
+
+    def last(self, loop: str, body: Writer, state: str) -> str:
+        name = self._add("e", body.dtype(state), body.shape(state))
+        self.statements.append(Last(name, loop, state))
+        return name
+
+    def stack(self, loop: str, number: int = 0) -> str:
+        made = next(s for s in self.statements if s.out == loop)
+        b = made.body.table()[made.body.outputs[number]]
+        name = self._add("k", b.dtype, (made.steps, *b.shape))
+        self.statements.append(Stack(name, loop, number))
         return name
 
     def update(self, target: str, source: str) -> None:

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from symgraph.codegen.costs import cost
 from symgraph.codegen.hoist import Hoisted, hoist
-from symgraph.codegen.ir import Map, MatMul, Program, SizeExpr, SizeOf, verify
+from symgraph.codegen.ir import Map, MatMul, Program, SizeExpr, SizeOf
 from symgraph.codegen.reference import interpret
 from symgraph.codegen.sizes import settle
+from symgraph.codegen.verify import verify
 from tests.codegen import fuzz, programs
 from tests.codegen.programs import Writer
 

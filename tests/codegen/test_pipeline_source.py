@@ -15,7 +15,8 @@ import sympy
 from symgraph import codegen
 from symgraph.codegen import fuse, ir, printer, scalar
 from symgraph.codegen.expressions import literal
-from symgraph.codegen.ir import Buffer, Map, MatMul, Program, ProgramError, Random, Reshape, verify
+from symgraph.codegen.ir import Buffer, Map, MatMul, Program, ProgramError, Random, Reshape
+from symgraph.codegen.verify import verify
 from tests.codegen import fuzz, programs
 from tests.codegen.programs import Writer
 from tests.codegen.routes import check
