@@ -11,7 +11,7 @@ _here = _Path(__file__).resolve().parent
 if not (_here / "codegen").is_dir() and (_here.parent / "codegen").is_dir():
     __path__.append(str(_here.parent))  # a bare checkout: codegen/ lies beside the package
 
-from . import errors, summary, train
+from . import errors, layers, summary, train
 from .codegen.threads import get_threads, set_threads
 from .dtypes import DType, as_dtype, bool, float32, float64, int8, int16, int32, int64, string, uint8
 from .errors import NoGradientError
@@ -22,6 +22,7 @@ from .graph import Graph, Operation, Tensor, get_default_graph, get_default_sess
 from .history import History
 from .minibatch import Minibatch
 from .notebook import GraphPicture, show_graph
+from .ops import dense as _dense
 from .ops import linalg as _linalg
 from .ops import math as _math
 from .ops import nn as _nn
@@ -173,6 +174,6 @@ math = _Namespace(
 )
 nn = _Namespace(
     **{n: _math._made[n] for n in ("relu", "sigmoid", "softplus", "tanh")},
-    **{n: getattr(_nn, n) for n in _nn.__all__},
+    **{n: getattr(m, n) for m in (_nn, _dense) for n in m.__all__},
     embedding_lookup=_embedding_lookup,
 )

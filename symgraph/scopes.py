@@ -201,12 +201,15 @@ def variable_scope(
             name_or_scope.original_name_scope if isinstance(name_or_scope, VariableScope) else names,
         )
         store.opened[full] = store.opened.get(full, 0) + 1
+        before, inside = dict(store.opened), full + "/" if full else ""
         with _entered(store, scope):
             try:
                 yield scope
-            finally:
-                for inner in [n for n in store.opened if n.startswith(full + "/" if full else "") and n != full]:
-                    del store.opened[inner]
+            finally:  # scopes inside are counted anew next time; one that is entered by its object leaves no trace
+                if isinstance(name_or_scope, VariableScope):
+                    store.opened = before
+                else:
+                    store.opened = {n: count for n, count in store.opened.items() if n == full or not n.startswith(inside)}
 
 
 def get_variable(
@@ -237,7 +240,7 @@ def get_variable(
     full = f"{scope.name}/{name}" if scope.name else name
     with Attempt(graph, "get_variable", full, {"shape": shape, "initializer": initializer}):
         found = store.variables.get(full)
-        if found is not None:
+        if found is not None and graph.holds(found.op):  # else what made it failed later, and was taken back
             return _shared(found, full, scope, shape, dtype)
         if scope.reuse is True:
             raise ValueError(

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import symgraph as sg
-from tests.train import op_rows_array, op_rows_elementwise, op_rows_matrix, op_rows_nn
+from tests.train import op_rows_array, op_rows_elementwise, op_rows_layers, op_rows_matrix, op_rows_nn
 from tests.train.op_cases import Row
 
 
@@ -34,7 +34,8 @@ def table() -> list[Row]:
     """Every row."""
     e, m, a, n = op_rows_elementwise, op_rows_matrix, op_rows_array, op_rows_nn
     arrays = (a.movement, a.gathers, a.sources)
-    parts = (e.unary, e.binary, e.others, m.reductions, m.matrices, *arrays, e.operators, n.activations, n.cross_entropies)
+    networks = (n.activations, n.cross_entropies, op_rows_layers.dense)
+    parts = (e.unary, e.binary, e.others, m.reductions, m.matrices, *arrays, e.operators, *networks)
     return list(_numbered(row for part in parts for row in part()))
 
 

@@ -1,0 +1,195 @@
+"""tf.layers: names, counts of operations, sharing, values.
+
+Names and counts are those that TensorFlow 2.21 gives in its TF1 mode with the old layers.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+
+import symgraph as tf
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    tf.reset_default_graph()
+
+
+def counted(make):
+    """How many operations TF1 would have made."""
+    graph = tf.get_default_graph()
+    before = graph.counted
+    made = make()
+    return graph.counted - before, made
+
+
+def names(scope=None):
+    return [v.op.name for v in tf.global_variables(scope)]
+
+
+def run(fetch, feed=None):
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        return sess.run(fetch, feed)
+
+
+# ---------------------------------------------------------------- names
+def test_variables_are_named_by_variable_scopes_and_operations_by_both():
+    x = tf.placeholder(tf.float32, [None, 5], name="X")
+    with tf.name_scope("dnn"):
+        hidden = tf.layers.dense(x, 3, name="hidden1", activation=tf.nn.relu)
+        again = tf.layers.dense(hidden, 2, name="outputs")
+    assert hidden.name == "dnn/hidden1/Relu:0" and again.name == "dnn/outputs/BiasAdd:0"
+    assert names() == ["hidden1/kernel", "hidden1/bias", "outputs/kernel", "outputs/bias"]
+    kinds = {op.name: op.type for op in tf.get_default_graph().get_operations()}
+    assert kinds["dnn/hidden1/MatMul"] == "MatMul" and "hidden1/kernel/Initializer/random_uniform" in kinds
+    assert tf.get_default_graph().get_tensor_by_name("hidden1/kernel:0").shape.as_list() == [5, 3]
+
+
+def test_layers_without_a_name_are_counted_in_their_variable_scope():
+    x = tf.placeholder(tf.float32, [None, 4])
+    assert [tf.layers.dense(x, 4).name for _ in range(3)] == [f"dense{k}/BiasAdd:0" for k in ("", "_1", "_2")]
+    with tf.variable_scope("g"):
+        assert tf.layers.dense(x, 4).name == "g/dense/BiasAdd:0"
+    with tf.variable_scope("g", reuse=True):
+        assert tf.layers.dense(x, 4).name == "g_1/dense/BiasAdd:0"
+        with pytest.raises(ValueError, match="Variable g/dense_1/kernel does not exist"):
+            tf.layers.dense(x, 4)
+    assert names("g/") == ["g/dense/kernel", "g/dense/bias"]
+
+
+def test_a_scope_that_is_entered_by_its_object_leaves_no_count():
+    x = tf.placeholder(tf.float32, [None, 4])
+    with tf.variable_scope("a") as scope:
+        tf.layers.dense(x, 4)
+        with tf.variable_scope(scope):
+            tf.layers.dense(x, 4)
+        with pytest.raises(ValueError, match="a/dense_1/kernel already exists"):
+            tf.layers.dense(x, 4)
+    assert names("a/") == ["a/dense/kernel", "a/dense/bias", "a/dense_1/kernel", "a/dense_1/bias"]
+
+
+def test_a_name_twice_needs_reuse():
+    x = tf.placeholder(tf.float32, [None, 4])
+    tf.layers.dense(x, 4, name="h")
+    with pytest.raises(ValueError, match="Variable h/kernel already exists, disallowed. Did you mean to set reuse=True"):
+        tf.layers.dense(x, 4, name="h")
+    tf.layers.dense(x, 4, name="h", reuse=True)
+    tf.layers.dense(x, 4, name="h", reuse=tf.AUTO_REUSE)
+    with pytest.raises(ValueError, match="specified shape \\(4, 5\\) and found shape \\(4, 4\\)"):
+        tf.layers.dense(x, 5, name="h", reuse=True)
+    assert names() == ["h/kernel", "h/bias"]
+
+
+def test_a_layer_as_an_object_is_used_again_and_again():
+    x = tf.placeholder(tf.float32, [None, 4])
+    layer = tf.layers.Dense(3, name="proj", use_bias=False)
+    assert not layer.built and layer.variables == []
+    first, second = layer(x), layer(x)
+    assert (first.name, second.name) == ("proj/MatMul:0", "proj/MatMul_1:0")
+    assert layer.variables == [layer.kernel] and layer.bias is None and layer.built and layer.trainable_weights == [layer.kernel]
+    assert layer.name == layer.scope_name == "proj" and layer.dtype == tf.float32
+    assert tf.layers.Dense(3, name="proj")(x).name == "proj_1/BiasAdd:0"
+    frozen = tf.layers.Dense(3, trainable=False)
+    frozen(x)
+    assert frozen.trainable_weights == [] and len(frozen.non_trainable_weights) == 2
+
+
+def test_a_failure_leaves_nothing_behind():
+    x = tf.placeholder(tf.float32, [None, 4])
+    with pytest.raises(ValueError, match="Shape must be rank 1 but is rank 2 for 'h/BiasAdd'"):
+        tf.layers.dense(x, 4, name="h", bias_initializer=lambda shape, dtype: tf.constant([[1.0], [2.0]]))
+    assert names() == [] and len(tf.get_default_graph().get_operations()) == 1
+    tf.layers.dense(x, 4, name="h")
+    assert names() == ["h/kernel", "h/bias"]
+
+
+# ---------------------------------------------------------------- counts and seeds
+@pytest.mark.parametrize(
+    ("make", "wanted"),
+    [
+        (lambda x: tf.layers.dense(x, 3), 16),
+        (lambda x: tf.layers.dense(x, 3, use_bias=False), 11),
+        (lambda x: tf.layers.dense(x, 3, tf.nn.relu, kernel_initializer=tf.variance_scaling_initializer()), 16),
+        (lambda x: tf.layers.dense(x, 1000), 18),
+        (lambda x: tf.layers.flatten(x), 2),
+        (lambda x: tf.layers.dense(tf.reshape(x, [-1, 1, 5]), 3), 36 + 2),
+        (lambda x: tf.layers.dense(tf.ones([2, 3, 5]), 3), 20 + 1),
+    ],
+)
+def test_operations_counted(make, wanted):
+    x = tf.placeholder(tf.float32, [None, 5])
+    assert counted(lambda: make(x))[0] == wanted
+
+
+def test_initial_values_under_a_graph_seed_are_those_of_tf1():
+    tf.set_random_seed(42)
+    x = tf.placeholder(tf.float32, [None, 3])
+    layer = tf.layers.Dense(2)
+    layer(x)
+    seeds = [op.attrs["seed"] for op in tf.get_default_graph().get_operations() if op.type == "RandomDraw"]
+    assert seeds == [(42, 4)]  # the placeholder, and three constants of the draw
+
+
+# ---------------------------------------------------------------- values
+def test_dense_is_a_product_with_a_bias_on_any_rank():
+    w, b = np.arange(6.0, dtype=np.float32).reshape(3, 2), np.array([0.5, -1], np.float32)
+    for shape in ((4, 3), (2, 4, 3), (2, 1, 4, 3)):
+        a = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+        tf.reset_default_graph()
+        x = tf.placeholder(tf.float32, [None, *shape[1:]])
+        start = tf.constant_initializer(w), tf.constant_initializer(b)
+        y = tf.layers.dense(x, 2, tf.nn.relu, kernel_initializer=start[0], bias_initializer=start[1])
+        assert y.shape.as_list() == [None, *shape[1:-1], 2]
+        np.testing.assert_allclose(run(y, {x: a}), np.maximum(a @ w + b, 0), rtol=1e-5, atol=1e-6)
+
+
+def test_flatten_keeps_the_first_axis():
+    a = np.arange(24.0, dtype=np.float32).reshape(2, 3, 4)
+    for known in ([None, 3, 4], [None, None, 4]):
+        x = tf.placeholder(tf.float32, known)
+        y = tf.layers.flatten(x)
+        np.testing.assert_array_equal(run(y, {x: a}), a.reshape(2, 12))
+    assert tf.layers.flatten(tf.placeholder(tf.float32, [None])).shape.as_list() == [None, 1]
+
+
+def test_penalties_are_collected_once():
+    x = tf.placeholder(tf.float32, [None, 4])
+    dense = functools.partial(tf.layers.dense, kernel_regularizer=tf.l1_regularizer(0.5), activity_regularizer=tf.reduce_sum)
+    with tf.name_scope("dnn"):
+        y = dense(x, 2, name="h", kernel_initializer=tf.ones_initializer())
+        dense(x, 2, name="h", reuse=True)
+    losses = tf.get_collection(tf.GraphKeys.REGULARIZATION_LOSSES)
+    assert [t.op.name.split("/")[1:3] for t in losses] == [["h", "kernel"], ["h", "ActivityRegularizer"], ["h_1", "ActivityRegularizer"]]
+    assert run(losses[0]) == 4.0 and y.op.name == "dnn/h/BiasAdd"
+
+
+def test_layers_of_ones_own():
+    class Scale(tf.layers.Layer):
+        def build(self, input_shape):
+            self.w = self.add_variable("w", [int(input_shape[-1])], initializer=tf.ones_initializer())
+
+        def call(self, inputs, by=1.0):
+            return inputs * self.w * by
+
+    x = tf.placeholder(tf.float32, [None, 2])
+    layer = Scale()
+    np.testing.assert_array_equal(run(layer(x, by=3.0), {x: [[1, 2]]}), [[3, 6]])
+    assert names() == ["scale/w"]
+
+
+# ---------------------------------------------------------------- mistakes
+def test_mistakes():
+    with pytest.raises(ValueError, match="The last dimension of the inputs to `Dense` should be defined"):
+        tf.layers.dense(tf.placeholder(tf.float32, [3, None]), 2)
+    with pytest.raises(ValueError, match="expected min_ndim=2, found ndim=1"):
+        tf.layers.dense(tf.placeholder(tf.float32, [3]), 2)
+    with pytest.raises(ValueError, match="its rank is undefined"):
+        tf.layers.dense(tf.placeholder(tf.float32), 2)
+    with pytest.raises(NotImplementedError, match="kernel_constraint is not supported"):
+        tf.layers.dense(tf.placeholder(tf.float32, [3, 3]), 2, kernel_constraint=abs)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'wrong'"):
+        tf.layers.dense(tf.placeholder(tf.float32, [3, 3]), 2, wrong=1)
