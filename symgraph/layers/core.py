@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 from ..graph import Tensor, get_default_graph
-from ..ops.array import expand_dims, reshape
+from ..ops.array import expand_dims, reshape, shape
 from ..ops.dense import bias_add
 from ..ops.initializers import Zeros
 from ..ops.linalg import matmul
@@ -74,8 +75,9 @@ class Flatten(Layer):
         sizes = inputs.shape.as_list()
         if len(sizes) == 1:
             return expand_dims(inputs, -1)
-        width = -1 if None in sizes[1:] else int(inputs.shape[1:].num_elements())
-        return reshape(inputs, [-1, width])
+        if None in sizes[1:]:
+            return reshape(inputs, [shape(inputs)[0], -1])
+        return reshape(inputs, [-1, prod(sizes[1:])])
 
 
 dense, flatten = functional(Dense), functional(Flatten)
