@@ -5,6 +5,7 @@
 The names and their meaning are TensorFlow 1's; `formula`, `function` and what hangs on them are symgraph's own.
 """
 
+import sys as _sys
 from pathlib import Path as _Path
 
 _here = _Path(__file__).resolve().parent
@@ -133,18 +134,13 @@ from .scopes import (
 )
 from .session import InteractiveSession, Session
 from .shapes import Dimension, TensorShape
+from .tf1 import Namespace as _Namespace
+from .tf1 import watch as _watch
 
 __version__ = "0.1.0"
 
 newaxis = None
 """Marks a new axis in an index."""
-
-
-class _Namespace:
-    """A named group of functions, as `tf.linalg` and `tf.nn` are."""
-
-    def __init__(self, **members: object) -> None:
-        self.__dict__.update(members)
 
 
 for _name, _function in _math._made.items():  # the element-wise functions, from their table
@@ -177,3 +173,5 @@ nn = _Namespace(
     **{n: getattr(m, n) for m in (_nn, _dense) for n in m.__all__},
     embedding_lookup=_embedding_lookup,
 )
+
+_watch(_sys.modules[__name__])  # what TF1 has and symgraph lacks says so

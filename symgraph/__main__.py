@@ -1,6 +1,7 @@
-"""The command line: `symgraph formula EXPRESSION --wrt NAME`, or `python -m symgraph ...`.
+"""The command line: `symgraph formula EXPRESSION --wrt NAME`, `symgraph check FILE`, or `python -m symgraph ...`.
 
-Law of this file: arguments in, text out; 0 where there is an answer, 2 and a message where there is none.
+Law of this file: arguments in, text out; 0 where there is an answer, 1 where it is no good one (`check` found something
+missing), 2 and a message where there is none.
 """
 
 from __future__ import annotations
@@ -9,8 +10,12 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+
+import symgraph
 
 from . import __version__
+from .check import report
 from .facts import FACTS
 from .formula.command import FUNCTIONS, Request, answer, facts_of, shape_of
 
@@ -53,6 +58,13 @@ def _parser() -> argparse.ArgumentParser:
     style.add_argument("--latex", dest="style", action="store_const", const="latex", help="LaTeX instead of text")
     style.add_argument("--numpy", dest="style", action="store_const", const="numpy", help="a NumPy function instead of text")
     f.set_defaults(kind="gradient", style="text")
+    c = commands.add_parser(
+        "check",
+        help="which names of TensorFlow 1 a program uses, and which are missing",
+        description="Which names of TensorFlow 1 a program uses, and which are missing here, with the nearest thing that works. "
+        "The program is read and never run.  Exit status 1 if a name is missing.",
+    )
+    c.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a program (.py) or a notebook (.ipynb)")
     return parser
 
 
@@ -64,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     option = re.compile(r"--?|-h|--[a-z]+(=.*)?")
     given = parser.parse_args([w if w[:1] != "-" or option.fullmatch(w) else f" {w}" for w in words])  # -sum(x) is an expression
+    if given.command == "check":
+        return _check(given.files)
     if given.kind != "gradient" and not given.wrt:
         parser.error(f"--{given.kind} needs --wrt NAME")
     if given.kind == "derivation" and given.style == "numpy":
@@ -75,6 +89,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"symgraph: {e}", file=sys.stderr)
         return 2
     return 0
+
+
+def _check(files: Sequence[Path]) -> int:
+    worst = 0
+    for path in files:
+        try:
+            text, fine = report(path, symgraph)
+        except (OSError, SyntaxError, ValueError, LookupError) as e:
+            print(f"symgraph: {path}: {e}", file=sys.stderr)
+            worst = 2
+        else:
+            print(text)
+            worst = max(worst, not fine)
+    return int(worst)
 
 
 if __name__ == "__main__":

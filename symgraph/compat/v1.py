@@ -41,10 +41,7 @@ def executing_eagerly() -> bool:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    try:
-        return getattr(_symgraph, name)
-    except AttributeError:
-        raise AttributeError(f"module 'symgraph.compat.v1' has no attribute {name!r}: symgraph does not have tf.{name} (yet)") from None
+    return getattr(_symgraph, name)
 
 
 def __dir__() -> list[str]:
