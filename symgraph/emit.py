@@ -7,7 +7,7 @@ scalar code.  Several programs may share inputs, states, constants and sizes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,8 @@ from .codegen import scalar as fn
 from .codegen.verify import verify
 from .errors import at
 from .graph import Operation
-from .node import Kind, Node, toposort
+from .looping import Cycle, Ends, ends, merged, normal, parts, pruned, same_steps
+from .node import Key, Kind, Node, substitute, toposort
 from .shapes import Extent
 from .sizes import Sizes
 
@@ -67,7 +68,9 @@ class Emitter:
         self.feeds: list[Node] = []
         self.states: list[Node] = []
         self.state_names: list[str] = []
-        self.streams: dict[Node, str] = {}
+        self.streams: dict[Key, ir.Buffer] = {}
+        self.levels: list[list[ir.Buffer]] = [self.buffers]
+        self.parts: dict[Node, Node] = {}
         self.lowered: dict[tuple, fn.Body] = {}
 
     def _in_order(self, nodes: Sequence[Node]) -> list[Node]:
@@ -96,6 +99,7 @@ class Emitter:
         order = self._in_order(order)
         for n in order:
             self.sizes.read(n)
+        everything = [m for n in order for m in ((*n.attrs[0].nodes(), n) if n.kind is Kind.LOOP else (n,))]
         for n in order:  # sizes belong to inputs, so these come first
             if n.kind in (Kind.PLACEHOLDER, Kind.CUT):
                 self._input(n)
@@ -103,25 +107,22 @@ class Emitter:
             b = self.buffers[at_]
             self.buffers[at_] = ir.Buffer(b.name, b.dtype, tuple(self.size(d) for d in n.shape), "input", None, b.origin)
             self.shapes[b.name] = self.buffers[at_].shape
-        self._free_symbols(order)
+        self._free_symbols(everything)
         for n in order:
             if n.kind is Kind.VARIABLE:
                 self._state(n, n.shape, n.dtype.name)
-        return [self._program(work, order) for work in works]
+        return [self._program(work, order, everything) for work in works]
 
-    def _program(self, work: Work, order: Sequence[Node]) -> ir.Program:
+    def _program(self, work: Work, order: Sequence[Node], everything: Sequence[Node]) -> ir.Program:
         """One program; what it has of its own is then forgotten."""
         shared = set(self.of)
         mine = set(toposort(work.roots))
-        uses = {o for n in mine for o in n.operands} | set(work.results) | set(work.versions.values())
-        for n in order:
-            if n in mine and n not in self.of and (n in uses or n.kind is Kind.RANDOM):
-                self._emit(n)
+        self._emit_all([n for n in order if n in mine], {*work.results, *work.versions.values()})
         outputs = tuple(self._buffer(n) for n in work.results)
         updates = tuple((self.of[v], self._buffer(n)) for v, n in work.versions.items() if n is not v)
         inputs = tuple(self.of[n] for n in self.feeds)
         states = tuple(b.name for b in self.buffers if b.role == "state")
-        checks = (*(self._check(a, b, where) for (a, b), where in self.sizes.checks.items()), *(c for n in order for c in self._inside(n)))
+        checks = (*(self._check(a, b, where) for (a, b), where in self.sizes.checks.items()), *(c for n in everything for c in self._inside(n)))
         program = ir.Program(
             work.name,
             tuple(self._prune(outputs, updates)),
@@ -135,9 +136,17 @@ class Emitter:
         )
         verify(program)
         self.statements = []
-        self.buffers = [b for b in self.buffers if b.role != "temp"]
+        self.buffers[:] = [b for b in self.buffers if b.role != "temp"]
         self.of = {n: name for n, name in self.of.items() if n in shared or n.kind is Kind.CONST}
         return program
+
+    def _emit_all(self, order: Sequence[Node], roots: Set[Node]) -> None:
+        """Statements for nodes, operands first; what only transposes read is left to them."""
+        uses = {o for n in order for o in n.operands} | roots
+        self.parts = self._joined([n for n in order if n.kind is Kind.PART])
+        for n in order:
+            if n not in self.of and (n in uses or n.kind is Kind.RANDOM):
+                self._emit(n)
 
     def ambiguous(self) -> frozenset[sp.Symbol]:
         """Sizes that were taken to equal another one."""
@@ -402,13 +411,129 @@ class Emitter:
 
     def _emit_random(self, n: Node) -> None:
         operands = [self._buffer(o) for o in n.operands]
-        if n not in self.streams:
-            self.streams[n] = self._state(n, (3,), "int64")
-        stream, out = self.streams[n], self._out(n)
+        stream, out = self._stream(n), self._out(n)
         if n.attrs[1] == "shuffle":
             self.statements.append(ir.Random("shuffle", out, stream, x=operands[0]))
         else:
             self.statements.append(ir.Random(n.attrs[1], out, stream, *operands))
+
+    def _stream(self, n: Node) -> str:
+        """The state of a random stream: one of the whole program, also where a body draws from it."""
+        key = n.attrs[0]
+        if key not in self.streams:
+            name = self._name()
+            self.streams[key] = ir.Buffer(name, "int64", (3,), "state", None, self._origin(n))
+            self.states.append(n)
+            self.state_names.append(name)
+        stream = self.streams[key]
+        for level in self.levels:
+            if stream not in level:
+                level.append(stream)
+        return stream.name
+
+    # -- loops
+    @staticmethod
+    def _joined(wanted: Sequence[Node]) -> dict[Node, Node]:
+        """For each result of a loop that is wanted, the same one of a loop that gives what is wanted and no more.
+
+        A loop and the one that its derivative walks back through are one, which keeps what both want."""
+        groups: dict[tuple, dict[Node, list[Node]]] = {}
+        for part in wanted:
+            n = normal(part.operands[0])
+            groups.setdefault(same_steps(n), {}).setdefault(n, []).append(part)
+        found: dict[Node, Node] = {}
+        for loops in groups.values():
+            whole = merged(list(loops))
+            carried, stacked = len(whole.attrs[0].carried), whole.attrs[0].stacked
+            at: dict[Node, int] = {}
+            for n, parts_ in loops.items():
+                own = n.attrs[0].stacked
+                for p in parts_:
+                    k = p.attrs[0]
+                    inside = carried <= k < carried + len(own)
+                    at[p] = carried + stacked.index(own[k - carried]) if inside else k if k < carried else carried + len(stacked)
+            least, number = pruned(whole, frozenset(at.values()))
+            results = parts(least)
+            found |= {p: results[number[k]] for p, k in at.items()}
+        return found
+
+    def _emit_loop(self, n: Node) -> None:
+        """Written when its first result is wanted."""
+
+    def _emit_part(self, n: Node) -> None:
+        least = self.parts[n]
+        if least not in self.of:
+            self._repeat(least.operands[0], [p for p in self.parts.values() if p.operands == least.operands])
+        self.of[n] = self.of[least]
+
+    def _repeat(self, n: Node, wanted: Sequence[Node]) -> None:
+        """A loop, and its results that are wanted."""
+        c, e = n.attrs[0], ends(n)
+        read = {m: self._buffer(m) for m in e.all}
+        out = self._new("int64", (), "temp", n)
+        outer = self.statements, self.buffers, self.of, self.parts
+        self.statements, self.buffers, self.of = [], [], {}
+        self.levels.append(self.buffers)
+        for leaf, m in zip(c.captured, e.captured, strict=True):
+            self.of[leaf] = read[m]
+            self.buffers.append(ir.Buffer(read[m], m.dtype.name, self.shapes[read[m]], "input", None, self._origin(m)))
+        for role, leaves in (("input", c.slices), ("state", c.carried)):
+            for leaf in leaves:
+                self.of[leaf] = self._new(leaf.dtype.name, leaf.shape, role, leaf)
+        own = {leaf: self.of[leaf] for leaf in (*c.slices, *c.carried)}
+        body = self._body(c)
+        self.statements, self.buffers, self.of, self.parts = outer
+        self.levels.pop()
+        starts = tuple((own[leaf], read[m]) for leaf, m in zip(c.carried, e.starts, strict=True))
+        slices = tuple((own[leaf], read[m]) for leaf, m in zip(c.slices, e.sources, strict=True) if own[leaf] in body.inputs)
+        steps = None if c.steps is None else self.size(c.steps)
+        limit = None if e.limit is None else read[e.limit]
+        condition = None if c.condition is None else body.states[-1]
+        if condition is not None:
+            starts = (*starts, (condition, self._first(n, c, e)))
+        self.statements.append(ir.Repeat(out, body, steps, starts, slices, limit, condition, c.backwards))
+        stacks = len(c.carried)
+        for p in dict.fromkeys(wanted):
+            k = p.attrs[0]
+            if k == stacks + len(c.stacked):
+                self.of[p] = out
+                continue
+            name = self._out(p)
+            self.statements.append(ir.Last(name, out, own[c.carried[k]]) if k < stacks else ir.Stack(name, out, k - stacks))
+
+    def _body(self, c: Cycle) -> ir.Program:
+        """The program of one step."""
+        condition = None if c.condition is None else self._next_condition(c)
+        results = [*c.new, *c.stacked, *(() if condition is None else (condition,))]
+        self._emit_all(self._in_order(toposort(results)), set(results))
+        updates = tuple((self.of[x], self._buffer(y)) for x, y in zip(c.carried, c.new, strict=True) if x is not y)
+        outputs = tuple(self._buffer(y) for y in c.stacked)
+        states = [self.of[x] for x in c.carried]
+        if condition is not None:
+            name = self._new("bool", (), "state", condition)
+            updates = (*updates, (name, self._buffer(condition)))
+            states.append(name)
+        streams = [b.name for b in self.buffers if b.role == "state" and b.name not in states]
+        buffers = self._prune(outputs, updates)
+        needed = {*outputs, *(s for _, s in updates), *(name for s in self.statements for name in ir.reads(s))}
+        kept = tuple(b for b in buffers if b.role != "input" or b.name in needed)
+        inputs = tuple(b.name for b in kept if b.role == "input")
+        return ir.Program("body", kept, tuple(self.statements), outputs, inputs, (*streams, *states), updates)
+
+    @staticmethod
+    def _next_condition(c: Cycle) -> Node:
+        """The condition after a step: over what is carried on."""
+        assert c.condition is not None
+        return substitute([c.condition], dict(zip(c.carried, c.new, strict=True)), build.rebuild)[0]
+
+    def _first(self, n: Node, c: Cycle, e: Ends) -> str:
+        """The condition before the first step."""
+        assert c.condition is not None
+        given = dict(zip((*c.carried, *c.captured), (*e.starts, *e.captured), strict=True))
+        (first,) = substitute([c.condition], given, build.rebuild)
+        for m in toposort([first]):
+            self._buffer(m)
+        return self._buffer(first)
 
 
 def _lacking(order: Sequence[Node]) -> set[sp.Symbol]:

@@ -38,6 +38,8 @@ class Kind(Enum):
     SCATTER = "scatter"  # ()                    the transpose of gather, i a vector: rows summed where i says
     LINALG = "linalg"  # (fn,)
     COMPOSITE = "composite"  # (fn, axes, keepdims)  a row of composites.py: softmax, norm, ...
+    LOOP = "loop"  # (Cycle,)                    a body that runs many times; see looping.py
+    PART = "part"  # (k,)                        operand: a loop; its k-th result
 
 
 IDENTITY_LEAVES = frozenset({Kind.PLACEHOLDER, Kind.VARIABLE, Kind.CUT, Kind.RANDOM})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sympy as sp
 
 from . import build
+from .looping import ends
 from .node import Kind, Node
 from .shapes import Extent
 
@@ -78,3 +79,14 @@ class Sizes:
             a = n.operands[0]
             if a.shape[-1] != a.shape[-2]:
                 self.same(a.shape[-1], a.shape[-2], n)
+        elif n.kind is Kind.LOOP:
+            c, e = n.attrs[0], ends(n)
+            for m in c.nodes():
+                self.read(m)
+            rows = [(c.steps, *x.shape) for x in c.slices]
+            pairs = zip((*c.carried, *c.new, *c.captured), (*e.starts, *c.carried, *e.captured), strict=True)
+            shapes = [(x.shape, y.shape) for x, y in pairs] + list(zip(rows, (x.shape for x in e.sources), strict=True))
+            for left, right in shapes:
+                for d, f in zip(left, right, strict=True):
+                    if d != f:
+                        self.same(d, f, n)

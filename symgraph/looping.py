@@ -1,0 +1,240 @@
+"""Loops as nodes: a body that is made once and run many times.
+
+Law of this file: a LOOP node is closed.  What its body reads from outside are its operands, and inside of the body each
+of them is a leaf, so a loop is rewritten, shared and replayed like any other node.  Whatever does not depend on the step is
+left outside.  A leaf that stands for an operand is always the same one for the same operand: a loop that is made again
+over the same nodes is the same node.  Results are PARTs: what is carried, as the last step left it; then the stacks, one
+row for each step; then the number of steps made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
+
+from . import build, dtypes
+from .composites import expand
+from .node import Key, Kind, Node, depends_on, make, substitute, toposort
+from .shapes import Extent, ShapeError, brackets, compatible
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """What one step does, and how often.
+
+    `carried` are leaves for what the step before left, `new` what they become; `slices` are leaves for the step's row of
+    each stacked operand, `stacked` what is kept of each step; `captured` are leaves for what is the same in all steps.
+    There are `steps` steps (None: no bound), no more than the operand that comes first says if the loop is `limited`, and
+    none after `condition`, which reads what is carried, is false.  Backwards, rows are walked from the last to the first.
+    `draws` are the keys of the random streams that each step draws from."""
+
+    carried: tuple[Node, ...]
+    new: tuple[Node, ...]
+    slices: tuple[Node, ...]
+    stacked: tuple[Node, ...]
+    captured: tuple[Node, ...]
+    condition: Node | None
+    steps: Extent | None
+    limited: bool
+    backwards: bool
+    draws: tuple[Key, ...]
+
+    @property
+    def results(self) -> list[Node]:
+        """All that a step computes."""
+        return [*self.new, *self.stacked, *((self.condition,) if self.condition is not None else ())]
+
+    def nodes(self) -> list[Node]:
+        """The body, operands first, with the bodies of the loops inside."""
+        own = toposort(self.results)
+        return [m for n in own for m in ((*n.attrs[0].nodes(), n) if n.kind is Kind.LOOP else (n,))]
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The operands of a loop by their roles."""
+
+    limit: Node | None
+    starts: tuple[Node, ...]
+    sources: tuple[Node, ...]
+    captured: tuple[Node, ...]
+
+    @property
+    def all(self) -> tuple[Node, ...]:
+        return (*((self.limit,) if self.limit is not None else ()), *self.starts, *self.sources, *self.captured)
+
+
+def ends(n: Node) -> Ends:
+    """What a LOOP node reads."""
+    c: Cycle = n.attrs[0]
+    rest = list(n.operands)
+    limit = rest.pop(0) if c.limited else None
+    a, b = len(c.carried), len(c.carried) + len(c.slices)
+    return Ends(limit, tuple(rest[:a]), tuple(rest[a:b]), tuple(rest[b:]))
+
+
+def parts(n: Node) -> tuple[Node, ...]:
+    """All results of a LOOP node."""
+    c: Cycle = n.attrs[0]
+    finals = [(x.shape, x.dtype) for x in c.carried]
+    stacks = [((0 if c.steps is None else c.steps, *y.shape), y.dtype) for y in c.stacked]
+    return tuple(make(Kind.PART, (n,), (k,), s, d) for k, (s, d) in enumerate([*finals, *stacks, ((), dtypes.int64)]))
+
+
+def loop(
+    carried: Sequence[Node],
+    starts: Sequence[Node],
+    new: Sequence[Node],
+    slices: Sequence[Node] = (),
+    sources: Sequence[Node] = (),
+    stacked: Sequence[Node] = (),
+    *,
+    steps: Extent | None,
+    limit: Node | None = None,
+    condition: Node | None = None,
+    backwards: bool = False,
+    draws: Set[Key] = frozenset(),
+    inside: Iterable[Node] = (),
+) -> tuple[Node, ...]:
+    """The PARTs of a loop.  `carried` and `slices` are leaves in `new`, `stacked` and `condition`, which may read anything
+    else besides; what depends neither on them nor on `draws` stays outside, unless it is named in `inside`."""
+    for x, start, y in zip(carried, starts, new, strict=True):
+        for what, n in (("starts as", start), ("becomes", y)):
+            if n.dtype is not x.dtype or n.rank != x.rank or not all(map(compatible, n.shape, x.shape)):
+                raise ShapeError(
+                    f"a loop variable keeps its dtype and shape: {x.attrs[0]} is {x.dtype.name} {brackets(x.shape)} "
+                    f"and {what} {n.dtype.name} {brackets(n.shape)}"
+                )
+    given = [*new, *stacked, *((condition,) if condition is not None else ())]
+    inside = list(inside)
+    written = expand([*given, *inside])
+    results, kept = written[: len(given)], written[len(given) :]
+    order = toposort(results)
+    drawn = [n for n in order if _draws(n) & draws]
+    inner = depends_on(results, [*carried, *slices, *drawn, *kept])
+    closed: dict[Node, Node] = {}
+    outside: dict[Node, Node] = {}
+    for n in toposort(results, stop=lambda n: n not in inner):
+        if n in inner:
+            operands = tuple(closed[o] for o in n.operands)
+            closed[n] = n if operands == n.operands else build.rebuild(n, operands)
+        elif _free(n):
+            closed[n] = n
+        else:
+            closed[n] = outside[n] = _leaf_of(n)
+    out = [closed[r] for r in results]
+    a, b = len(new), len(new) + len(stacked)
+    keys = tuple(sorted(draws & {k for n in drawn for k in _draws(n)}, key=lambda k: k.name))
+    cycle = Cycle(
+        tuple(carried),
+        tuple(out[:a]),
+        tuple(slices),
+        tuple(out[a:b]),
+        tuple(outside.values()),
+        out[b] if condition is not None else None,
+        steps,
+        limit is not None,
+        backwards,
+        keys,
+    )
+    operands = (*((limit,) if limit is not None else ()), *starts, *sources, *outside)
+    return parts(make(Kind.LOOP, operands, (cycle,), (), dtypes.int64))
+
+
+def _draws(n: Node) -> frozenset[Key]:
+    """The random streams that a node advances."""
+    if n.kind is Kind.RANDOM:
+        return frozenset({n.attrs[0]})
+    return frozenset(n.attrs[0].draws) if n.kind is Kind.LOOP else frozenset()
+
+
+def _free(n: Node) -> bool:
+    """Is the node as cheap to make again in the body as to read from outside?"""
+    return not n.operands and (n.kind is Kind.GENERIC or n.kind is Kind.CONST and n.shape == ())
+
+
+_leaves: WeakKeyDictionary[Node, Key] = WeakKeyDictionary()
+
+
+def _leaf_of(n: Node) -> Node:
+    """The leaf that stands for a node of outside in any body."""
+    if n not in _leaves:
+        _leaves[n] = Key("captured")
+    return make(Kind.CUT, (), (_leaves[n],), n.shape, n.dtype)
+
+
+def opened(n: Node, nodes: Sequence[Node]) -> list[Node]:
+    """Nodes of a loop's body over what the loop captures instead of over the leaves that stand for it."""
+    c: Cycle = n.attrs[0]
+    return substitute(nodes, dict(zip(c.captured, ends(n).captured, strict=True)), build.rebuild)
+
+
+def pruned(n: Node, wanted: Set[int]) -> tuple[Node, dict[int, int]]:
+    """The loop that computes the `wanted` results alone, and the number that each has there."""
+    c, e = n.attrs[0], ends(n)
+    count, stacks = len(c.carried), len(c.stacked)
+    keep_stacks = [k for k in range(stacks) if count + k in wanted]
+    roots = [*(c.stacked[k] for k in keep_stacks), *((c.condition,) if c.condition is not None else ())]
+    keep: set[int] = {k for k in range(count) if k in wanted}
+    while True:
+        leaves = {m for m in toposort([*roots, *(c.new[k] for k in keep)]) if not m.operands}
+        more = {k for k in range(count) if c.carried[k] in leaves} | keep
+        if more == keep:
+            break
+        keep = more
+    carried = sorted(keep)
+    slices = [k for k, s in enumerate(c.slices) if s in leaves]
+    captured = [k for k, s in enumerate(c.captured) if s in leaves]
+    draws = {k for m in toposort([*roots, *(c.new[k] for k in carried)]) for k in _draws(m)}
+    cycle = replace(
+        c,
+        carried=tuple(c.carried[k] for k in carried),
+        new=tuple(c.new[k] for k in carried),
+        slices=tuple(c.slices[k] for k in slices),
+        stacked=tuple(c.stacked[k] for k in keep_stacks),
+        captured=tuple(c.captured[k] for k in captured),
+        draws=tuple(k for k in c.draws if k in draws),
+    )
+    kept = Ends(e.limit, *(tuple(v[k] for k in at) for v, at in ((e.starts, carried), (e.sources, slices), (e.captured, captured))))
+    number = {old: new for new, old in enumerate([*carried, *(count + k for k in keep_stacks), count + stacks])}
+    return make(Kind.LOOP, kept.all, (cycle,), (), dtypes.int64), number
+
+
+def normal(n: Node) -> Node:
+    """The loop with the one leaf for each operand that it captures, whatever it was made over before."""
+    c, e = n.attrs[0], ends(n)
+    own = tuple(map(_leaf_of, e.captured))
+    if own == c.captured:
+        return n
+    results = substitute(c.results, dict(zip(c.captured, own, strict=True)), build.rebuild)
+    a, b = len(c.new), len(c.new) + len(c.stacked)
+    condition = results[b] if c.condition is not None else None
+    cycle = replace(c, new=tuple(results[:a]), stacked=tuple(results[a:b]), captured=own, condition=condition)
+    return make(Kind.LOOP, n.operands, (cycle,), (), n.dtype)
+
+
+def same_steps(n: Node) -> tuple:
+    """What two `normal` loops agree in that differ in nothing but what they keep of each step."""
+    c, e = n.attrs[0], ends(n)
+    return (c.carried, c.new, c.condition, c.steps, c.backwards, e.limit, e.starts)
+
+
+def merged(loops: Sequence[Node]) -> Node:
+    """One loop that keeps what any of several keeps, which agree in `same_steps`; stacks in their order, each once."""
+    first: Cycle = loops[0].attrs[0]
+    sources: dict[Node, Node] = {}
+    captured: dict[Node, Node] = {}
+    for n in loops:
+        e = ends(n)
+        sources.update(zip(n.attrs[0].slices, e.sources, strict=True))
+        captured.update(zip(n.attrs[0].captured, e.captured, strict=True))
+    cycle = replace(
+        first,
+        slices=tuple(sources),
+        stacked=tuple(dict.fromkeys(y for n in loops for y in n.attrs[0].stacked)),
+        captured=tuple(captured),
+        draws=tuple(dict.fromkeys(k for n in loops for k in n.attrs[0].draws)),
+    )
+    operands = Ends(ends(loops[0]).limit, ends(loops[0]).starts, tuple(sources.values()), tuple(captured.values())).all
+    return make(Kind.LOOP, operands, (cycle,), (), dtypes.int64)
