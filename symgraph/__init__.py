@@ -52,6 +52,7 @@ from .ops.array import (
 from .ops.array import slice_ as slice
 from .ops.control import control_dependencies, group, no_op
 from .ops.control import tuple_ as tuple
+from .ops.control_flow import case, cond, foldl, foldr, map_fn, scan, while_loop
 from .ops.derivative import gradients, hessian, hessian_vector_product, hessians, jacobian, jvp, vjp
 from .ops.gather import embedding_lookup as _embedding_lookup
 from .ops.gather import gather

@@ -122,7 +122,10 @@ class Emitter:
         updates = tuple((self.of[v], self._buffer(n)) for v, n in work.versions.items() if n is not v)
         inputs = tuple(self.of[n] for n in self.feeds)
         states = tuple(b.name for b in self.buffers if b.role == "state")
-        checks = (*(self._check(a, b, where) for (a, b), where in self.sizes.checks.items()), *(c for n in everything for c in self._inside(n)))
+        checks = (
+            *(self._check(a, b, where) for (a, b), where in self.sizes.checks.items()),
+            *(c for n in everything for c in self._inside(n)),
+        )
         program = ir.Program(
             work.name,
             tuple(self._prune(outputs, updates)),
@@ -132,7 +135,7 @@ class Emitter:
             states,
             updates,
             tuple(self.size_rules.items()),
-            checks,
+            tuple(checks),
         )
         verify(program)
         self.statements = []

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 
 import sympy as sp
 
-from . import dtypes
+from . import build, dtypes, scalar
 from .codegen import ir
+from .codegen import scalar as fn
 from .composites import expand
 from .emit import Emitter, Work
 from .graph import BUILDERS, Operation, Tensor, build_nodes
@@ -116,6 +117,8 @@ def _resolve(request: Request, name: str) -> Work:
     wrote: dict[Operation, bool] = {}
     names: dict[Node, tuple[Operation, int]] = {}
     draws: list[Node] = []
+    drawn_inside = {t for op in ops if (count := op.attrs.get("draws")) for t in op.inputs[-count:]}
+    branches = _branches(ops)
     for op in ops:
         writes = op.attrs.get("writes", 0)
         late = any(wrote[c] for c in op.control_inputs)
@@ -129,9 +132,13 @@ def _resolve(request: Request, name: str) -> Work:
         for k, n in enumerate(nodes):
             names.setdefault(n, (op, k))
         if op.type.startswith("Random"):
-            draws.extend(nodes)
+            draws.extend(n for t, n in zip(op.outputs, nodes, strict=True) if t not in drawn_inside)
         for t, n in zip(op.inputs[:writes], nodes, strict=False):
-            versions[t.op.attrs["_node"]] = n
+            old = versions.get(v := t.op.attrs["_node"], v)
+            for pred, taken in branches.get(op, ()):
+                chosen = fn.select(*map(scalar.x, (0, 1, 2) if taken else (0, 2, 1)))
+                n = build.elementwise(chosen, replay.node(pred), n, old, dtype=n.dtype)
+            versions[v] = n
     results = []
     for t in request.tensors:
         n = replay.node(t)
@@ -146,6 +153,16 @@ def _resolve(request: Request, name: str) -> Work:
     for n, by in names.items():
         made.setdefault(plain[n], by)
     return Work(name, made, [plain[n] for n in results], {v: plain[n] for v, n in versions.items()}, [plain[d] for d in drawn])
+
+
+def _branches(ops: Sequence[Operation]) -> dict[Operation, list[tuple[Tensor, bool]]]:
+    """For each operation that writes in a branch, the predicates of the branches around it and what each has to be."""
+    found: dict[Operation, list[tuple[Tensor, bool]]] = {}
+    for op in ops:
+        for names, wanted in zip(op.attrs.get("writers", ()), (True, False), strict=False):
+            for name in names:
+                found.setdefault(op.graph.get_operation_by_name(name), []).append((op.inputs[0], wanted))
+    return found
 
 
 def _reads(t: Tensor) -> bool:

@@ -21,6 +21,7 @@ from .codegen import scalar as fn
 from .composites import expand
 from .errors import NoGradientError
 from .log import tell
+from .loop_gradient import backward
 from .node import Kind, Node, depends_on, toposort
 from .rewrite import Rewriter, Rule
 from .shapes import product
@@ -86,10 +87,23 @@ def sweep(ys: Sequence[Node], seeds: Sequence[Node], xs: Sequence[Node], given: 
     for y, seed in zip(ys, seeds, strict=True):
         adjoint.setdefault(y, []).append(seed)
     total: dict[Node, Node] = {}
+    results: dict[Node, dict[int, Node]] = {}
     for n in _by_links(order, extra):
-        if n not in adjoint or n not in live:
+        if n not in live:
+            continue
+        if n.kind is Kind.LOOP and n in results:
+            found = simplified(list(results[n].values()), order, given)
+            back = backward(n, dict(zip(results[n], found, strict=True)), live, partial(_inside, given))
+            for o, c in zip(n.operands, back, strict=True):
+                if c is not None and o in live:
+                    adjoint.setdefault(o, []).append(c)
+        if n not in adjoint:
             continue
         g = total[n] = _total(adjoint.pop(n))
+        if n.kind is Kind.PART:
+            if n.dtype.is_floating:
+                results.setdefault(n.operands[0], {})[n.attrs[0]] = g
+            continue
         if n in extra:
             adjoint.setdefault(extra[n], []).append(g)
             continue
@@ -103,6 +117,11 @@ def sweep(ys: Sequence[Node], seeds: Sequence[Node], xs: Sequence[Node], given: 
     found = [x for x in dict.fromkeys(xs) if x in total]
     simple = dict(zip(found, simplified([total[x] for x in found], order, given), strict=True))
     return [simple.get(x) for x in xs]
+
+
+def _inside(given: Given, ys: Sequence[Node], seeds: Sequence[Node], xs: Sequence[Node]) -> list[Node | None]:
+    """A sweep through the body of a loop."""
+    return sweep(ys, seeds, xs, Given(facts=given.facts))
 
 
 def simplified(roots: Sequence[Node], forward: Sequence[Node], given: Given) -> list[Node]:

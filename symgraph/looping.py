@@ -121,6 +121,10 @@ def loop(
             closed[n] = n if operands == n.operands else build.rebuild(n, operands)
         elif _free(n):
             closed[n] = n
+        elif build.is_pure(n) and n.dtype is n.operands[0].dtype:  # a transpose costs nothing where it is read
+            (o,) = n.operands
+            outside[o] = _leaf_of(o)
+            closed[n] = build.rebuild(n, (outside[o],))
         else:
             closed[n] = outside[n] = _leaf_of(n)
     out = [closed[r] for r in results]

@@ -68,7 +68,22 @@ def _derivative(kind: str, name: str, attrs: dict, inputs: Sequence[Tensor]) -> 
     return derivative_hints(kind, ys, xs)
 
 
+def _loop_variable(name: str, attrs: dict, inputs: Sequence[Tensor]) -> dict:
+    return {"_key": Key(name)}
+
+
+def _branches(name: str, attrs: dict, inputs: Sequence[Tensor]) -> dict:
+    first, count = 1 + _count(attrs["captured"]), _count(attrs["results"])
+    results = inputs[first : first + count]
+    if len(results) != count:
+        raise ValueError(f"{count} results do not fit {len(inputs)} inputs")
+    hints = {"_shapes": [t.extents for t in results], "_dtypes": [t.dtype for t in results]}
+    return {"_keys": [Key(f"{name}/{k}") for k in range(count)], **hints}
+
+
 PRIVATE: dict[str, Callable[[str, dict, Sequence[Tensor]], dict]] = {
+    "Cond": _branches,
+    "LoopVariable": _loop_variable,
     "Placeholder": _placeholder,
     "RandomDraw": _stream,
     "RandomShuffle": _stream,

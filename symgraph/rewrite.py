@@ -125,8 +125,10 @@ class Rewriter:
 
     def __call__(self, root: Node) -> Node:
         memo = self._memo
-        for n in toposort([root], stop=lambda n: n in memo):
-            if n not in memo:
+        for n in toposort([root], stop=lambda n: n in memo or n.kind is Kind.LOOP):
+            if n.kind is Kind.LOOP:
+                memo[n] = n  # a derivative's loop must stay the one that the loss runs
+            elif n not in memo:
                 operands = tuple(memo[o] for o in n.operands)
                 new = n
                 if operands != n.operands:

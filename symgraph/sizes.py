@@ -80,13 +80,13 @@ class Sizes:
             if a.shape[-1] != a.shape[-2]:
                 self.same(a.shape[-1], a.shape[-2], n)
         elif n.kind is Kind.LOOP:
-            c, e = n.attrs[0], ends(n)
+            c, ends_ = n.attrs[0], ends(n)
             for m in c.nodes():
                 self.read(m)
-            rows = [(c.steps, *x.shape) for x in c.slices]
-            pairs = zip((*c.carried, *c.new, *c.captured), (*e.starts, *c.carried, *e.captured), strict=True)
-            shapes = [(x.shape, y.shape) for x, y in pairs] + list(zip(rows, (x.shape for x in e.sources), strict=True))
-            for left, right in shapes:
-                for d, f in zip(left, right, strict=True):
-                    if d != f:
-                        self.same(d, f, n)
+            given, leaves = (*ends_.starts, *c.new, *ends_.captured), (*c.carried, *c.carried, *c.captured)
+            pairs = [(x.shape, y.shape) for x, y in zip(leaves, given, strict=True)]
+            pairs += [((c.steps, *x.shape), source.shape) for x, source in zip(c.slices, ends_.sources, strict=True)]
+            for left, right in pairs:
+                for d, e in zip(left, right, strict=True):
+                    if d != e:
+                        self.same(d, e, n)

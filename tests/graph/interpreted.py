@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from symgraph import codegen, freeze
+from symgraph import codegen
 from symgraph.composites import expand
+from symgraph.emit import Emitter, Work
 from symgraph.node import Node
 
 
 def evaluate(nodes: Sequence[Node], values: Mapping[Node, np.ndarray]) -> list[np.ndarray]:
     """The nodes' values in the interpreter; `values` has their leaves."""
-    emitter = freeze._Emitter({})
-    (program,) = emitter.run([freeze._Work("test", {}, expand(nodes), {}, ())], list(values))
+    emitter = Emitter({})
+    (program,) = emitter.run([Work("test", {}, expand(nodes), {}, ())], list(values))
     return list(codegen.interpret(program).bind([])(*(values[n] for n in emitter.feeds)))

@@ -1,0 +1,494 @@
+"""Loops and branches: while_loop, scan, map_fn, foldl, foldr, cond, case.
+
+Law of this file: a body is recorded once, as operations like any others, over loop variables; one operation then says
+what is carried and what is kept of each step, and its node is a loop (looping.py).  A branch is the same with no step or
+one; branches that are cheap and cannot fail are both computed, and one is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import sympy as sp
+
+from .. import build, dtypes, nest, scalar
+from ..codegen import scalar as fn
+from ..graph import Graph, Operation, Tensor, as_operation, builder, convert
+from ..looping import loop
+from ..node import Key, Kind, Node, make, toposort
+from ..shapes import Extent, ShapeError, brackets
+from .array import concat
+from .core import graph_of, is_tensor, need, recording
+
+
+# ---------------------------------------------------------------- what is recorded
+@builder("LoopVariable", contextual=True)
+def _variable(context: Any, op: Operation) -> Node:
+    start = context.node(op.inputs[0])
+    return make(Kind.CUT, (), (op.attrs["_key"],), start.shape[1:] if op.attrs["row"] else start.shape, start.dtype)
+
+
+def _loop_variable(graph: Graph, start: Tensor, name: str, row: bool = False) -> Tensor:
+    full = graph.unique_name(name)
+    return graph.add("LoopVariable", (start,), {"row": row, "_key": Key(full)}, full + "/", 0).outputs[0]
+
+
+@builder("Loop", lambda op: op.attrs["_dtypes"][0])
+def _loop(
+    *nodes: Node, carried: int, rows: int, stacked: int, conditional: bool, draws: int, steps: int | None, backwards: bool
+) -> tuple[Node, ...]:
+    rest = list(nodes)
+    starts, variables, sources, slices, new, kept, condition, drawn = (
+        [rest.pop(0) for _ in range(k)] for k in (carried, carried, rows, rows, carried, stacked, conditional, draws)
+    )
+    bound: Extent | None = steps
+    if sources:
+        for s in sources:
+            if s.rank < 1:
+                raise ShapeError("what a loop walks over has rows: its rank is at least 1")
+        bound = sources[0].shape[0]
+    test = condition[0] if condition else None
+    limit = None
+    if test is not None:
+        bound, limit, test = _counted(test, variables, starts, new, bound)
+    keys = frozenset(n.attrs[0] for n in drawn)
+    return loop(
+        variables,
+        starts,
+        new,
+        slices,
+        sources,
+        kept,
+        steps=bound,
+        limit=limit,
+        condition=test,
+        backwards=backwards,
+        draws=keys,
+    )
+
+
+def _counted(
+    test: Node, variables: Sequence[Node], starts: Sequence[Node], new: Sequence[Node], bound: Extent | None
+) -> tuple[Extent | None, Node | None, Node | None]:
+    """Where the test is that a counter is below a number: how many steps there are, as a size or as a node; and what is
+    left of the test."""
+    terms, rest = [test], []
+    while any(_is_and(t) for t in terms):
+        terms = [o for t in terms for o in (t.operands if _is_and(t) else (t,))]
+    limit: Node | None = None
+    for t in terms:
+        found = None if limit is not None else _steps(t, variables, starts, new)
+        if found is None:
+            rest.append(t)
+        elif isinstance(found, Node):
+            limit = found
+        else:
+            bound = found if bound is None else bound if bound == found else sp.Min(bound, found)
+    left: Node | None = None
+    for t in rest:
+        left = t if left is None else build.elementwise(fn.logical_and, left, t, dtype=dtypes.bool)
+    if left is not None and limit is not None:
+        return bound, None, test
+    return int(bound) if isinstance(bound, sp.Integer) else bound, limit, left
+
+
+def _is_and(n: Node) -> bool:
+    return n.kind is Kind.GENERIC and n.attrs[0] == fn.logical_and(scalar.x(0), scalar.x(1)) and n.rank == 0
+
+
+def _steps(t: Node, variables: Sequence[Node], starts: Sequence[Node], new: Sequence[Node]) -> Extent | Node | None:
+    """The number of steps that the test i < n allows a counter i that each step makes greater by 1."""
+    if t.kind is not Kind.GENERIC or t.attrs[3] is not None or t.rank:
+        return None
+    body = t.attrs[0]
+    strict = {fn.lt: (0, 1), fn.gt: (1, 0)}.get(type(body))
+    loose = {fn.le: (0, 1), fn.ge: (1, 0)}.get(type(body))
+    at = strict or loose
+    if at is None:
+        return None
+    i, n = (body.args[k] for k in at)
+    for x, start, y in zip(variables, starts, new, strict=True):
+        here = next((scalar.x(k) for k, o in enumerate(t.operands) if o is x), None)
+        if here is None or i != here or not x.dtype.is_integer:
+            continue
+        up = y.kind is Kind.GENERIC and y.operands == (x,) and y.attrs[0] == scalar.x(0) + 1
+        first = build.is_filled(start)
+        if not up:
+            continue
+        if not scalar.operand_numbers(n):
+            count = n if loose is None else n + 1
+            if first is not None:
+                total = sp.sympify(count) - first
+                return sp.Max(0, total) if not total.is_number else max(0, int(total))
+        others = [o for o in t.operands if o is not x]
+        if len(others) == 1 and others[0] not in variables and not set(toposort(others)) & set(variables):
+            whole = build.elementwise(scalar.x(0) - scalar.x(1) + (0 if loose is None else 1), others[0], start)
+            return whole if n == scalar.x(t.operands.index(others[0])) else None
+    return None
+
+
+class _Tracing:
+    """The operations that are recorded inside of the `with`: what they draw and write."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+
+    def __enter__(self) -> _Tracing:
+        self.first = len(self.graph.get_operations())
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.operations = self.graph.get_operations()[self.first :]
+
+    @property
+    def draws(self) -> list[Tensor]:
+        return [op.outputs[0] for op in self.operations if op.type.startswith("Random")]
+
+    @property
+    def writers(self) -> list[Operation]:
+        return [op for op in self.operations if op.attrs.get("writes")]
+
+    def captured(self) -> list[Tensor]:
+        """The tensors of outside that the operations read."""
+        own = set(self.operations)
+        return list(dict.fromkeys(t for op in self.operations for t in op.inputs if t.op not in own))
+
+
+def _record_loop(
+    graph: Graph,
+    scope: str,
+    starts: Sequence[Tensor],
+    variables: Sequence[Tensor],
+    sources: Sequence[Tensor],
+    slices: Sequence[Tensor],
+    new: Sequence[Tensor],
+    stacked: Sequence[Tensor],
+    condition: Tensor | None,
+    traced: Sequence[_Tracing],
+    steps: int | None,
+    backwards: bool = False,
+) -> tuple[list[Tensor], list[Tensor]]:
+    draws = [t for tracing in traced for t in tracing.draws]
+    for tracing in traced:
+        for op in tracing.writers:
+            raise NotImplementedError(
+                f"{op.described()} writes a variable inside of a loop\ncarry the value as a loop variable and assign it after the loop"
+            )
+    rows = next((s.extents[0] for s in sources if s.extents), steps)
+    attrs = {
+        "carried": len(starts),
+        "rows": len(sources),
+        "stacked": len(stacked),
+        "conditional": condition is not None,
+        "draws": len(draws),
+        "steps": steps,
+        "backwards": backwards,
+        "_shapes": [
+            *(s.extents for s in starts),
+            *(None if t.extents is None else (rows, *t.extents) for t in stacked),
+            (),
+        ],
+        "_dtypes": [*(s.dtype for s in starts), *(t.dtype for t in stacked), dtypes.int64],
+    }
+    inputs = [*starts, *variables, *sources, *slices, *new, *stacked, *([] if condition is None else [condition]), *draws]
+    outputs = graph.add("Loop", inputs, attrs, scope).outputs
+    a = len(starts)
+    return list(outputs[:a]), list(outputs[a:-1])
+
+
+def counted(
+    step: Callable[[list[Tensor], list[Tensor]], tuple[Sequence[Any], Sequence[Any]]],
+    carried: Sequence[Any],
+    sequences: Sequence[Any],
+    steps: int | None = None,
+    name: str = "scan",
+    backwards: bool = False,
+) -> tuple[list[Tensor], list[Tensor]]:
+    """A loop over the rows of `sequences`, or of `steps` steps: `step(carried, rows)` gives what is carried on, of the same
+    shapes and dtypes, and what is kept of each step.
+
+    Returns (carried by the last step, stacks of what was kept: a row for each step).  `backwards` walks from the last row."""
+    with recording(
+        "Loop", name, **{f"carried {k}": c for k, c in enumerate(carried)}, **{f"rows {k}": s for k, s in enumerate(sequences)}
+    ) as (
+        graph,
+        scope,
+    ):
+        starts = [convert(c, graph=graph) for c in carried]
+        sources = [convert(s, graph=graph) for s in sequences]
+        with _Tracing(graph) as traced:
+            variables = [_loop_variable(graph, s, "carried") for s in starts]
+            rows = [_loop_variable(graph, s, "row", row=True) for s in sources]
+            new, kept = step(list(variables), list(rows))
+            after = [convert(v, like=s.dtype, graph=graph) for v, s in zip(new, starts, strict=True)]
+            outputs = [convert(v, graph=graph) for v in kept]
+        return _record_loop(graph, scope, starts, variables, sources, rows, after, outputs, None, [traced], steps, backwards)
+
+
+# ---------------------------------------------------------------- TF1's functions
+def while_loop(
+    cond: Callable[..., Any],
+    body: Callable[..., Any],
+    loop_vars: Any,
+    shape_invariants: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    name: str | None = None,
+    maximum_iterations: Any = None,
+    return_same_structure: bool = False,
+) -> Any:
+    """`loop_vars` as they are when `cond(*loop_vars)` is first false, each step made by `body(*loop_vars)`.
+
+    Loop variables are tensors or structures of them and keep their shapes and dtypes.  Derivatives need a number of steps
+    that is known: a counter that is compared with a constant or a size, or `maximum_iterations`."""
+    if not callable(cond) or not callable(body):
+        raise TypeError("cond and body must be callable.")
+    if not nest.is_nested(loop_vars):
+        loop_vars = [loop_vars]
+    if not loop_vars:
+        raise ValueError("No loop variables provided")
+    flat = nest.flatten(loop_vars)
+    with recording("while_loop", name or "while", **{f"loop_vars {k}": v for k, v in enumerate(flat)}) as (graph, scope):
+        starts = [convert(v, graph=graph) for v in flat]
+        structure = list(loop_vars.values()) if isinstance(loop_vars, dict) else loop_vars
+        with _Tracing(graph) as traced:
+            variables = [_loop_variable(graph, s, "Merge") for s in starts]
+            packed = nest.pack(structure, variables)
+            test = convert(cond(*packed), graph=graph)
+            need(test, lambda d: d.is_bool, "bool", parameter="cond")
+            if test.extents not in ((), None):
+                raise ValueError(f"The condition of a loop is one truth value, not of shape {brackets(test.extents)}")
+            made = body(*packed)
+            if len(flat) == 1 and not nest.is_nested(made):
+                made = [made]
+            if isinstance(made, list | tuple) and isinstance(structure, list | tuple) and not hasattr(structure, "_fields"):
+                made = type(structure)(made)
+            nest.same(structure, made)
+            new = [convert(v, like=s.dtype, graph=graph) for v, s in zip(nest.flatten(made), starts, strict=True)]
+        limit = None if maximum_iterations is None else int(maximum_iterations)
+        finals, _ = _record_loop(graph, scope, starts, variables, (), (), new, (), test, [traced], limit)
+    result = nest.pack(structure, finals)
+    return (
+        result[0] if len(flat) == 1 and len(structure) == 1 and not return_same_structure and not nest.is_nested(structure[0]) else result
+    )
+
+
+def map_fn(
+    fn: Callable[[Any], Any],
+    elems: Any,
+    dtype: Any = None,
+    parallel_iterations: int | None = None,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    infer_shape: bool = True,
+    name: str | None = None,
+) -> Any:
+    """`fn` of each row of `elems` (a tensor, or a structure of tensors with as many rows), stacked."""
+    results: list[Any] = []
+
+    def step(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Any], list[Any]]:
+        results.append(fn(nest.pack(elems, rows)))
+        flat = [convert(v) for v in nest.flatten(results[-1])]
+        for t, wanted in zip(flat, nest.flatten(dtype) if dtype is not None else (), strict=False):
+            if t.dtype is not dtypes.as_dtype(wanted):
+                raise TypeError(f"fn gives {t.dtype.name}, and dtype says {dtypes.as_dtype(wanted).name}")
+        return [], flat
+
+    if not callable(fn):
+        raise TypeError("fn must be callable.")
+    _, stacks = counted(step, [], nest.flatten(elems), name=name or "map")
+    return nest.pack(results[0], stacks)
+
+
+def scan(
+    fn: Callable[[Any, Any], Any],
+    elems: Any,
+    initializer: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    infer_shape: bool = True,
+    reverse: bool = False,
+    name: str | None = None,
+) -> Any:
+    """All of a_k = fn(a_(k-1), elems[k]), stacked; a_(-1) is `initializer`, or else a_0 is the first row itself."""
+    if not callable(fn):
+        raise TypeError("fn must be callable.")
+    flat, start, head = _from_first(elems, initializer, reverse)
+
+    def step(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Any], list[Any]]:
+        made = fn(nest.pack(start, carried), nest.pack(elems, rows))
+        nest.same(start, made)
+        new = nest.flatten(made)
+        return new, new
+
+    _, stacks = counted(step, nest.flatten(start), flat, name=name or "scan", backwards=reverse)
+    if head is not None:
+        stacks = [concat([s, h] if reverse else [h, s], 0) for h, s in zip(head, stacks, strict=True)]
+    return nest.pack(start, stacks)
+
+
+def _from_first(elems: Any, initializer: Any, backwards: bool) -> tuple[list[Tensor], Any, list[Tensor] | None]:
+    """The rows to walk, where to start, and the first row as a stack of one where there is no initializer."""
+    flat = [convert(e) for e in nest.flatten(elems)]
+    if initializer is not None:
+        return flat, initializer, None
+    first = [t[-1] if backwards else t[0] for t in flat]  # type: ignore[index]
+    head = [t[-1:] if backwards else t[:1] for t in flat]  # type: ignore[index]
+    return [t[:-1] if backwards else t[1:] for t in flat], nest.pack(elems, first), head  # type: ignore[index]
+
+
+def foldl(
+    fn: Callable[[Any, Any], Any],
+    elems: Any,
+    initializer: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    name: str | None = None,
+) -> Any:
+    """The last of a_k = fn(a_(k-1), elems[k]), from the first row to the last."""
+    return _fold(fn, elems, initializer, name or "foldl", False)
+
+
+def foldr(
+    fn: Callable[[Any, Any], Any],
+    elems: Any,
+    initializer: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    name: str | None = None,
+) -> Any:
+    """The same from the last row to the first."""
+    return _fold(fn, elems, initializer, name or "foldr", True)
+
+
+def _fold(fn: Callable[[Any, Any], Any], elems: Any, initializer: Any, name: str, backwards: bool) -> Any:
+    if not callable(fn):
+        raise TypeError("fn must be callable.")
+    flat, start, _ = _from_first(elems, initializer, backwards)
+
+    def step(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Any], list[Any]]:
+        return nest.flatten(fn(nest.pack(start, carried), nest.pack(elems, rows))), []
+
+    finals, _ = counted(step, nest.flatten(start), flat, name=name, backwards=backwards)
+    return nest.pack(start, finals)
+
+
+# ---------------------------------------------------------------- branches
+_LAZY = frozenset({Kind.MATMUL, Kind.LINALG, Kind.PART, Kind.SCATTER, Kind.GATHER, Kind.RANDOM})
+
+
+@builder("Cond", lambda op: op.attrs["_dtypes"][0], contextual=True)
+def _cond(context: Any, op: Operation) -> tuple[Node, ...]:
+    nodes = [context.node(t) for t in op.inputs]
+    count, outside = len(op.attrs["_keys"]), op.attrs["captured"]
+    pred, read, results = nodes[0], set(nodes[1 : 1 + outside]), nodes[1 + outside :]
+    yes, no, drawn = results[:count], results[count : 2 * count], results[2 * count :]
+    for a, b in zip(yes, no, strict=True):
+        if a.rank != b.rank:
+            raise ShapeError(f"the branches give {brackets(a.shape)} and {brackets(b.shape)}: one shape is needed")
+    inner = [[n for n in toposort(branch, stop=read.__contains__) if n not in read and n.operands] for branch in (yes, no)]
+    if not drawn and not any(n.kind in _LAZY or n.kind is Kind.GENERIC and n.attrs[3] for branch in inner for n in branch):
+        chosen = fn.select(scalar.x(0), scalar.x(1), scalar.x(2))
+        return tuple(build.elementwise(chosen, pred, a, b, dtype=a.dtype) for a, b in zip(yes, no, strict=True))
+    taken = build.cast(pred, dtypes.int32)
+    untaken = build.elementwise(1 - scalar.x(0), taken)
+    leaves = [make(Kind.CUT, (), (key,), a.shape, a.dtype) for key, a in zip(op.attrs["_keys"], yes, strict=True)]
+    keys = frozenset(n.attrs[0] for n in drawn)
+    found: Sequence[Node] = [build.filled(0, a.shape, a.dtype) for a in yes]
+    for limit, branch, inside in ((taken, yes, inner[0]), (untaken, no, inner[1])):
+        found = loop(leaves, found, branch, steps=1, limit=limit, draws=keys, inside=inside)[:count]
+    return tuple(found)
+
+
+def cond(
+    pred: Any,
+    true_fn: Callable[[], Any] | None = None,
+    false_fn: Callable[[], Any] | None = None,
+    strict: bool = False,
+    name: str | None = None,
+    fn1: Callable[[], Any] | None = None,
+    fn2: Callable[[], Any] | None = None,
+) -> Any:
+    """What `true_fn()` gives where the boolean scalar `pred` holds, else what `false_fn()` gives.
+
+    Both return the same structure of tensors of the same dtypes and shapes, or an operation each.  Variables are written
+    by the branch that is taken alone."""
+    true_fn, false_fn = true_fn or fn1, false_fn or fn2
+    if not callable(true_fn) or not callable(false_fn):
+        raise TypeError("true_fn and false_fn must be callable.")
+    if isinstance(pred, bool):
+        raise TypeError("pred must not be a Python bool")
+    with recording("cond", name or "cond", pred=pred) as (graph, scope):
+        p = convert(pred, name="pred", graph=graph)
+        need(p, lambda d: d.is_bool, "bool", parameter="pred")
+        if p.extents not in ((), None):
+            raise ValueError(f"pred is one truth value, not of shape {brackets(p.extents)}")
+        made, traced, run = [], [], []
+        for branch in (true_fn, false_fn):
+            with _Tracing(graph) as tracing:
+                value = branch()
+                flat = nest.flatten(value)
+                run.append([as_operation(v) for v in flat if isinstance(v, Operation)])
+                made.append(nest.pack(value, [None if v is None or isinstance(v, Operation) else convert(v, graph=graph) for v in flat]))
+            traced.append(tracing)
+        try:
+            nest.same(*made)
+        except (TypeError, ValueError) as e:
+            raise type(e)(f"Incompatible return values of true_fn and false_fn: {e}") from None
+        pairs = list(zip(*map(nest.flatten, made), strict=True))
+        for a, b in pairs:
+            if (a is None) != (b is None):
+                raise ValueError("true_fn and false_fn must both return tensors, or both operations")
+            if a is not None and a.dtype is not b.dtype:
+                raise TypeError(f"Outputs of true_fn and false_fn must have the same type: {a.dtype.name}, {b.dtype.name}")
+        yes, no = ([t for t in nest.flatten(m) if t is not None] for m in made)
+        outside = list(dict.fromkeys(t for tracing in traced for t in tracing.captured()))
+        draws = [t for tracing in traced for t in tracing.draws]
+        attrs = {
+            "results": len(yes),
+            "captured": len(outside),
+            "draws": len(draws),
+            "writers": [[op.name for op in tracing.writers] for tracing in traced],
+            "_keys": [Key(f"{scope}{k}") for k in range(len(yes))],
+            "_shapes": [t.extents for t in yes],
+            "_dtypes": [t.dtype for t in yes],
+        }
+        with graph.control_dependencies([op for ops in run for op in ops]):
+            inputs = [p, *outside, *yes, *no, *draws]
+            op = graph.add("Cond", inputs, attrs, scope)
+        results = iter(op.outputs)
+        flat = [None if t is None else next(results) for t in nest.flatten(made[0])]
+        if flat and all(t is None for t in flat):
+            return op if not nest.is_nested(made[0]) else nest.pack(made[0], [op] * len(flat))
+    return nest.pack(made[0], flat)
+
+
+def case(
+    pred_fn_pairs: Any,
+    default: Callable[[], Any] | None = None,
+    exclusive: bool = False,
+    strict: bool = False,
+    name: str = "case",
+) -> Any:
+    """What the function beside the first predicate that holds gives, else what `default()` gives.
+
+    `pred_fn_pairs`: (boolean scalar, function) pairs or a dict of them.  Without a default the last function is it."""
+    pairs = list(pred_fn_pairs.items()) if isinstance(pred_fn_pairs, dict) else list(pred_fn_pairs)
+    if not pairs or any(not isinstance(p, tuple | list) or len(p) != 2 or not is_tensor(p[0]) or not callable(p[1]) for p in pairs):
+        raise TypeError("pred_fn_pairs must be a list of (boolean tensor, callable) pairs or a dict of them")
+    if default is None:
+        default = pairs.pop()[1]
+    with graph_of([p for p, _ in pairs]).name_scope(name):
+        return _case(pairs, default)
+
+
+def _case(pairs: Sequence[tuple[Any, Callable[[], Any]]], default: Callable[[], Any]) -> Any:
+    if not pairs:
+        return default()
+    (pred, function), *rest = pairs
+    return cond(pred, function, lambda: _case(rest, default))
