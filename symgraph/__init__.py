@@ -23,10 +23,12 @@ from .graph import Graph, Operation, Tensor, get_default_graph, get_default_sess
 from .history import History
 from .minibatch import Minibatch
 from .notebook import GraphPicture, show_graph
+from .ops import activations as _activations
 from .ops import dense as _dense
 from .ops import linalg as _linalg
 from .ops import math as _math
 from .ops import nn as _nn
+from .ops import normalization as _normalization
 from .ops.array import (
     concat,
     constant,
@@ -170,8 +172,7 @@ math = _Namespace(
     reduce_logsumexp=reduce_logsumexp,
 )
 nn = _Namespace(
-    **{n: _math._made[n] for n in ("relu", "sigmoid", "softplus", "tanh")},
-    **{n: getattr(m, n) for m in (_nn, _dense) for n in m.__all__},
+    **{n: getattr(m, n) for m in (_activations, _dense, _nn, _normalization) for n in m.__all__},
     embedding_lookup=_embedding_lookup,
 )
 

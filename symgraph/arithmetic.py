@@ -54,6 +54,16 @@ class Arithmetic:
     def _valueless(self, why: str) -> BaseException:
         return locate(TypeError(why), "used", user_site(), {"tensor": self})
 
+    if TYPE_CHECKING:  # what `_add_operators` makes, for those who use it here
+        __add__: Callable[[Any, Any], Tensor]
+        __sub__: Callable[[Any, Any], Tensor]
+        __mul__: Callable[[Any, Any], Tensor]
+        __truediv__: Callable[[Any, Any], Tensor]
+        __radd__: Callable[[Any, Any], Tensor]
+        __rsub__: Callable[[Any, Any], Tensor]
+        __rmul__: Callable[[Any, Any], Tensor]
+        __rtruediv__: Callable[[Any, Any], Tensor]
+
     __hash__ = object.__hash__
 
     def __eq__(self, other: object) -> bool:

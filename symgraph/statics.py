@@ -7,6 +7,9 @@ the session then freezes the graph again with the fed value in the leaf's place.
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import sympy as sp
 
 from . import scalar
@@ -99,3 +102,8 @@ def known_size(n: Node) -> Extent | None:
     except (NeedsValue, ShapeError):
         return None
     return d
+
+
+def constant_value(t: Any) -> np.ndarray | None:
+    """The value of a tensor that is a recorded constant; None for any other."""
+    return t.op.attrs["value"] if t.op.type == "Const" else None

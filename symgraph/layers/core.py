@@ -8,11 +8,14 @@ from typing import Any
 
 from ..graph import Tensor, get_default_graph
 from ..ops.array import expand_dims, reshape, shape
-from ..ops.dense import bias_add
+from ..ops.core import counted_as
+from ..ops.dense import bias_add, dropout
 from ..ops.initializers import Zeros
 from ..ops.linalg import matmul
+from ..ops.math import identity, where
 from ..shapes import TensorShape
 from .base import Layer, functional, no_constraint
+from .normalization import settled
 
 
 class Dense(Layer):
@@ -66,6 +69,28 @@ class Dense(Layer):
         return outputs if self.activation is None else self.activation(outputs)
 
 
+class Dropout(Layer):
+    """In training, each element is 0 with probability `rate` and else multiplied by 1 / (1 - rate); otherwise the inputs.
+
+    `training` is a bool or a bool tensor; `noise_shape` as in tf.nn.dropout."""
+
+    def __init__(self, rate: Any = 0.5, noise_shape: Any = None, seed: int | None = None, name: str | None = None, **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.rate, self.noise_shape, self.seed = rate, noise_shape, seed
+
+    def call(self, inputs: Tensor, training: Any = False) -> Tensor:
+        how, graph = settled(training), get_default_graph()
+        if how is False:
+            return identity(inputs)
+        if how is True:
+            return dropout(inputs, rate=self.rate, noise_shape=self.noise_shape, seed=self.seed)
+        with graph.name_scope("cond") as scope:
+            graph.counted += 5  # the switches of TF1's cond, then its other branch and the merge
+            kept = dropout(inputs, rate=self.rate, noise_shape=self.noise_shape, seed=self.seed)
+            with counted_as(graph, 3):
+                return where(how, kept, inputs, name=f"{scope}Merge/")
+
+
 class Flatten(Layer):
     """The same elements with all axes but the first as one: [batch, ...] to [batch, n]."""
 
@@ -80,4 +105,4 @@ class Flatten(Layer):
         return reshape(inputs, [-1, prod(sizes[1:])])
 
 
-dense, flatten = functional(Dense), functional(Flatten)
+dense, dropout_layer, flatten = functional(Dense), functional(Dropout, "training"), functional(Flatten)

@@ -6,7 +6,8 @@ Python number becomes the constant 'add/y', and the operation itself takes the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ..dtypes import DType
@@ -36,6 +37,14 @@ class recording(Attempt):
 
     def __init__(self, kind: str, name: str | None, /, **operands: object) -> None:
         super().__init__(graph_of(tuple(operands.values())), kind, name, operands, scoped=True)
+
+
+@contextmanager
+def counted_as(graph: Graph, count: int) -> Iterator[None]:
+    """What is recorded inside counts as `count` operations of TF1's."""
+    before = graph.counted
+    yield
+    graph.counted = before + count
 
 
 def apply(kind: str, default: str, *operands: object, name: str | None = None, count: int = 1, hidden: int = 0, **attrs: Any) -> Tensor:

@@ -71,6 +71,7 @@ BINARY = (
     Row("subtract", "Sub", lambda x, y: x - y, NUMBERS),
     Row("multiply", "Mul", lambda x, y: x * y, NUMBERS),
     Row("realdiv", "RealDiv", lambda x, y: x / y),
+    Row("div_no_nan", "DivNoNan", lambda x, y: fn.select(fn.ne(y, 0), x / y, 0)),
     Row("truncatediv", "TruncateDiv", fn.truncdiv, (lambda d: d.is_integer, "uint8, int8, int16, int32, int64")),
     Row("floordiv", "FloorDiv", fn.floordiv, NUMBERS),
     Row("floormod", "FloorMod", fn.floormod, NUMBERS),

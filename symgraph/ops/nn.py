@@ -129,12 +129,14 @@ def _both(function: str, labels: Any, logits: Any, sentinel: Any) -> None:
         raise ValueError("Both labels and logits must be provided.")
 
 
-def _dense(kind: str, function: str, default: str, labels: Any, logits: Any, sentinel: Any, name: str | None, stop: bool) -> Tensor:
+def _dense(
+    kind: str, function: str, default: str, labels: Any, logits: Any, sentinel: Any, name: str | None, stop: bool, count: int = 31
+) -> Tensor:
     _both(function, labels, logits, sentinel)
     with recording(kind, name or default, logits=logits, labels=labels) as (graph, scope):
         z, y = pair(logits, labels, kind, graph, ("logits", "labels"))
         need(z, *FLOATS, parameter="features")
-        return graph.add(kind, (z, stop_gradient(y) if stop else y), {}, scope).outputs[0]
+        return graph.add(kind, (z, stop_gradient(y) if stop else y), {}, scope, count).outputs[0]
 
 
 def softmax_cross_entropy_with_logits(
@@ -188,13 +190,13 @@ def sparse_softmax_cross_entropy_with_logits(
         y = convert(labels, name="labels", graph=graph)
         need(z, *FLOATS, parameter="features")
         need(y, *INDICES, parameter="labels")
-        return graph.add(kind, (z, y), {}, scope).outputs[0]
+        return graph.add(kind, (z, y), {}, scope, 2).outputs[0]
 
 
 def sigmoid_cross_entropy_with_logits(_sentinel: Any = None, labels: Any = None, logits: Any = None, name: str | None = None) -> Tensor:
     """max(x, 0) - x z + log(1 + exp(-|x|)) for logits x and labels z of one shape, element by element."""
     return _dense(
-        "SigmoidCrossEntropyWithLogits", "sigmoid_cross_entropy_with_logits", "logistic_loss", labels, logits, _sentinel, name, False
+        "SigmoidCrossEntropyWithLogits", "sigmoid_cross_entropy_with_logits", "logistic_loss", labels, logits, _sentinel, name, False, 10
     )
 
 

@@ -78,6 +78,12 @@ def _standard(distribution: str, kernel: str, graph: Graph, shape: Tensor, dtype
     return _random(distribution, graph.unique_name(kernel) + "/", graph, shape, zero, one, dtype, seed, 1)
 
 
+def standard_uniform(graph: Graph, shape: Tensor, dtype: dtypes.DType, seed: int | None) -> Tensor:
+    """A draw from [0, 1) that TF1 counts as one operation."""
+    with graph.name_scope("random_uniform"):
+        return _standard("uniform", "RandomUniform", graph, shape, dtype, seed)
+
+
 def random_uniform(
     shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dtypes.float32, seed: int | None = None, name: str | None = None
 ) -> Tensor:

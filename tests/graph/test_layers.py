@@ -193,3 +193,108 @@ def test_mistakes():
         tf.layers.dense(tf.placeholder(tf.float32, [3, 3]), 2, kernel_constraint=abs)
     with pytest.raises(TypeError, match="unexpected keyword argument 'wrong'"):
         tf.layers.dense(tf.placeholder(tf.float32, [3, 3]), 2, wrong=1)
+
+
+# ---------------------------------------------------------------- batch normalisation and dropout
+IMAGES = (np.arange(12, dtype=np.float32).reshape(3, 2, 1, 2) ** 1.5 / 10).astype(np.float32)
+ROWS = (np.arange(6, dtype=np.float32).reshape(2, 3) ** 1.5 / 10).astype(np.float32)
+NORMALISED = np.array([[-0.9926739, -0.9959432, -0.997145], [0.9926739, 0.9959432, 0.99714494]], np.float32)
+AVERAGES = {  # TensorFlow 2.21: of three channels as they are, of two of images as the fused kind; after one and two updates
+    "rows": (
+        [0.02598076, 0.045, 0.07004384],
+        [0.90675, 0.91225, 0.9174386],
+        [0.04936345, 0.0855, 0.13308328],
+        [0.822825, 0.83327496, 0.8431334],
+    ),
+    "images": ([0.13295929, 0.16563275], [1.047862, 1.0819896], [0.25262266, 0.3147022], [1.0909379, 1.1557804]),
+}
+
+
+@pytest.mark.parametrize(("kind", "fed"), [("rows", ROWS), ("images", IMAGES)])
+@pytest.mark.parametrize("fed_flag", [False, True])
+def test_batch_normalization_keeps_averages(kind, fed, fed_flag):
+    x = tf.placeholder(tf.float32, [None, *fed.shape[1:]])
+    training = tf.placeholder(tf.bool, []) if fed_flag else True
+    y = tf.layers.batch_normalization(x, training=training, momentum=0.9)
+    updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
+    assert names() == [f"batch_normalization/{n}" for n in ("gamma", "beta", "moving_mean", "moving_variance")]
+    assert [v.op.name.split("/")[1] for v in tf.trainable_variables()] == ["gamma", "beta"] and len(updates) == 2
+    averages = tf.global_variables()[2:]
+    feed = {x: fed} | ({training: True} if fed_flag else {})
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        if kind == "rows":
+            np.testing.assert_allclose(sess.run(y, feed), NORMALISED, rtol=2e-6)
+        for k in (0, 2):
+            sess.run(updates, feed)
+            for got, wanted in zip(sess.run(averages), AVERAGES[kind][k : k + 2], strict=True):
+                np.testing.assert_allclose(got, wanted, rtol=1e-6)
+        if fed_flag:
+            before = sess.run(averages)
+            shown = sess.run([y, updates], feed | {training: False})[0]
+            mean, variance = sess.run(averages)
+            np.testing.assert_array_equal([mean, variance], before)
+            np.testing.assert_allclose(shown, (fed - mean) / np.sqrt(variance + 1e-3), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("make", "wanted"),
+    [
+        (lambda x, y, t: tf.layers.batch_normalization(x, training=True), 40),
+        (lambda x, y, t: tf.layers.batch_normalization(x, training=tf.constant(True)), 41),
+        (lambda x, y, t: tf.layers.batch_normalization(x, training=t), 72),
+        (lambda x, y, t: tf.layers.batch_normalization(x), 24),
+        (lambda x, y, t: tf.layers.batch_normalization(x, training=True, center=False, scale=False), 31),
+        (lambda x, y, t: tf.layers.batch_normalization(y, training=True), 28),
+        (lambda x, y, t: tf.layers.batch_normalization(y, training=True, axis=1), 28),
+        (lambda x, y, t: tf.layers.batch_normalization(y, training=True, fused=False), 40),
+        (lambda x, y, t: tf.layers.batch_normalization(y, training=True, axis=2), 48),
+        (lambda x, y, t: tf.layers.batch_normalization(y, training=t), 52),
+        (lambda x, y, t: tf.layers.batch_normalization(y, training=t, axis=2), 80),
+        (lambda x, y, t: tf.layers.batch_normalization(y), 17),
+        (lambda x, y, t: tf.layers.dropout(x), 1),
+        (lambda x, y, t: tf.layers.dropout(x, training=True), 8),
+        (lambda x, y, t: tf.layers.dropout(x, training=tf.constant(True)), 9),
+        (lambda x, y, t: tf.layers.dropout(x, training=t), 16),
+    ],
+)
+def test_operations_counted_of_layers_that_know_training(make, wanted):
+    x, y, t = tf.placeholder(tf.float32, [None, 3]), tf.placeholder(tf.float32, [None, 4, 5, 3]), tf.placeholder(tf.bool, [])
+    assert counted(lambda: make(x, y, t))[0] == wanted
+
+
+def test_averages_move_with_the_training_step():
+    x = tf.placeholder(tf.float32, [None, 3])
+    loss = tf.reduce_mean(tf.square(tf.layers.batch_normalization(tf.layers.dense(x, 2), training=True)))
+    with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
+        step = tf.train.GradientDescentOptimizer(0.1).minimize(loss)
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        sess.run(step, {x: ROWS})
+        assert np.all(sess.run("batch_normalization/moving_mean:0") != 0)
+
+
+def test_other_axes_and_mistakes_of_batch_normalization():
+    x = tf.placeholder(tf.float32, [None, 2, 3])
+    y = tf.layers.batch_normalization(x, axis=1, training=True)
+    fed = np.random.default_rng(0).normal(size=(4, 2, 3)).astype(np.float32)
+    wanted = (fed - fed.mean((0, 2), keepdims=True)) / np.sqrt(fed.var((0, 2), keepdims=True) + 1e-3)
+    np.testing.assert_allclose(run(y, {x: fed}), wanted, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="Invalid axis: 3"):
+        tf.layers.batch_normalization(x, axis=3)
+    with pytest.raises(ValueError, match="fused=True only support 4D"):
+        tf.layers.batch_normalization(x, fused=True)
+    with pytest.raises(NotImplementedError, match="takes no renorm here"):
+        tf.layers.batch_normalization(x, renorm=True)
+    with pytest.raises(TypeError, match="training must be a bool"):
+        tf.layers.batch_normalization(x, training=tf.constant(1.0))
+
+
+def test_dropout_is_a_fraction_that_is_dropped():
+    x, training = tf.ones([200, 50]), tf.placeholder(tf.bool, [])
+    y = tf.layers.dropout(x, 0.2, seed=3, training=training)
+    with tf.Session() as sess:
+        np.testing.assert_array_equal(sess.run(y, {training: False}), np.ones((200, 50)))
+        kept = sess.run(y, {training: True})
+        assert set(np.unique(kept)) == {0, np.float32(1.25)} and abs((kept == 0).mean() - 0.2) < 0.02
+    assert tf.layers.dropout(x, 0.2).op.type == "Identity"

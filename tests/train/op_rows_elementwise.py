@@ -87,6 +87,7 @@ def binary() -> Iterator[Row]:
         ("subtract", np.subtract, (smooth, smooth), (whole, whole), "yes"),
         ("multiply", np.multiply, (smooth, smooth), (whole, whole), "yes"),
         ("realdiv", np.divide, (smooth, smooth), None, "yes"),
+        ("div_no_nan", np.divide, (smooth, smooth), None, "yes"),
         ("floordiv", np.floor_divide, (lambda g, s: fractional(g, s) * 2, lambda g, s: np.full(s, 2.0)), (whole, nonzero), "none"),
         ("floormod", np.mod, (fractional, lambda g, s: np.full(s, 2.0)), (whole, nonzero), "yes"),
         ("maximum", np.maximum, (smooth, smooth), (whole, whole), "yes"),

@@ -34,7 +34,8 @@ def table() -> list[Row]:
     """Every row."""
     e, m, a, n = op_rows_elementwise, op_rows_matrix, op_rows_array, op_rows_nn
     arrays = (a.movement, a.gathers, a.sources)
-    networks = (n.activations, n.cross_entropies, op_rows_layers.dense)
+    l = op_rows_layers
+    networks = (n.activations, n.cross_entropies, l.activations, l.dense, l.normalization)
     parts = (e.unary, e.binary, e.others, m.reductions, m.matrices, *arrays, e.operators, *networks)
     return list(_numbered(row for part in parts for row in part()))
 
