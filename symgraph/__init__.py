@@ -52,6 +52,7 @@ from .ops.array import (
     zeros_like,
 )
 from .ops.array import slice_ as slice
+from .ops.clip import clip_by_average_norm, clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
 from .ops.control import control_dependencies, group, no_op
 from .ops.control import tuple_ as tuple
 from .ops.control_flow import case, cond, foldl, foldr, map_fn, scan, while_loop
@@ -84,7 +85,6 @@ from .ops.linalg import (
 from .ops.math import (
     add_n,
     cast,
-    clip_by_value,
     div,
     divide,
     identity,

@@ -26,7 +26,7 @@ from ..expression import ARITHMETIC, Function, Language, first_line, name_of, pa
 from ..facts import FACTS, assume
 from ..graph import Graph, Tensor
 from ..node import toposort
-from ..ops import array, linalg, nn, reduce
+from ..ops import array, clip, linalg, nn, reduce
 from ..ops import math as ops
 from ..ops.derivative import gradients, hessian
 from ..ops.generic import extent
@@ -252,7 +252,7 @@ FUNCTIONS: dict[str, Function] = {
     **{name: _of(f, 1, 1, "axis keepdims") for name, f in _REDUCED.items()},
     **{name: _of(f, 1, 1, "axis") for name, f in (("softmax", nn.softmax), ("log_softmax", nn.log_softmax))},
     "where": Function(lambda condition, x, y: ops.where(condition, _tensor(x), _tensor(y))),
-    "clip": _of(ops.clip_by_value, 3),
+    "clip": _of(clip.clip_by_value, 3),
     "stop_gradient": _of(ops.stop_gradient),
     "len": _of(lambda t: extent(t, 0, DTYPE)),
     "transpose": _of(array.transpose),

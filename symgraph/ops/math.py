@@ -229,14 +229,6 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
         return graph.add("Select", (c, a, b), {}, scope).outputs[0]
 
 
-def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None) -> Tensor:
-    """t kept within the bounds; the gradient is 1 on both bounds."""
-    with recording("Maximum", name or "clip_by_value", t=t, clip_value_min=clip_value_min, clip_value_max=clip_value_max) as (graph, scope):
-        values = convert(t, name="t", graph=graph)
-        low = _made["minimum"](values, clip_value_max)
-        return graph.add("Maximum", (low, convert(clip_value_min, like=values.dtype, name="y", graph=graph)), {}, scope).outputs[0]
-
-
 @builder("AddN")
 def _add_n(*parts: Node) -> Node:
     total = parts[0]

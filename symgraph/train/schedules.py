@@ -13,9 +13,10 @@ from typing import Any
 from ..graph import Tensor, convert
 from ..ops import math
 from ..ops.core import is_tensor, recording
+from ..ops.random import random_normal
 
-_NAMES = ("add", "ceil", "cos", "equal", "exp", "floor", "less_equal", "minimum", "multiply")
-add, ceil, cos, equal, exp, floor, less_equal, minimum, multiply = (math._made[name] for name in _NAMES)
+_NAMES = ("add", "ceil", "cos", "equal", "exp", "floor", "less_equal", "log", "minimum", "multiply", "sqrt")
+add, ceil, cos, equal, exp, floor, less_equal, log, minimum, multiply, sqrt = (math._made[name] for name in _NAMES)
 
 
 def _record(kind: str, name: str | None, formula: Callable[..., Tensor], **numbers: Any) -> Tensor:
@@ -110,6 +111,88 @@ def cosine_decay(learning_rate: Any, global_step: Any, decay_steps: Any, alpha: 
 
     numbers = {"learning_rate": learning_rate, "global_step": global_step, "decay_steps": decay_steps, "alpha": alpha}
     return _record("CosineDecay", name, formula, **numbers)
+
+
+def cosine_decay_restarts(
+    learning_rate: Any,
+    global_step: Any,
+    first_decay_steps: Any,
+    t_mul: Any = 2.0,
+    m_mul: Any = 1.0,
+    alpha: Any = 0.0,
+    name: str | None = None,
+) -> Tensor:
+    """`cosine_decay` again and again: the first time over `first_decay_steps`, then over `t_mul` times as many steps as the
+    time before, from `m_mul` times the height of the time before.
+
+    Source: Loshchilov and Hutter, "SGDR" (2017)."""
+
+    def formula(scope: str, rate: Any, step: Any, steps: Any, least: Any, longer: Any, lower: Any) -> Tensor:
+        done = step / steps  # in lengths of the first time
+        even, grown = floor(done), floor(log(1.0 - done * (1.0 - longer)) / log(longer))  # restarts so far
+        length = math.pow(longer, grown)
+        begun = (1.0 - length) / (1.0 - longer)
+        same = equal(longer, 1.0)
+        restarts = math.where(same, even, grown)
+        part = math.where(same, done - even, (done - begun) / length)
+        half = 0.5 * math.pow(lower, restarts) * (1.0 + cos(pi * part))  # type: ignore[operator]
+        return multiply(rate, (1.0 - least) * half + least, name=scope)
+
+    numbers = {"learning_rate": learning_rate, "global_step": global_step, "first_decay_steps": first_decay_steps}
+    return _record("SGDRDecay", name, formula, **numbers, alpha=alpha, t_mul=t_mul, m_mul=m_mul)
+
+
+def _halves(step: Any, steps: Any, periods: Any) -> Any:
+    """(1 + cos) / 2 over so many periods."""
+    return 0.5 * (1.0 + cos(pi * (2.0 * periods * (step / steps))))
+
+
+def linear_cosine_decay(
+    learning_rate: Any,
+    global_step: Any,
+    decay_steps: Any,
+    num_periods: Any = 0.5,
+    alpha: Any = 0.0,
+    beta: Any = 0.001,
+    name: str | None = None,
+) -> Tensor:
+    """learning_rate * ((alpha + 1 - s) * (1 + cos(2 pi num_periods s)) / 2 + beta) with s = min(global_step / decay_steps, 1).
+
+    Source: Bello et al., "Neural Optimizer Search with Reinforcement Learning" (2017)."""
+
+    def formula(scope: str, rate: Any, step: Any, steps: Any, periods: Any, more: Any, least: Any) -> Tensor:
+        step = minimum(step, steps)
+        return multiply(rate, (more + (steps - step) / steps) * _halves(step, steps, periods) + least, name=scope)
+
+    numbers = {"learning_rate": learning_rate, "global_step": global_step, "decay_steps": decay_steps}
+    return _record("LinearCosineDecay", name, formula, **numbers, num_periods=num_periods, alpha=alpha, beta=beta)
+
+
+def noisy_linear_cosine_decay(
+    learning_rate: Any,
+    global_step: Any,
+    decay_steps: Any,
+    initial_variance: Any = 1.0,
+    variance_decay: Any = 0.55,
+    num_periods: Any = 0.5,
+    alpha: Any = 0.0,
+    beta: Any = 0.001,
+    name: str | None = None,
+) -> Tensor:
+    """`linear_cosine_decay` whose linear part has normal noise of the variance initial_variance / (1 + global_step)^variance_decay.
+
+    Source: Bello et al., "Neural Optimizer Search with Reinforcement Learning" (2017)."""
+
+    def formula(scope: str, rate: Any, step: Any, steps: Any, first: Any, decay: Any, periods: Any, more: Any, least: Any) -> Tensor:
+        step = minimum(step, steps)
+        straight = (steps - step) / steps
+        deviation = sqrt(first / math.pow(1.0 + step, decay))
+        noisy = straight + random_normal((), stddev=deviation, dtype=rate.dtype)
+        return multiply(rate, (more + noisy) * _halves(step, steps, periods) + least, name=scope)
+
+    numbers = {"learning_rate": learning_rate, "global_step": global_step, "decay_steps": decay_steps}
+    noise = {"initial_variance": initial_variance, "variance_decay": variance_decay}
+    return _record("NoisyLinearCosineDecay", name, formula, **numbers, **noise, num_periods=num_periods, alpha=alpha, beta=beta)
 
 
 def piecewise_constant(x: Any, boundaries: Sequence[Any], values: Sequence[Any], name: str | None = None) -> Tensor:

@@ -13,6 +13,15 @@ import symgraph as tf
 
 train = tf.train
 STEPS = [0, 1, 5, 10, 15, 20, 37]
+
+
+def _restarts(s: int, length: float, longer: float, lower: float, least: float) -> float:
+    height = 1.0
+    while s >= length:
+        s, length, height = s - length, length * longer, height * lower
+    return 0.5 * ((1 - least) * height * 0.5 * (1 + cos(pi * s / length)) + least)
+
+
 SCHEDULES: dict[str, tuple[Callable[[Any], tf.Tensor], Callable[[int], float]]] = {
     "exponential": (lambda s: train.exponential_decay(0.5, s, 10, 0.3), lambda s: 0.5 * 0.3 ** (s / 10)),
     "exponential, in stairs": (lambda s: train.exponential_decay(0.5, s, 10, 0.3, staircase=True), lambda s: 0.5 * 0.3 ** (s // 10)),
@@ -25,6 +34,16 @@ SCHEDULES: dict[str, tuple[Callable[[Any], tf.Tensor], Callable[[int], float]]] 
         lambda s: 0.4 * (1 - s / (10 * max(1, -(-s // 10)))) + 0.1,
     ),
     "cosine": (lambda s: train.cosine_decay(0.5, s, 20, 0.2), lambda s: 0.5 * (0.8 * 0.5 * (1 + cos(pi * min(s, 20) / 20)) + 0.2)),
+    "restarts": (lambda s: train.cosine_decay_restarts(0.5, s, 10, 2.0, 0.5, 0.2), lambda s: _restarts(s, 10, 2.0, 0.5, 0.2)),
+    "restarts of one length": (lambda s: train.cosine_decay_restarts(0.5, s, 10, 1.0, 0.9), lambda s: _restarts(s, 10, 1.0, 0.9, 0.0)),
+    "linear cosine": (
+        lambda s: train.linear_cosine_decay(0.5, s, 20, 1.5, 0.1, 0.01),
+        lambda s: 0.5 * ((1.1 - min(s, 20) / 20) * 0.5 * (1 + cos(3 * pi * min(s, 20) / 20)) + 0.01),
+    ),
+    "noisy linear cosine": (
+        lambda s: train.noisy_linear_cosine_decay(0.5, s, 20, 0.0),
+        lambda s: 0.5 * ((1 - min(s, 20) / 20) * 0.5 * (1 + cos(pi * min(s, 20) / 20)) + 0.001),
+    ),
     "piecewise": (lambda s: train.piecewise_constant(s, [5, 15], [1.0, 0.5, 0.25]), lambda s: 1.0 if s <= 5 else 0.5 if s <= 15 else 0.25),
 }
 
@@ -39,6 +58,13 @@ def test_values(name: str, dtype: tf.DType) -> None:
     with tf.Session() as sess:
         found = [sess.run(rate, {step: s}) for s in STEPS]
     np.testing.assert_allclose(found, [wanted(s) for s in STEPS], rtol=2e-6)
+
+
+def test_noise() -> None:
+    rate = train.noisy_linear_cosine_decay(1.0, tf.constant(0), 20, 4.0)
+    with tf.Session() as sess:
+        drawn = [sess.run(rate) for _ in range(400)]
+    assert np.std(drawn) == pytest.approx(2, rel=0.15) and np.mean(drawn) == pytest.approx(1, abs=0.4)
 
 
 def test_names_are_tensorflows() -> None:

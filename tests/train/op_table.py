@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import symgraph as sg
-from tests.train import op_rows_array, op_rows_elementwise, op_rows_layers, op_rows_matrix, op_rows_nn
+from tests.train import op_rows_array, op_rows_clip, op_rows_elementwise, op_rows_layers, op_rows_matrix, op_rows_nn
 from tests.train.op_cases import Row
 
 
@@ -36,7 +36,7 @@ def table() -> list[Row]:
     arrays = (a.movement, a.gathers, a.sources)
     l = op_rows_layers
     networks = (n.activations, n.cross_entropies, l.activations, l.dense, l.normalization)
-    parts = (e.unary, e.binary, e.others, m.reductions, m.matrices, *arrays, e.operators, *networks)
+    parts = (e.unary, e.binary, e.others, op_rows_clip.norms, m.reductions, m.matrices, *arrays, e.operators, *networks)
     return list(_numbered(row for part in parts for row in part()))
 
 
