@@ -276,9 +276,10 @@ def place(n: Node, start: Sequence[Extent], shape: Shape, step: Sequence[int]) -
 
 
 def concat(parts: Sequence[Node], axis: int) -> Node:
-    """Parts one after another along an axis; all other extents agree."""
+    """Parts one after another along an axis; all other extents agree.  Parts of a part are parts."""
     first = parts[0]
     axis = axis_in(axis, first.rank)
+    parts = [p for part in parts for p in (part.operands if part.kind is Kind.CONCAT and part.attrs == (axis,) else (part,))]
     if len(parts) == 1:
         return first
     shape = list(first.shape)

@@ -26,7 +26,7 @@ def backward(n: Node, adjoints: Mapping[int, Node], live: Set[Node], sweep: Swee
     """The contribution to each operand of a loop; `adjoints` of its results, by number."""
     c, e = n.attrs[0], ends(n)
     if c.steps is None:
-        raise NoGradientError(n)
+        raise NoGradientError(n, "the number of its steps is not known: give while_loop maximum_iterations, the most there can be")
     floats = [k for k, x in enumerate(c.carried) if x.dtype.is_floating]
     count = len(c.carried)
     rows = [k for k, y in enumerate(c.stacked) if count + k in adjoints and y.dtype.is_floating]

@@ -5,6 +5,8 @@ of them is a leaf, so a loop is rewritten, shared and replayed like any other no
 left outside.  A leaf that stands for an operand is always the same one for the same operand: a loop that is made again
 over the same nodes is the same node.  Results are PARTs: what is carried, as the last step left it; then the stacks, one
 row for each step; then the number of steps made.
+
+Products are the one thing whose rounding changes: [x, h] W is x W + h W where x is a row, so that all x W are one product.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
-from . import build, dtypes
+from . import build, dtypes, scalar
 from .composites import expand
 from .node import Key, Kind, Node, depends_on, make, substitute, toposort
 from .shapes import Extent, ShapeError, brackets, compatible
@@ -110,6 +112,8 @@ def loop(
     inside = list(inside)
     written = expand([*given, *inside])
     results, kept = written[: len(given)], written[len(given) :]
+    results, rows, stacks = _products_outside(results, dict(zip(slices, sources, strict=True)), [*carried, *kept])
+    slices, sources = [*slices, *rows], [*sources, *stacks]
     order = toposort(results)
     drawn = [n for n in order if _draws(n) & draws]
     inner = depends_on(results, [*carried, *slices, *drawn, *kept])
@@ -146,6 +150,43 @@ def loop(
     return parts(make(Kind.LOOP, operands, (cycle,), (), dtypes.int64))
 
 
+def _products_outside(results: list[Node], sources: dict[Node, Node], within: Sequence[Node]) -> tuple[list[Node], list[Node], list[Node]]:
+    """Products of a row with a matrix that all steps share are rows of one product, made before the loop; so is that part
+    of [row, state] W.  28 products of 64 rows each take twice the time of one of 1792.
+
+    Returns the results, the leaves of the new rows, and the stacks that they are rows of."""
+    inner = depends_on(results, [*sources, *within])
+    rows: dict[Node, Node] = {}
+    new: dict[Node, Node] = {}
+
+    def row(x: Node, w: Node) -> Node:
+        source = sources[x]
+        steps, n, k = source.shape
+        whole = build.matmul(build.reshape(source, (build.product((steps, n)), k)), w)
+        stack = build.reshape(whole, (steps, n, w.shape[1]))
+        made = make(Kind.CUT, (), (_key(_rows, stack, "row"),), stack.shape[1:], stack.dtype)
+        rows[made] = stack
+        return made
+
+    for n in toposort(results):
+        if n.kind is not Kind.MATMUL or n.rank != 2 or n.operands[1] in inner or n not in inner:
+            continue
+        a, w = n.operands
+        if a in sources:
+            new[n] = row(a, w)
+        elif a.kind is Kind.CONCAT and a.attrs == (1,) and any(o in sources for o in a.operands):
+            terms: list[Node] = []
+            at: Extent = 0
+            for o in a.operands:
+                part = build.slice_(w, (at, 0), (o.shape[1], w.shape[1]), (1, 1))
+                terms.append(row(o, part) if o in sources else build.matmul(o, part))
+                at = at + o.shape[1]
+            new[n] = terms[0]
+            for t in terms[1:]:
+                new[n] = build.elementwise(scalar.x(0) + scalar.x(1), new[n], t)
+    return substitute(results, new, build.rebuild) if new else results, list(rows), list(rows.values())
+
+
 def _draws(n: Node) -> frozenset[Key]:
     """The random streams that a node advances."""
     if n.kind is Kind.RANDOM:
@@ -159,13 +200,19 @@ def _free(n: Node) -> bool:
 
 
 _leaves: WeakKeyDictionary[Node, Key] = WeakKeyDictionary()
+_rows: WeakKeyDictionary[Node, Key] = WeakKeyDictionary()
+
+
+def _key(keys: WeakKeyDictionary[Node, Key], n: Node, name: str) -> Key:
+    """The one key of a node."""
+    if n not in keys:
+        keys[n] = Key(name)
+    return keys[n]
 
 
 def _leaf_of(n: Node) -> Node:
     """The leaf that stands for a node of outside in any body."""
-    if n not in _leaves:
-        _leaves[n] = Key("captured")
-    return make(Kind.CUT, (), (_leaves[n],), n.shape, n.dtype)
+    return make(Kind.CUT, (), (_key(_leaves, n, "captured"),), n.shape, n.dtype)
 
 
 def opened(n: Node, nodes: Sequence[Node]) -> list[Node]:

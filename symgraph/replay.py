@@ -121,10 +121,11 @@ def _derivative(context: Any, op: Operation) -> tuple[Node, ...]:
         facts = on_nodes(op.graph, upstream([*ys, *vectors]), inner.node)
         found = how.make(y_nodes, v_nodes, leaves, Given(links, facts, getattr(context, "trace", None)))
     except NoGradientError as e:
-        through = next((t.op for t in upstream(ys) if inner.node(t) is e.args[0]), None)
+        through = next((t.op for t in upstream(ys) if e.args[0] in (inner.node(t), *inner.node(t).operands)), None)
         what = "an operation" if through is None else f"operation '{through.name}' (op type: {through.type})"
         where = "" if through is None else f"\nthe path from y to x runs through {through.described()}"
-        raise NoGradientError(f"No gradient defined for {what}{where}") from None
+        why = "".join(f"\n{reason}" for reason in e.args[1:])
+        raise NoGradientError(f"No gradient defined for {what}{where}{why}") from None
     shapes = how.shapes([y.shape for y in y_nodes], [n.shape for n in leaves])
     results = [n or build.filled(0, shape or (), d) for n, shape, d in zip(found, shapes, op.attrs["_dtypes"], strict=True)]
     back = {leaf: at[x] for x, leaf in cuts.items()}

@@ -14,10 +14,11 @@ import sympy as sp
 
 from .. import build, dtypes, nest, scalar
 from ..codegen import scalar as fn
-from ..graph import Graph, Operation, Tensor, as_operation, builder, convert
+from ..graph import Graph, NeedsValue, Operation, Tensor, as_operation, builder, convert
 from ..looping import loop
 from ..node import Key, Kind, Node, make, toposort
 from ..shapes import Extent, ShapeError, brackets
+from ..statics import static_value
 from .array import concat
 from .core import graph_of, is_tensor, need, recording
 
@@ -110,22 +111,34 @@ def _steps(t: Node, variables: Sequence[Node], starts: Sequence[Node], new: Sequ
     i, n = (body.args[k] for k in at)
     for x, start, y in zip(variables, starts, new, strict=True):
         here = next((scalar.x(k) for k, o in enumerate(t.operands) if o is x), None)
-        if here is None or i != here or not x.dtype.is_integer:
-            continue
         up = y.kind is Kind.GENERIC and y.operands == (x,) and y.attrs[0] == scalar.x(0) + 1
-        first = build.is_filled(start)
-        if not up:
+        if here is None or i != here or not x.dtype.is_integer or not up:
             continue
-        if not scalar.operand_numbers(n):
-            count = n if loose is None else n + 1
-            if first is not None:
-                total = sp.sympify(count) - first
-                return sp.Max(0, total) if not total.is_number else max(0, int(total))
-        others = [o for o in t.operands if o is not x]
-        if len(others) == 1 and others[0] not in variables and not set(toposort(others)) & set(variables):
-            whole = build.elementwise(scalar.x(0) - scalar.x(1) + (0 if loose is None else 1), others[0], start)
-            return whole if n == scalar.x(t.operands.index(others[0])) else None
+        others = [(k, o) for k, o in enumerate(t.operands) if o is not x]
+        more = 0 if loose is None else 1
+        if not others:
+            first = _size(start)
+            return None if first is None else _at_least_0(n - first + more)
+        (k, other), *rest = others
+        if rest or n != scalar.x(k) or set(toposort([other])) & set(variables):
+            return None
+        sizes = _size(other), _size(start)
+        if None not in sizes:
+            return _at_least_0(sp.sympify(sizes[0]) - sizes[1] + more)
+        return build.elementwise(scalar.x(0) - scalar.x(1) + more, other, start)
     return None
+
+
+def _size(n: Node) -> Extent | None:
+    """The value of a scalar that is made of constants and sizes."""
+    try:
+        return static_value(n)[0]
+    except (NeedsValue, ShapeError):
+        return None
+
+
+def _at_least_0(steps: Any) -> Extent:
+    return max(0, int(steps)) if sp.sympify(steps).is_number else sp.Max(0, steps)
 
 
 class _Tracing:
@@ -418,7 +431,7 @@ def cond(
 
     Both return the same structure of tensors of the same dtypes and shapes, or an operation each.  Variables are written
     by the branch that is taken alone."""
-    true_fn, false_fn = true_fn or fn1, false_fn or fn2
+    true_fn, false_fn = fn1 if true_fn is None else true_fn, fn2 if false_fn is None else false_fn
     if not callable(true_fn) or not callable(false_fn):
         raise TypeError("true_fn and false_fn must be callable.")
     if isinstance(pred, bool):

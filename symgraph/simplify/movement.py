@@ -54,18 +54,20 @@ def places_side_by_side(n: Node, rw: Rewriter) -> Node | None:
                     continue
                 parts = [build.elementwise(w * scalar.x(0), n.operands[k].operands[0]) for k, w in ((a, u), (b, v))]
                 new = e - c * scalar.x(p) - d * scalar.x(q) + scalar.x(len(n.operands))
-                return extended(n, body.xreplace({e: new}), [(build.concat(parts, axis), own)])
+                start, step = n.operands[a].attrs
+                joined = build.place(build.concat(parts, axis), start, n.operands[a].shape, step)
+                return extended(n, body.xreplace({e: new}), [(joined, own)])
     return None
 
 
 def _follows(a: Node, b: Node) -> int | None:
-    """The axis along which what is placed in b begins where that in a ends, if the two fill the whole."""
+    """The axis along which what is placed in b begins where that in a ends, if they lie side by side."""
     found = None
-    for axis, (s, t, whole) in enumerate(zip(a.attrs[0], b.attrs[0], a.shape, strict=True)):
+    for axis, (s, t) in enumerate(zip(a.attrs[0], b.attrs[0], strict=True)):
         p, q = a.operands[0].shape[axis], b.operands[0].shape[axis]
-        if s == t == 0 and p == q == whole:
+        if s == t and p == q:
             continue
-        if found is not None or s != 0 or sp.sympify(t - p) != 0 or sp.sympify(p + q - whole) != 0:
+        if found is not None or sp.sympify(t - s - p) != 0:
             return None
         found = axis
     return found if a.shape == b.shape else None

@@ -44,6 +44,16 @@ ROWS: list[tuple[str, Node, Node | None]] = [
         build.concat([twice, minus], 0),
     ),
     ("places side by side", build.elementwise(X(0) + X(1), top, build.place(B, [1, 0], (6, 3), [1, 1])), None),
+    (
+        "places side by side",
+        build.elementwise(X(0) + X(1) + X(2), *(build.place(A, [at, 0], (6, 3), [1, 1]) for at in (4, 0, 2))),
+        build.concat([A, A, A], 0),
+    ),
+    (
+        "places side by side",
+        build.elementwise(X(0) + X(1), *(build.place(A, [at, 0], (6, 3), [1, 1]) for at in (1, 3))),
+        build.place(build.concat([A, A], 0), [1, 0], (6, 3), [1, 1]),
+    ),
     ("places side by side", build.elementwise(X(0) * X(1), top, bottom), None),
 ]
 

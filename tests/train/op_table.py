@@ -42,6 +42,7 @@ def table() -> list[Row]:
 
 NO_VALUES = {
     "control": "order, not values",
+    "control_flow": "bodies and branches: tests/graph/test_control_flow.py",
     "derivative": "every gradient check calls it",
     "initializers": "starts of variables",
     "random": "draws: their streams are tested with the generator",
