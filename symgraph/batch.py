@@ -6,10 +6,12 @@ what does not depend on it stays as it is, and is repeated only where a kind's o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from . import build, scalar
-from .node import Kind, Node, depends_on, toposort
+from .looping import Cycle, Ends, parts
+from .node import Kind, Node, depends_on, make, toposort
 from .shapes import Shape
 
 
@@ -17,11 +19,15 @@ def batched(roots: Sequence[Node], leaf: Node, stack: Node) -> list[Node]:
     """The roots for every value in `stack`, of shape (*batch, *leaf.shape), put in the place of `leaf`.
 
     A root of shape s becomes one of shape (*batch, *s)."""
-    lead = stack.shape[: stack.rank - leaf.rank]
-    live = depends_on(roots, [leaf])
-    new: dict[Node, Node] = {leaf: stack}
-    for n in toposort(roots, stop=lambda n: n not in live or n is leaf):
-        if n in live and n is not leaf:
+    return _all(roots, {leaf: stack}, stack.shape[: stack.rank - leaf.rank])
+
+
+def _all(roots: Sequence[Node], stacks: Mapping[Node, Node], lead: Shape) -> list[Node]:
+    """The same for several leaves, each with its own stack."""
+    live = depends_on(roots, stacks)
+    new = dict(stacks)
+    for n in toposort(roots, stop=lambda n: n not in live or n in stacks):
+        if n in live and n not in stacks:
             new[n] = _KINDS[n.kind](n, [new.get(o, o) for o in n.operands], [o in live for o in n.operands], lead)
     return [new[r] if r in live else repeated(r, lead) for r in roots]
 
@@ -83,6 +89,47 @@ def _window(make: Callable) -> Rule:
     return rule
 
 
+def _loop(n: Node, operands: list[Node], live: list[bool], lead: Shape) -> Node:
+    """A loop of all at once: what is carried and kept has the batch, rows have it behind the steps."""
+    c: Cycle = n.attrs[0]
+    if c.condition is not None or c.limited and live[0]:
+        raise NotImplementedError("a loop that may stop at another step for each of many values has no Jacobian: use tf.gradients")
+    b = len(lead)
+
+    def wide(leaf: Node) -> Node:
+        return build.leaf(Kind.CUT, "batch", (*lead, *leaf.shape), leaf.dtype)
+
+    given = [(o, has) for o, has in zip(operands, live, strict=True)][c.limited :]
+    roles = (*c.carried, *c.slices, *c.captured)
+    carried = len(c.carried)
+    stacks = {leaf: wide(leaf) for k, (leaf, (_, has)) in enumerate(zip(roles, given, strict=True)) if has or k < carried}
+    results = _all(c.results, stacks, lead)
+    moved = [o if has or k >= carried else repeated(o, lead) for k, (o, has) in enumerate(given)]
+    for k in range(carried, carried + len(c.slices)):
+        if given[k][1]:
+            moved[k] = build.permute(moved[k], [b, *range(b), *range(b + 1, moved[k].rank)])
+    leaves = [stacks.get(leaf, leaf) for leaf in roles]
+    e = Ends(operands[0] if c.limited else None, tuple(moved[:carried]), tuple(moved[carried:]), ())
+    cycle = replace(
+        c,
+        carried=tuple(leaves[:carried]),
+        new=tuple(results[:carried]),
+        slices=tuple(leaves[carried : carried + len(c.slices)]),
+        stacked=tuple(results[carried:]),
+        captured=tuple(leaves[carried + len(c.slices) :]),
+    )
+    return make(Kind.LOOP, e.all, (cycle,), (), n.dtype)
+
+
+def _part(n: Node, operands: list[Node], live: list[bool], lead: Shape) -> Node:
+    (loop,), (k,) = operands, n.attrs
+    whole, b = parts(loop)[k], len(lead)
+    carried, stacked = len(loop.attrs[0].carried), len(loop.attrs[0].stacked)
+    if k == carried + stacked:
+        raise NotImplementedError("the number of a loop's steps has no Jacobian")
+    return whole if k < carried else build.permute(whole, [*range(1, b + 1), 0, *range(b + 1, whole.rank)])
+
+
 _KINDS: dict[Kind, Rule] = {
     Kind.GENERIC: _generic,
     Kind.MATMUL: _matmul,
@@ -95,5 +142,7 @@ _KINDS: dict[Kind, Rule] = {
     Kind.COMPOSITE: lambda n, operands, live, lead: build.composite(
         n.attrs[0], operands[0], tuple(a + len(lead) for a in n.attrs[1]), n.attrs[2]
     ),
+    Kind.LOOP: _loop,
+    Kind.PART: _part,
     Kind.LINALG: _all_repeated(lambda n, operands, b: build.linalg(n.attrs[0], *operands)),
 }

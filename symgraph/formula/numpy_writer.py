@@ -135,6 +135,9 @@ class Source(Writer):
         axis = f", axis={n.attrs[0]}" if n.attrs[0] else ""
         return Written(f"np.concatenate([{', '.join(w.text for w in ops)}]{axis})", ATOM)
 
+    def loop(self, n: Node, ops: Sequence[Written]) -> Written:
+        raise NotImplementedError("a loop is not written in NumPy: look at the generated code, sg.function(...).source")
+
     def gather(self, n: Node, ops: Sequence[Written]) -> Written:
         return self._size_of(n) or Written(f"{self.array(n.operands[0])}[{ops[1].text}]", ATOM)
 

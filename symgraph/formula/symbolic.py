@@ -191,6 +191,9 @@ class _Matrices(_Elements):
 
     _scatter = _gather
 
+    def _loop(self, n: Node, ops: Sequence[Any]) -> Any:
+        raise _NotSympy("it is a loop")
+
     # -- products
     def _matmul(self, n: Node, ops: Sequence[Any]) -> Any:
         return ops[0] * ops[1]

@@ -122,6 +122,14 @@ class Writer(Bodies):
     def scatter(self, n: Node, ops: Sequence[Written]) -> Written:
         return self.called("scatter", ops)
 
+    # -- loops
+    def loop(self, n: Node, ops: Sequence[Written]) -> Written:
+        """A loop is a function of what it reads: its body is not written."""
+        return self.called("loop", ops)
+
+    def part(self, n: Node, ops: Sequence[Written]) -> Written:
+        return Written(self.inside(ops[0], ATOM) + f"[{n.attrs[0]}]", ATOM)
+
     # -- leaves
     def leaf(self, n: Node, ops: Sequence[Written]) -> Written:
         return Written(self.n.name(self.labels[n]), ATOM)

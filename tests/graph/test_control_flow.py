@@ -278,6 +278,29 @@ def test_reverse_and_final_adjoints() -> None:
     check_gradient(tf.foldl(lambda a, r: tf.sin(a) * r, x, tf.ones([3], tf.float64)), x, X)
 
 
+def test_jacobian_and_hessian_of_a_loop() -> None:
+    x, w = rows(), tf.placeholder(tf.float64, [3], name="w")
+    s = tf.scan(lambda a, r: tf.tanh(a * w + r), x, tf.zeros([3], tf.float64))
+    loss = tf.reduce_sum(s**3)
+    jacobian, hessian, g = tf.jacobian(s, w), tf.hessian(loss, w), tf.gradients(loss, w)[0]
+    at, step = np.array([0.3, 0.5, -0.2]), 1e-5
+    with tf.Session() as session:
+        got = session.run([jacobian, hessian], {x: X, w: at})
+        for y, found in zip((s, g), got, strict=True):
+            for k, e in enumerate(step * np.eye(3)):
+                up, down = (session.run(y, {x: X, w: at + d}) for d in (e, -e))
+                np.testing.assert_allclose(found[..., k], (up - down) / (2 * step), rtol=1e-6, atol=1e-8)
+
+
+def test_formulas_of_loops() -> None:
+    x, w = rows(), tf.Variable(np.ones(3), name="w")
+    s = tf.scan(lambda a, r: tf.tanh(a * w + r), x, tf.zeros([3], tf.float64))
+    assert str(tf.formula(tf.reduce_sum(s * s))) == "sum(loop(zeros, x, w)[1]²)"
+    for refused in (tf.formula(s).numpy_source, tf.formula(s).to_sympy):
+        with pytest.raises(NotImplementedError, match="loop"):
+            refused()
+
+
 # ---------------------------------------------------------------- mistakes
 def test_mistakes_are_told() -> None:
     v = tf.Variable(1.0)
