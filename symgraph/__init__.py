@@ -29,6 +29,7 @@ from .ops import linalg as _linalg
 from .ops import math as _math
 from .ops import nn as _nn
 from .ops import normalization as _normalization
+from .ops import reduce as _reduce
 from .ops.array import (
     concat,
     constant,
@@ -51,14 +52,22 @@ from .ops.array import (
     zeros,
     zeros_like,
 )
-from .ops.array import slice_ as slice
+from .ops.blocks import (
+    batch_to_space,
+    batch_to_space_nd,
+    depth_to_space,
+    space_to_batch,
+    space_to_batch_nd,
+    space_to_depth,
+)
 from .ops.clip import clip_by_average_norm, clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
 from .ops.control import control_dependencies, group, no_op
 from .ops.control import tuple_ as tuple
 from .ops.control_flow import case, cond, foldl, foldr, map_fn, scan, while_loop
 from .ops.derivative import gradients, hessian, hessian_vector_product, hessians, jacobian, jvp, vjp
+from .ops.einsum import einsum, tensordot
+from .ops.gather import batch_gather, gather, gather_nd, scatter_nd, tensor_scatter_add, tensor_scatter_sub
 from .ops.gather import embedding_lookup as _embedding_lookup
-from .ops.gather import gather
 from .ops.initializers import Constant as constant_initializer
 from .ops.initializers import Ones as ones_initializer
 from .ops.initializers import RandomNormal as random_normal_initializer
@@ -71,6 +80,7 @@ from .ops.initializers import glorot_uniform as glorot_uniform_initializer
 from .ops.initializers import he_normal, l1_regularizer, l2_regularizer
 from .ops.linalg import (
     cholesky,
+    cross,
     diag,
     diag_part,
     matmul,
@@ -82,18 +92,52 @@ from .ops.linalg import (
     norm,
     trace,
 )
+from .ops.masks import adjoint as _adjoint
+from .ops.masks import (
+    lin_space,
+    linspace,
+    matrix_band_part,
+    matrix_set_diag,
+    matrix_transpose,
+    meshgrid,
+    one_hot,
+    searchsorted,
+    sequence_mask,
+)
 from .ops.math import (
+    accumulate_n,
     add_n,
+    bitcast,
     cast,
     div,
+    div_no_nan,
     divide,
     identity,
     pow,
+    scalar_mul,
     stop_gradient,
+    to_bfloat16,
+    to_double,
     to_float,
     to_int32,
+    to_int64,
     truediv,
     where,
+)
+from .ops.movement import (
+    broadcast_dynamic_shape,
+    broadcast_static_shape,
+    broadcast_to,
+    identity_n,
+    pad,
+    repeat,
+    reverse,
+    reverse_sequence,
+    reverse_v2,
+    roll,
+    shape_n,
+    split,
+    tile,
 )
 from .ops.random import get_seed, random_normal, random_shuffle, random_uniform, set_random_seed, truncated_normal
 from .ops.reduce import (
@@ -101,6 +145,7 @@ from .ops.reduce import (
     arg_min,
     argmax,
     argmin,
+    count_nonzero,
     reduce_all,
     reduce_any,
     reduce_logsumexp,
@@ -110,6 +155,26 @@ from .ops.reduce import (
     reduce_prod,
     reduce_sum,
 )
+from .ops.segments import (
+    bincount,
+    confusion_matrix,
+    dynamic_partition,
+    dynamic_stitch,
+    invert_permutation,
+    segment_max,
+    segment_mean,
+    segment_min,
+    segment_prod,
+    segment_sum,
+    unsorted_segment_max,
+    unsorted_segment_mean,
+    unsorted_segment_min,
+    unsorted_segment_prod,
+    unsorted_segment_sqrt_n,
+    unsorted_segment_sum,
+)
+from .ops.slicing import slice_ as slice
+from .ops.slicing import strided_slice
 from .ops.state import (
     Variable,
     assign,
@@ -150,30 +215,64 @@ for _name, _function in _math._made.items():  # the element-wise functions, from
     globals()[_name] = _function
 mod = globals()["floormod"]
 
+_IN_MATH = (
+    *("accumulate_n", "add_n", "argmax", "argmin", "bincount", "confusion_matrix", "count_nonzero", "invert_permutation", "pow"),
+    *("reduce_all", "reduce_any", "reduce_logsumexp", "reduce_max", "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum"),
+    *("scalar_mul", "segment_max", "segment_mean", "segment_min", "segment_prod", "segment_sum", "truediv", "unsorted_segment_max"),
+    *("unsorted_segment_mean", "unsorted_segment_min", "unsorted_segment_prod", "unsorted_segment_sqrt_n", "unsorted_segment_sum"),
+)
 linalg = _Namespace(
+    adjoint=_adjoint,
+    band_part=matrix_band_part,
     cholesky=cholesky,
+    cross=cross,
     det=matrix_determinant,
     diag=matrix_diag,
     diag_part=matrix_diag_part,
+    einsum=einsum,
     eye=eye,
     inv=matrix_inverse,
+    l2_normalize=_linalg.l2_normalize,
     logdet=_linalg.logdet,
     matmul=matmul,
+    matrix_transpose=matrix_transpose,
+    matvec=_linalg.matvec,
     norm=norm,
+    set_diag=matrix_set_diag,
     solve=matrix_solve,
+    tensor_diag=diag,
+    tensor_diag_part=diag_part,
+    tensordot=tensordot,
     trace=trace,
+    transpose=matrix_transpose,
 )
 math = _Namespace(
     **_math._made,
-    reduce_sum=reduce_sum,
-    reduce_mean=reduce_mean,
-    reduce_max=reduce_max,
-    reduce_min=reduce_min,
-    reduce_logsumexp=reduce_logsumexp,
+    **{name: globals()[name] for name in _IN_MATH},
+    divide_no_nan=div_no_nan,
+    l2_normalize=_linalg.l2_normalize,
+    log_softmax=_nn.log_softmax,
+    mod=mod,
+    multiply_no_nan=_math.multiply_no_nan,
+    reduce_euclidean_norm=_reduce.reduce_euclidean_norm,
+    reduce_std=_reduce.reduce_std,
+    reduce_variance=_reduce.reduce_variance,
+    softmax=_nn.softmax,
+)
+manip = _Namespace(
+    batch_to_space_nd=batch_to_space_nd,
+    gather_nd=gather_nd,
+    reshape=reshape,
+    reverse=reverse,
+    roll=roll,
+    scatter_nd=scatter_nd,
+    space_to_batch_nd=space_to_batch_nd,
+    tile=tile,
 )
 nn = _Namespace(
     **{n: getattr(m, n) for m in (_activations, _dense, _nn, _normalization) for n in m.__all__},
     embedding_lookup=_embedding_lookup,
+    l2_normalize=_linalg.l2_normalize,
 )
 
 _watch(_sys.modules[__name__])  # what TF1 has and symgraph lacks says so

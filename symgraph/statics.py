@@ -15,7 +15,7 @@ import sympy as sp
 from . import scalar
 from .codegen import scalar as fn
 from .graph import NeedsValue
-from .node import Kind, Node
+from .node import Kind, Node, toposort
 from .shapes import Extent, Shape, ShapeError, is_known, normal, product
 
 _AS_SYMPY = {
@@ -30,7 +30,8 @@ _AS_SYMPY = {
 def static_value(n: Node) -> list[Extent]:
     """The node's elements in C order."""
     if not is_known(n.shape):
-        raise ShapeError("a shape must have a known number of entries")
+        fed = next((o for o in toposort([n]) if o.kind is Kind.PLACEHOLDER and not is_known(o.shape)), None)
+        raise ShapeError("a shape must have a known number of entries") if fed is None else NeedsValue(fed)
     count = int(product(n.shape))  # type: ignore[arg-type]
     match n.kind:
         case Kind.CONST:

@@ -1,4 +1,4 @@
-"""Constants, placeholders and movement: shapes, slices, concatenation.
+"""Constants, placeholders and movement: shapes, concatenation.
 
 Law of this file: shape arguments may be Python ints or integer tensors; a tensor is read by `statics`, so a shape made
 of constants and of other tensors' sizes is known while the graph is built.
@@ -126,7 +126,8 @@ def shape_tensor(shape: Any, graph: Any, name: str = "shape") -> Tensor:
         need(t, *INDICES, parameter="shape")
         return t
     if _has_tensor(shape):
-        return stack([convert(d, dtype=None, like=dtypes.int32, graph=graph) for d in shape], name=f"{name}_packed")
+        like = next(convert(d).dtype for d in shape if is_tensor(d))
+        return stack([convert(d, like=like, graph=graph) for d in shape], name=f"{name}_packed")
     entries = list(shape) if isinstance(shape, Sequence | np.ndarray) else [shape]
     if any(d is None for d in entries):
         raise ValueError(f"Cannot convert a partially known shape {shape} to a Tensor: every entry must be a number here")
@@ -145,13 +146,13 @@ def _ones_like(x: Node, dtype: dtypes.DType) -> Node:
     return build.filled(1, x.shape, dtype)
 
 
-def zeros_like(tensor: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+def zeros_like(tensor: Any, dtype: Any = None, name: str | None = None, optimize: bool = True) -> Tensor:
     """Zeros of the tensor's shape and, by default, dtype."""
     t = convert(tensor)
     return apply("ZerosLike", "zeros_like", t, name=name, dtype=as_dtype(dtype) if dtype else t.dtype)
 
 
-def ones_like(tensor: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+def ones_like(tensor: Any, dtype: Any = None, name: str | None = None, optimize: bool = True) -> Tensor:
     """Ones of the tensor's shape and, by default, dtype."""
     t = convert(tensor)
     return apply("OnesLike", "ones_like", t, name=name, hidden=2, dtype=as_dtype(dtype) if dtype else t.dtype)
@@ -215,7 +216,7 @@ def eye(num_rows: Any, num_columns: Any = None, batch_shape: Any = None, dtype: 
 
 
 # ---------------------------------------------------------------- shape, size, rank
-def _sizes(extents: Sequence[Extent], dtype: dtypes.DType) -> Node:
+def size_vector(extents: Sequence[Extent], dtype: dtypes.DType) -> Node:
     if all(isinstance(d, int) for d in extents):
         return build.const(np.asarray(extents, dtype.as_numpy_dtype), dtype)
     return build.concat([build.filled(d, (1,), dtype) for d in extents], 0)
@@ -223,7 +224,7 @@ def _sizes(extents: Sequence[Extent], dtype: dtypes.DType) -> Node:
 
 @builder("Shape", lambda op: op.attrs["out_type"])
 def _shape(x: Node, out_type: dtypes.DType) -> Node:
-    return _sizes(x.shape, out_type) if x.shape else build.const(np.zeros(0, out_type.as_numpy_dtype), out_type)
+    return size_vector(x.shape, out_type) if x.shape else build.const(np.zeros(0, out_type.as_numpy_dtype), out_type)
 
 
 def shape(input: Any, name: str | None = None, out_type: Any = dtypes.int32) -> Tensor:
@@ -233,7 +234,7 @@ def shape(input: Any, name: str | None = None, out_type: Any = dtypes.int32) -> 
 
 @builder("Size", lambda op: op.attrs["out_type"])
 def _size(x: Node, out_type: dtypes.DType) -> Node:
-    return build.reshape(_sizes([build.product(x.shape)], out_type), ())
+    return build.reshape(size_vector([build.product(x.shape)], out_type), ())
 
 
 def size(input: Any, name: str | None = None, out_type: Any = dtypes.int32) -> Tensor:
@@ -381,107 +382,4 @@ def unstack(value: Any, num: int | None = None, axis: int = 0, name: str = "unst
         return list(graph.add("Unpack", (t,), {"num": num, "axis": axis, "_shapes": [None] * num}, scope).outputs)
 
 
-# ---------------------------------------------------------------- slicing
-@builder("StridedSlice")
-def _strided_slice(x: Node, key: tuple) -> Node:
-    start: list[Extent] = []
-    extent: list[Extent] = []
-    step: list[int] = []
-    shape_out: list[Extent] = []
-    consumed = sum(1 for k in key if k is not None and k is not Ellipsis)
-    if consumed > x.rank:
-        raise ShapeError(f"Index out of range using input dim {x.rank}; input has only {x.rank} dims")
-    full = [slice(None)] * (x.rank - consumed)
-    entries: list[Any] = []
-    for k in key:
-        entries.extend(full if k is Ellipsis else [k])
-    if Ellipsis not in key:
-        entries.extend(full)
-    axis = 0
-    for k in entries:
-        if k is None:
-            shape_out.append(1)
-            continue
-        d = x.shape[axis]
-        if isinstance(k, slice):
-            first, count, stride = _bounds(k, d)
-            shape_out.append(count)
-        else:
-            first, count, stride = (k if k >= 0 else d + k), 1, 1
-            if isinstance(d, int) and not 0 <= first < d:
-                raise ShapeError(f"slice index {k} of dimension {axis} out of bounds\nits extent is {d}")
-        start.append(first)
-        extent.append(count)
-        step.append(stride)
-        axis += 1
-    return build.reshape(build.slice_(x, start, tuple(extent), step), tuple(shape_out))
-
-
-def _bounds(k: slice, d: Extent) -> tuple[Extent, Extent, int]:
-    """First element, count and stride of a Python slice of an axis of extent d, which may be a size expression."""
-    stride = 1 if k.step is None else int(k.step)
-    if stride == 0:
-        raise ShapeError("strides[0] must be non-zero")
-    if isinstance(d, int):
-        first, stop, stride = slice(k.start, k.stop, stride).indices(d)
-        count = len(np.arange(first, stop, stride))
-        return first if count else 0, count, stride
-    if stride < 0:
-        if k.start is not None or k.stop is not None:
-            raise ShapeError("a slice of an unknown dimension with a negative stride takes no bounds")
-        return d - 1, d if stride == -1 else sp.floor((d - stride - 1) / -stride), stride
-    first = 0 if k.start is None else k.start if k.start >= 0 else sp.Max(d + k.start, 0)
-    stop = d if k.stop is None else sp.Min(k.stop, d) if k.stop >= 0 else d + k.stop
-    count = sp.Max(stop - first, 0)
-    return first, count if stride == 1 else sp.floor((count + stride - 1) / stride), stride
-
-
-def _getitem(t: Any, key: Any) -> Tensor:
-    x = convert(t)
-    with recording("StridedSlice", "strided_slice", tensor=x, index=key) as (graph, scope):
-        return graph.add("StridedSlice", (x,), {"key": _clean(key)}, scope, 4).outputs[0]
-
-
-def _clean(key: Any) -> tuple:
-    """An index as a tuple of ints, slices of ints, None and Ellipsis."""
-    entries = key if isinstance(key, tuple) else (key,)
-    clean: list[Any] = []
-    for k in entries:
-        if k is None or k is Ellipsis:
-            clean.append(k)
-        elif isinstance(k, slice):
-            clean.append(slice(_int(k.start), _int(k.stop), _int(k.step)))
-        else:
-            clean.append(_int(k))
-    if sum(k is Ellipsis for k in clean) > 1:
-        raise ValueError("Multiple ellipses are not allowed")
-    return tuple(clean)
-
-
-def _int(k: Any) -> int | None:
-    if k is None:
-        return None
-    if is_tensor(k):
-        raise TypeError("indexing with a tensor is not supported here\nuse Python ints and slices")
-    if isinstance(k, bool | np.bool_) or not hasattr(k, "__index__"):
-        raise TypeError(f"Only integers, slices (`:`), ellipsis (`...`) and tf.newaxis (`None`) are valid indices, got {k!r}")
-    return k.__index__()
-
-
-def slice_(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor:
-    """`size` elements from `begin` along each axis; a size of -1 is all that remain."""
-    with recording("StridedSlice", name or "Slice", input=input_, begin=begin, size=size) as (graph, scope):
-        x = convert(input_, name="input", graph=graph)
-        b, s = [int(v) for v in np.ravel(begin)], [int(v) for v in np.ravel(size)]
-        if len(b) != len(s) or x.extents is not None and len(b) != len(x.extents):
-            raise ValueError(
-                f"Expected begin and size arguments to have one entry for each axis, not {len(b)} and {len(s)} for shape {x.shape}"
-            )
-        for axis, (p, q, d) in enumerate(zip(b, s, x.extents or [None] * len(b), strict=True)):
-            if p < 0 or q < -1 or isinstance(d, int) and (p > d or q > d - p):
-                raise ValueError(f"Expected begin[{axis}] and size[{axis}] to lie in [0, {d}], but got {p} and {q}")
-        key = tuple(slice(p, None if q == -1 else p + q) for p, q in zip(b, s, strict=True))
-        return graph.add("StridedSlice", (x,), {"key": key}, scope, 3).outputs[0]
-
-
-Arithmetic.operators.update(getitem=_getitem, stack=stack)
+Arithmetic.operators["stack"] = stack

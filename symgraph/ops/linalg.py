@@ -15,9 +15,13 @@ from .. import build, scalar
 from ..codegen import scalar as fn
 from ..graph import Arithmetic, Tensor, builder, convert
 from ..node import Node
-from ..shapes import ShapeError, agree, merge, normal
+from ..shapes import ShapeError, agree, compatible, merge, normal
 from .core import FLOATS, NUMBERS, apply, need, pair, recording
-from .reduce import axis_list
+from .math import _made
+from .reduce import axis_list, one_of, reduce_sum
+from .slicing import window
+
+maximum, multiply, rsqrt, square = (_made[n] for n in ("maximum", "multiply", "rsqrt", "square"))
 
 
 @builder("MatMul")
@@ -192,6 +196,59 @@ def norm(
         keep = bool(keepdims if keepdims is not None else keep_dims)
         count = {"euclidean": 4, "fro": 4, 2: 4, 1: 3, np.inf: 3}.get(ord, 7) + (not keep)
         return graph.add("Norm", (t,), {"ord": ord, "axis": axes, "keepdims": keep}, scope, count).outputs[0]
+
+
+def l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12, name: str | None = None, dim: Any = None) -> Tensor:
+    """x / sqrt(max(sum(x^2), epsilon)), with the sum over `axis` (an int, a list of ints; None: all axes)."""
+    with recording("L2Normalize", name or "l2_normalize", x=x, axis=axis) as (graph, scope):
+        t = convert(x, name="x", graph=graph)
+        need(t, *FLOATS)
+        total = reduce_sum(square(t), one_of(axis, dim, "dim"), keepdims=True)
+        return multiply(t, rsqrt(maximum(total, epsilon)), name=scope)
+
+
+@builder("Cross")
+def _cross(a: Node, b: Node) -> Node:
+    agree(a.shape, b.shape)
+    if a.rank < 1 or not compatible(a.shape[-1], 3):
+        raise ShapeError(f"Cross-products are only defined for 3-element vectors, not {a.shape[-1] if a.rank else 'a scalar'}.")
+    a, b = (build.reshape(x, (*x.shape[:-1], 3)) for x in (a, b))
+    u, v = ([window(x, x.rank - 1, k, 1) for k in (0, 1, 2)] for x in (a, b))
+    body = scalar.x(0) * scalar.x(1) - scalar.x(2) * scalar.x(3)
+    return build.concat([build.elementwise(body, u[j], v[k], u[k], v[j]) for j, k in ((1, 2), (2, 0), (0, 1))], a.rank - 1)
+
+
+def cross(a: Any, b: Any, name: str | None = None) -> Tensor:
+    """The cross product of the vectors of 3 along the last axis."""
+    with recording("Cross", name or "Cross", a=a, b=b) as (graph, scope):
+        x, y = pair(a, b, "Cross", graph, ("a", "b"))
+        need(x, *NUMBERS, parameter="a")
+        return graph.add("Cross", (x, y), {}, scope).outputs[0]
+
+
+@builder("MatVec")
+def _matvec(a: Node, b: Node, transpose_a: bool) -> Node:
+    if b.rank < 1:
+        raise ShapeError("Shape must be at least rank 1 but is rank 0")
+    column = build.reshape(b, (*b.shape, 1))
+    out = build.matmul(build.swap(a) if transpose_a else a, column)
+    return build.reshape(out, out.shape[:-1])
+
+
+def matvec(
+    a: Any,
+    b: Any,
+    transpose_a: bool = False,
+    adjoint_a: bool = False,
+    a_is_sparse: bool = False,
+    b_is_sparse: bool = False,
+    name: str | None = None,
+) -> Tensor:
+    """Matrices [..., m, n] times vectors [..., n]; leading axes broadcast."""
+    with recording("MatVec", name or "MatVec", a=a, b=b) as (graph, scope):
+        x, y = pair(a, b, "MatVec", graph, ("a", "b"))
+        need(x, *NUMBERS, parameter="a")
+        return graph.add("MatVec", (x, y), {"transpose_a": bool(transpose_a or adjoint_a)}, scope, 4).outputs[0]
 
 
 def square_trace(x: Any) -> Tensor:

@@ -208,6 +208,28 @@ def to_int32(x: Any, name: str | None = "ToInt32") -> Tensor:
     return cast(x, dtypes.int32, name)
 
 
+def to_double(x: Any, name: str | None = "ToDouble") -> Tensor:
+    """cast(x, float64)."""
+    return cast(x, dtypes.float64, name)
+
+
+def to_int64(x: Any, name: str | None = "ToInt64") -> Tensor:
+    """cast(x, int64)."""
+    return cast(x, dtypes.int64, name)
+
+
+def to_bfloat16(x: Any, name: str | None = "ToBFloat16") -> Tensor:
+    """Not supported: NotImplementedError."""
+    with recording("Cast", name, x=x):
+        raise NotImplementedError("tf.to_bfloat16: there is no bfloat16 here\nuse tf.to_float")
+
+
+def bitcast(input: Any, type: Any, name: str | None = None) -> Tensor:
+    """Not supported: NotImplementedError."""
+    with recording("Bitcast", name or "Bitcast", input=input):
+        raise NotImplementedError("tf.bitcast: values are not read as bits of another dtype here\nuse tf.cast for their value")
+
+
 @builder("Select", lambda op: op.inputs[1].dtype)
 def _select(condition: Node, x: Node, y: Node) -> Node:
     c = condition
@@ -247,6 +269,54 @@ def add_n(inputs: Any, name: str | None = None) -> Tensor:
         for k, p in enumerate(parts):
             same_dtype("AddN", parts[0], p, ("inputs_0", f"inputs_{k}"))
         return graph.add("AddN", parts, {}, scope).outputs[0]
+
+
+def accumulate_n(inputs: Any, shape: Any = None, tensor_dtype: Any = None, name: str | None = None) -> Tensor:
+    """`add_n`; shape and dtype are those of the inputs, which are compared with what is given."""
+    total = add_n(inputs, name)
+    with Attempt(total.graph, "AddN", name or "AddN", {"inputs": inputs}):
+        if tensor_dtype is not None and as_dtype(tensor_dtype) is not total.dtype:
+            raise TypeError(f"tensor_dtype is {as_dtype(tensor_dtype).name}, but input is of type {total.dtype.name}")
+        if shape is not None:
+            total.set_shape(shape)
+    return total
+
+
+def scalar_mul(scalar: Any, x: Any, name: str | None = None) -> Tensor:
+    """`x` times one number."""
+    with recording("Mul", name or "Mul", scalar=scalar, x=x) as (graph, scope):
+        t = convert(x, name="x", graph=graph)
+        factor = convert(scalar, like=t.dtype, name="scalar", graph=graph)
+        if factor.extents not in ((), None):
+            raise ValueError(f"Only scalar multiply works, got shape {factor.shape}")
+        same_dtype("Mul", factor, t, ("scalar", "x"))
+        return graph.add("Mul", (factor, t), {}, scope).outputs[0]
+
+
+@builder("DivNoNan")
+def _div_no_nan(x: Node, y: Node) -> Node:
+    return build.elementwise(fn.select(fn.eq(scalar.x(1), 0), 0, scalar.x(0) / scalar.x(1)), x, y)
+
+
+def div_no_nan(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """x / y, and 0 where y is 0; float32 or float64."""
+    with recording("DivNoNan", name or "div_no_nan", x=x, y=y) as (graph, scope):
+        a, b = pair(x, y, "DivNoNan", graph)
+        need(a, *FLOATS)
+        return graph.add("DivNoNan", (a, b), {}, scope).outputs[0]
+
+
+@builder("MulNoNan")
+def _multiply_no_nan(x: Node, y: Node) -> Node:
+    return build.elementwise(fn.select(fn.eq(scalar.x(1), 0), 0, scalar.x(0) * scalar.x(1)), x, y)
+
+
+def multiply_no_nan(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """x y, and 0 where y is 0, also where x is infinite or NaN; float32 or float64."""
+    with recording("MulNoNan", name or "multiply_no_nan", x=x, y=y) as (graph, scope):
+        a, b = pair(x, y, "MulNoNan", graph)
+        need(a, *FLOATS)
+        return graph.add("MulNoNan", (a, b), {}, scope).outputs[0]
 
 
 @builder("Identity")

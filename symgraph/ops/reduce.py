@@ -52,7 +52,7 @@ def _mean(x: Node, axis: tuple[int, ...] | None, keepdims: bool) -> Node:
     return build.elementwise(scalar.x(0) / count if count != 0 else sp.nan, total) if count != 1 else total
 
 
-def _function(kind: str, what: str, takes: Allowed) -> Callable[..., Tensor]:
+def _function(kind: str, what: str, takes: Allowed, named: str = "") -> Callable[..., Tensor]:
     def function(
         input_tensor: Any,
         axis: Any = None,
@@ -62,14 +62,17 @@ def _function(kind: str, what: str, takes: Allowed) -> Callable[..., Tensor]:
         keep_dims: bool | None = None,
     ) -> Tensor:
         keep = bool(keepdims if keepdims is not None else keep_dims)
-        with recording(kind, name or kind, input_tensor=input_tensor, axis=axis, reduction_indices=reduction_indices) as (graph, scope):
+        with recording(kind, name or named or kind, input_tensor=input_tensor, axis=axis, reduction_indices=reduction_indices) as (
+            graph,
+            scope,
+        ):
             axis = one_of(axis, reduction_indices, "reduction_indices")
             t = convert(input_tensor, name="input_tensor", graph=graph)
             need(t, *takes, parameter="input")
-            hidden = 1 if t.extents is not None or axis is not None else 4
+            hidden = (1 if t.extents is not None or axis is not None else 4) + 12 * (kind == "ReduceLogSumExp")
             return graph.add(kind, (t,), {"axis": axis_list(axis), "keepdims": keep}, scope, 1 + hidden).outputs[0]
 
-    function.__name__ = function.__qualname__ = "reduce_" + kind.lower().removeprefix("reduce")
+    function.__name__ = function.__qualname__ = named or "reduce_" + kind.lower().removeprefix("reduce")
     function.__doc__ = (
         f"The {what} over `axis` (an int, a list of ints; None: all axes), which is dropped or, with `keepdims`, kept with extent 1.\n\n"
         f"Takes {takes[1]}.  ValueError for an axis outside [-rank, rank)."
@@ -104,6 +107,61 @@ reduce_min = _function("Min", "least element; in gradients, ties share equally",
 reduce_logsumexp = _function("ReduceLogSumExp", "log(sum(exp(x))), finite where exp overflows,", FLOATS)
 reduce_any = _function("Any", "logical or", BOOLS)
 reduce_all = _function("All", "logical and", BOOLS)
+
+
+@builder("EuclideanNorm")
+def _euclidean_norm(x: Node, axis: tuple[int, ...] | None, keepdims: bool) -> Node:
+    return build.composite("norm", x, _axes(axis, x.rank), keepdims)
+
+
+reduce_euclidean_norm = _function("EuclideanNorm", "root of the sum of squares", FLOATS)
+reduce_euclidean_norm.__name__ = reduce_euclidean_norm.__qualname__ = "reduce_euclidean_norm"
+
+
+@builder("Variance")
+def _variance(x: Node, axis: tuple[int, ...] | None, keepdims: bool) -> Node:
+    off = build.elementwise((scalar.x(0) - scalar.x(1)) ** 2, x, _mean(x, axis, True))
+    return _mean(off, axis, keepdims)
+
+
+reduce_variance = _function("Variance", "mean square of what differs from the mean", FLOATS, "reduce_variance")
+
+
+@builder("Std")
+def _std(x: Node, axis: tuple[int, ...] | None, keepdims: bool) -> Node:
+    return build.elementwise(sp.sqrt(scalar.x(0)), _variance(x, axis, keepdims))
+
+
+reduce_std = _function("Std", "root of the variance", FLOATS, "reduce_std")
+
+
+@builder("CountNonzero", lambda op: op.attrs["dtype"])
+def _count_nonzero(x: Node, axis: tuple[int, ...] | None, keepdims: bool, dtype: dtypes.DType) -> Node:
+    own = scalar.x(0) if x.dtype.is_bool else fn.ne(scalar.x(0), 0)
+    return build.reduce("sum", build.elementwise(fn.select(own, 1, 0), x, dtype=dtype), _axes(axis, x.rank), keepdims)
+
+
+def count_nonzero(
+    input_tensor: Any = None,
+    axis: Any = None,
+    keepdims: bool | None = None,
+    dtype: Any = dtypes.int64,
+    name: str | None = None,
+    reduction_indices: Any = None,
+    keep_dims: bool | None = None,
+    input: Any = None,
+) -> Tensor:
+    """How many elements over `axis` (None: all axes) are not 0, or True, as `dtype`."""
+    values = one_of(input_tensor, input, "input_tensor")
+    with recording("CountNonzero", name or "count_nonzero", input_tensor=values, axis=axis) as (graph, scope):
+        t = convert(values, name="input_tensor", graph=graph)
+        need(t, *ANY, parameter="input")
+        attrs = {
+            "axis": axis_list(one_of(axis, reduction_indices, "reduction_indices")),
+            "keepdims": bool(keepdims if keepdims is not None else keep_dims),
+            "dtype": as_dtype(dtype),
+        }
+        return graph.add("CountNonzero", (t,), attrs, scope, 5 + (attrs["dtype"] is not dtypes.int64)).outputs[0]
 
 
 def _arg(kind: str, reducer: str) -> Callable[..., Tensor]:

@@ -10,7 +10,15 @@ from dataclasses import replace
 from typing import Any
 
 import symgraph as sg
-from tests.train import op_rows_array, op_rows_clip, op_rows_elementwise, op_rows_layers, op_rows_matrix, op_rows_nn
+from tests.train import (
+    op_rows_array,
+    op_rows_clip,
+    op_rows_elementwise,
+    op_rows_layers,
+    op_rows_matrix,
+    op_rows_nn,
+    op_rows_positions,
+)
 from tests.train.op_cases import Row
 
 
@@ -33,10 +41,11 @@ def _numbered(rows: Iterator[Row]) -> Iterator[Row]:
 def table() -> list[Row]:
     """Every row."""
     e, m, a, n = op_rows_elementwise, op_rows_matrix, op_rows_array, op_rows_nn
+    l, p = op_rows_layers, op_rows_positions
     arrays = (a.movement, a.gathers, a.sources)
-    l = op_rows_layers
     networks = (n.activations, n.cross_entropies, l.activations, l.dense, l.normalization)
-    parts = (e.unary, e.binary, e.others, op_rows_clip.norms, m.reductions, m.matrices, *arrays, e.operators, *networks)
+    positions = (p.movement, p.blocks, p.numbers, p.segments, p.masks, p.contractions, p.small)
+    parts = (e.unary, e.binary, e.others, op_rows_clip.norms, m.reductions, m.matrices, *arrays, e.operators, *networks, *positions)
     return list(_numbered(row for part in parts for row in part()))
 
 
