@@ -12,7 +12,7 @@ _here = _Path(__file__).resolve().parent
 if not (_here / "codegen").is_dir() and (_here.parent / "codegen").is_dir():
     __path__.append(str(_here.parent))  # a bare checkout: codegen/ lies beside the package
 
-from . import errors, layers, summary, train
+from . import errors, layers, losses, metrics, summary, train
 from .codegen.threads import get_threads, set_threads
 from .dtypes import DType, as_dtype, bool, float32, float64, int8, int16, int32, int64, string, uint8
 from .errors import NoGradientError
@@ -177,12 +177,18 @@ from .ops.slicing import slice_ as slice
 from .ops.slicing import strided_slice
 from .ops.state import (
     Variable,
+    all_variables,
     assign,
     assign_add,
     assign_sub,
     global_variables,
     global_variables_initializer,
     initialize_all_variables,
+    initialize_local_variables,
+    initialize_variables,
+    local_variables,
+    local_variables_initializer,
+    model_variables,
     trainable_variables,
     variables_initializer,
 )

@@ -547,7 +547,8 @@ def _lacking(order: Sequence[Node]) -> set[sp.Symbol]:
 
 def _symbols(n: Node) -> set[sp.Symbol]:
     """Size symbols that a node mentions."""
-    found = {s for d in n.shape if isinstance(d, sp.Expr) for s in d.free_symbols}
+    walked = n.attrs[2] if n.kind is Kind.GENERIC else n.shape  # a sum of zeros still counts them
+    found = {s for d in walked if isinstance(d, sp.Expr) for s in d.free_symbols}
     if n.kind is Kind.GENERIC:
         found |= scalar.sizes(n.attrs[0])
     return found

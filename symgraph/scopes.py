@@ -36,6 +36,7 @@ class GraphKeys:
 
     GLOBAL_VARIABLES = VARIABLES = "variables"
     LOCAL_VARIABLES = "local_variables"
+    METRIC_VARIABLES = "metric_variables"
     TRAINABLE_VARIABLES = "trainable_variables"
     MODEL_VARIABLES = "model_variables"
     REGULARIZATION_LOSSES = "regularization_losses"

@@ -18,7 +18,7 @@ from ..shapes import TensorShape, agree, is_known, text
 from .control import group
 from .core import recording, same_dtype
 
-GLOBAL_VARIABLES, TRAINABLE_VARIABLES = "variables", "trainable_variables"
+GLOBAL_VARIABLES, LOCAL_VARIABLES, TRAINABLE_VARIABLES = "variables", "local_variables", "trainable_variables"
 
 
 @builder("VariableV2", contextual=True)
@@ -70,7 +70,8 @@ class Variable(Arithmetic):
             if initial_value is None:
                 raise ValueError("initial_value must be specified.")
             if callable(initial_value) and not isinstance(initial_value, Tensor):
-                initial_value = initial_value()
+                with graph.name_scope("Initializer"):
+                    initial_value = initial_value()
             value = convert(initial_value, dtype=dtype, name="initial_value", graph=graph)
             if value.dtype is dtypes.string:
                 raise TypeError("a variable holds numbers or truth values, not strings")
@@ -215,4 +216,20 @@ def global_variables_initializer() -> Operation:
     return variables_initializer(global_variables())
 
 
-initialize_all_variables = global_variables_initializer
+def local_variables(scope: str | None = None) -> list[Variable]:
+    """Variables of this process alone, as those of tf.metrics are."""
+    return _collected(LOCAL_VARIABLES, scope)
+
+
+def model_variables(scope: str | None = None) -> list[Variable]:
+    """What was put into the collection 'model_variables'."""
+    return _collected("model_variables", scope)
+
+
+def local_variables_initializer() -> Operation:
+    """One operation that initialises all local variables that exist now."""
+    return variables_initializer(local_variables(), name="init")
+
+
+initialize_all_variables, all_variables = global_variables_initializer, global_variables
+initialize_variables, initialize_local_variables = variables_initializer, local_variables_initializer
