@@ -34,12 +34,14 @@ from .ops.array import (
     concat,
     constant,
     convert_to_tensor,
+    ensure_shape,
     expand_dims,
     eye,
     fill,
     ones,
     ones_like,
     placeholder,
+    placeholder_with_default,
     range,
     rank,
     reshape,
@@ -64,6 +66,7 @@ from .ops.clip import clip_by_average_norm, clip_by_global_norm, clip_by_norm, c
 from .ops.control import control_dependencies, group, no_op
 from .ops.control import tuple_ as tuple
 from .ops.control_flow import case, cond, foldl, foldr, map_fn, scan, while_loop
+from .ops.cumulative import cumprod, cumsum
 from .ops.derivative import gradients, hessian, hessian_vector_product, hessians, jacobian, jvp, vjp
 from .ops.einsum import einsum, tensordot
 from .ops.gather import batch_gather, gather, gather_nd, scatter_nd, tensor_scatter_add, tensor_scatter_sub
@@ -207,7 +210,7 @@ from .scopes import (
     variable_scope,
 )
 from .session import InteractiveSession, Session
-from .shapes import Dimension, TensorShape
+from .shapes import Dimension, TensorShape, dimension_at_index, dimension_value
 from .tf1 import Namespace as _Namespace
 from .tf1 import watch as _watch
 
@@ -219,61 +222,33 @@ newaxis = None
 
 for _name, _function in _math._made.items():  # the element-wise functions, from their table
     globals()[_name] = _function
-mod = globals()["floormod"]
+mod, floor_div, rint = (globals()[n] for n in ("floormod", "floordiv", "round"))
+tensor_scatter_nd_add, tensor_scatter_nd_sub = tensor_scatter_add, tensor_scatter_sub
 
-_IN_MATH = (
-    *("accumulate_n", "add_n", "argmax", "argmin", "bincount", "confusion_matrix", "count_nonzero", "invert_permutation", "pow"),
-    *("reduce_all", "reduce_any", "reduce_logsumexp", "reduce_max", "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum"),
-    *("scalar_mul", "segment_max", "segment_mean", "segment_min", "segment_prod", "segment_sum", "truediv", "unsorted_segment_max"),
-    *("unsorted_segment_mean", "unsorted_segment_min", "unsorted_segment_prod", "unsorted_segment_sqrt_n", "unsorted_segment_sum"),
-)
-linalg = _Namespace(
+linalg = _Namespace(  # matrix_inverse, einsum, ... are found by `tf1.MIRRORS`
     adjoint=_adjoint,
-    band_part=matrix_band_part,
     cholesky=cholesky,
-    cross=cross,
     det=matrix_determinant,
     diag=matrix_diag,
     diag_part=matrix_diag_part,
-    einsum=einsum,
     eye=eye,
     inv=matrix_inverse,
-    l2_normalize=_linalg.l2_normalize,
     logdet=_linalg.logdet,
     matmul=matmul,
-    matrix_transpose=matrix_transpose,
     matvec=_linalg.matvec,
     norm=norm,
-    set_diag=matrix_set_diag,
     solve=matrix_solve,
     tensor_diag=diag,
     tensor_diag_part=diag_part,
-    tensordot=tensordot,
     trace=trace,
-    transpose=matrix_transpose,
 )
 math = _Namespace(
     **_math._made,
-    **{name: globals()[name] for name in _IN_MATH},
     divide_no_nan=div_no_nan,
-    l2_normalize=_linalg.l2_normalize,
-    log_softmax=_nn.log_softmax,
-    mod=mod,
     multiply_no_nan=_math.multiply_no_nan,
     reduce_euclidean_norm=_reduce.reduce_euclidean_norm,
     reduce_std=_reduce.reduce_std,
     reduce_variance=_reduce.reduce_variance,
-    softmax=_nn.softmax,
-)
-manip = _Namespace(
-    batch_to_space_nd=batch_to_space_nd,
-    gather_nd=gather_nd,
-    reshape=reshape,
-    reverse=reverse,
-    roll=roll,
-    scatter_nd=scatter_nd,
-    space_to_batch_nd=space_to_batch_nd,
-    tile=tile,
 )
 nn = _Namespace(
     **{n: getattr(m, n) for m in (_activations, _dense, _nn, _normalization) for n in m.__all__},

@@ -85,6 +85,7 @@ PRIVATE: dict[str, Callable[[str, dict, Sequence[Tensor]], dict]] = {
     "Cond": _branches,
     "LoopVariable": _loop_variable,
     "Placeholder": _placeholder,
+    "PlaceholderWithDefault": _placeholder,
     "RandomDraw": _stream,
     "RandomShuffle": _stream,
     "VariableV2": _variable,

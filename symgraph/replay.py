@@ -20,9 +20,10 @@ from .node import IDENTITY_LEAVES, Kind, Node, substitute
 
 
 class Replay:
-    """Nodes of tensors under a substitution (see the law above)."""
+    """Nodes of tensors under a substitution (see the law above); `final` where it is known what is fed and what is not."""
 
-    def __init__(self, substitution: Mapping[Tensor, Node], links: Iterable[Tensor] = ()) -> None:
+    def __init__(self, substitution: Mapping[Tensor, Node], links: Iterable[Tensor] = (), final: bool = True) -> None:
+        self.final = final
         self.substitution = dict(substitution)
         self.linked = frozenset(links)
         self._memo: dict[Tensor, Node] = dict(substitution)
@@ -48,7 +49,8 @@ class Replay:
 
     def _build(self, op: Operation) -> Sequence[Node]:
         operands = [self._memo[i] for i in op.inputs]
-        if all(t.node is n for t, n in zip(op.inputs, operands, strict=True)) and all(t.node is not None for t in op.outputs):
+        same = all(t.node is n for t, n in zip(op.inputs, operands, strict=True)) and op.type != "PlaceholderWithDefault"
+        if same and all(t.node is not None for t in op.outputs):
             return [t.node for t in op.outputs]  # type: ignore[misc]
         return build_nodes(op, operands, self)
 
@@ -108,7 +110,7 @@ def _derivative(context: Any, op: Operation) -> tuple[Node, ...]:
     stops = {xs[k] for k in op.attrs["stops"]}
     whole = {x for x, n in at.items() if n.kind in IDENTITY_LEAVES and (x in given or x.op.type in _LEAF_TYPES)} - stops
     cuts = {x: build.leaf(Kind.CUT, x.op.name, n.shape, n.dtype) for x, n in at.items() if x not in whole}
-    inner = Replay(given | cuts, linked)
+    inner = Replay(given | cuts, linked, getattr(context, "final", False))
     links: dict[Node, Callable[[], Node]] = {}
     if cuts or linked:
         for t, leaf in (linked | cuts).items():
@@ -121,7 +123,8 @@ def _derivative(context: Any, op: Operation) -> tuple[Node, ...]:
         facts = on_nodes(op.graph, upstream([*ys, *vectors]), inner.node)
         found = how.make(y_nodes, v_nodes, leaves, Given(links, facts, getattr(context, "trace", None)))
     except NoGradientError as e:
-        through = next((t.op for t in upstream(ys) if e.args[0] in (inner.node(t), *inner.node(t).operands)), None)
+        above = sorted(upstream(ys), key=lambda t: t.op.number)
+        through = next((t.op for t in above if e.args[0] in (inner.node(t), *inner.node(t).operands)), None)
         what = "an operation" if through is None else f"operation '{through.name}' (op type: {through.type})"
         where = "" if through is None else f"\nthe path from y to x runs through {through.described()}"
         why = "".join(f"\n{reason}" for reason in e.args[1:])

@@ -159,8 +159,50 @@ class Dimension:
 
     __rmul__ = __mul__
 
+    def __rsub__(self, other: object) -> Dimension:
+        return Dimension(other) - self
+
     def __floordiv__(self, other: object) -> Dimension:
         return self._arith(other, lambda a, b: a // b)
+
+    def __rfloordiv__(self, other: object) -> Dimension:
+        return Dimension(other) // self
+
+    def __mod__(self, other: object) -> Dimension:
+        return self._arith(other, lambda a, b: a % b)
+
+    def __rmod__(self, other: object) -> Dimension:
+        return Dimension(other) % self
+
+    def _compare(self, other: object, f) -> bool | None:
+        other_value = Dimension(other).value
+        return None if self.value is None or other_value is None else f(self.value, other_value)
+
+    def __lt__(self, other: object) -> bool | None:
+        return self._compare(other, lambda a, b: a < b)
+
+    def __le__(self, other: object) -> bool | None:
+        return self._compare(other, lambda a, b: a <= b)
+
+    def __gt__(self, other: object) -> bool | None:
+        return self._compare(other, lambda a, b: a > b)
+
+    def __ge__(self, other: object) -> bool | None:
+        return self._compare(other, lambda a, b: a >= b)
+
+    def is_compatible_with(self, other: object) -> bool:
+        """Could the two be equal?"""
+        other_value = Dimension(other).value
+        return self.value is None or other_value is None or self.value == other_value
+
+    def assert_is_compatible_with(self, other: object) -> None:
+        if not self.is_compatible_with(other):
+            raise ValueError(f"Dimensions {self} and {Dimension(other)} are not compatible")
+
+    def merge_with(self, other: object) -> Dimension:
+        """The one of two equal dimensions that is known."""
+        self.assert_is_compatible_with(other)
+        return Dimension(other) if self.value is None else self
 
     def __str__(self) -> str:
         return "?" if self.value is None else str(self.value)
@@ -215,6 +257,58 @@ class TensorShape:
         if not self.is_compatible_with(other):
             raise ValueError(f"Shapes {self} and {TensorShape(other)} are incompatible")
 
+    def merge_with(self, other: object) -> TensorShape:
+        """What two shapes of one tensor say together; ValueError where they contradict each other."""
+        self.assert_is_compatible_with(other)
+        b = TensorShape(other)
+        if self._dims is None or b._dims is None:
+            return b if self._dims is None else self
+        return TensorShape([p.merge_with(q) for p, q in zip(self._dims, b._dims, strict=True)])
+
+    def concatenate(self, other: object) -> TensorShape:
+        """The axes of both, one after the other."""
+        b = TensorShape(other)
+        return TensorShape(None if self._dims is None or b._dims is None else [*self._dims, *b._dims])
+
+    def __add__(self, other: object) -> TensorShape:
+        return self.concatenate(other)
+
+    def __radd__(self, other: object) -> TensorShape:
+        return TensorShape(other).concatenate(self)
+
+    def with_rank(self, rank: int) -> TensorShape:
+        """The shape with so many axes; ValueError if it has others."""
+        if self._dims is None:
+            return TensorShape([None] * rank)
+        if len(self._dims) != rank:
+            raise ValueError(f"Shape {self} must have rank {rank}")
+        return self
+
+    def with_rank_at_least(self, rank: int) -> TensorShape:
+        """The shape itself; ValueError if it has fewer axes."""
+        if self._dims is not None and len(self._dims) < rank:
+            raise ValueError(f"Shape {self} must have rank at least {rank}")
+        return self
+
+    def with_rank_at_most(self, rank: int) -> TensorShape:
+        """The shape itself; ValueError if it has more axes."""
+        if self._dims is not None and len(self._dims) > rank:
+            raise ValueError(f"Shape {self} must have rank at most {rank}")
+        return self
+
+    def assert_has_rank(self, rank: int) -> None:
+        if self.ndims not in (None, rank):
+            raise ValueError(f"Shape {self} must have rank {rank}")
+
+    def assert_same_rank(self, other: object) -> None:
+        b = TensorShape(other)
+        if self.ndims is not None and b.ndims is not None and self.ndims != b.ndims:
+            raise ValueError(f"Shapes {self} and {b} must have the same rank")
+
+    def assert_is_fully_defined(self) -> None:
+        if not self.is_fully_defined():
+            raise ValueError(f"Shape {self} is not fully defined")
+
     def __len__(self) -> int:
         return len(self._need())
 
@@ -248,6 +342,16 @@ class TensorShape:
 
     def __repr__(self) -> str:
         return f"TensorShape({None if self._dims is None else self._dims!r})"
+
+
+def dimension_value(dimension: object) -> object:
+    """The int or None that a Dimension holds; anything else itself."""
+    return dimension.value if isinstance(dimension, Dimension) else dimension
+
+
+def dimension_at_index(shape: TensorShape, index: int) -> Dimension:
+    """The Dimension of an axis, unknown where the rank is."""
+    return Dimension(None) if shape.ndims is None else shape[index]
 
 
 def from_user(shape: object, names: Sequence[str] | str = "d") -> Shape | None:

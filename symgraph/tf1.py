@@ -166,7 +166,7 @@ MIRRORS: dict[str, tuple[str, ...]] = {
     "nn": ("{}",),
     "nn.rnn_cell": ("contrib.rnn.{}",),
     "random": ("random_{}", "{}"),
-    "strings": ("string_{}", "{}"),
+    "strings": ("string_{}",),
     "version": ("{}",),
 }
 """Namespaces that say again what lies elsewhere, and under which names it lies there."""

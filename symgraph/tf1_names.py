@@ -115,7 +115,7 @@ NAMES: dict[str, str] = {
         specificity_at_sensitivity true_negatives true_negatives_at_thresholds true_positives true_positives_at_thresholds""",
     "random": """
         all_candidate_sampler categorical fixed_unigram_candidate_sampler gamma get_seed learned_unigram_candidate_sampler
-        log_uniform_candidate_sampler multinomial normal poisson set_random_seed shuffle split stateless_categorical stateless_gamma
+        log_uniform_candidate_sampler multinomial normal poisson set_random_seed shuffle stateless_categorical stateless_gamma
         stateless_multinomial stateless_normal stateless_poisson stateless_truncated_normal stateless_uniform truncated_normal uniform
         uniform_candidate_sampler""",
     "debugging": """

@@ -17,7 +17,7 @@ from ..codegen import scalar as fn
 from ..dtypes import as_dtype
 from ..graph import Arithmetic, Attempt, Tensor, Unknown, builder, convert, get_default_graph
 from ..node import Kind, Node
-from ..shapes import Extent, ShapeError, TensorShape, agree, from_user, is_known
+from ..shapes import Extent, ShapeError, TensorShape, agree, brackets, compatible, from_user, is_known
 from ..statics import static_shape, static_value
 from ..values import to_array
 from .core import INDICES, apply, graph_of, is_tensor, need, recording, same_dtype
@@ -73,6 +73,24 @@ def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Tenso
         extents = from_user(shape, scope[:-1])
         node = None if extents is None else build.leaf(Kind.PLACEHOLDER, scope[:-1], extents, d)
         return graph.add("Placeholder", (), {"dtype": d, "shape": extents, "_node": node}, scope).outputs[0]
+
+
+@builder("PlaceholderWithDefault", lambda op: op.attrs["dtype"], contextual=True)
+def _with_default(context: Any, op: Any) -> Node:
+    if is_known(op.attrs["shape"]) or getattr(context, "final", False):
+        return context.node(op.inputs[0])
+    return _placeholder(context, op)  # sizes that a feed may change: those of the default count only when it runs
+
+
+def placeholder_with_default(input: Any, shape: Any, name: str | None = None) -> Tensor:
+    """A value that may be fed, `input` where it is not.  ValueError if `input` cannot have the shape."""
+    with recording("PlaceholderWithDefault", name or "PlaceholderWithDefault", input=input) as (graph, scope):
+        default = convert(input, name="input", graph=graph)
+        extents = from_user(shape, scope[:-1])
+        default.shape.assert_is_compatible_with(shape)
+        node = None if extents is None else build.leaf(Kind.PLACEHOLDER, scope[:-1], extents, default.dtype)
+        attrs = {"dtype": default.dtype, "shape": extents, "_node": node}
+        return graph.add("PlaceholderWithDefault", (default,), attrs, scope).outputs[0]
 
 
 def zeros(shape: Any, dtype: Any = dtypes.float32, name: str | None = None) -> Tensor:
@@ -275,6 +293,21 @@ def transpose(a: Any, perm: Any = None, name: str = "transpose", conjugate: bool
     p = None if perm is None else tuple(int(v) for v in np.asarray(perm).ravel())
     reversing = p is None and getattr(a, "extents", ()) is None  # TF1 then computes the order from the rank
     return apply("Transpose", "transpose", a, name=name, hidden=6 if reversing else 1, perm=p)
+
+
+@builder("EnsureShape")
+def _ensure_shape(x: Node, shape: tuple | None) -> Node:
+    if shape is None:
+        return x
+    if len(shape) != x.rank or not all(d is None or compatible(d, e) for d, e in zip(shape, x.shape, strict=True)):
+        raise ShapeError(f"Shape of tensor {brackets(x.shape)} is not compatible with expected shape {TensorShape(shape)}.")
+    return build.reshape(x, tuple(e if d is None else d for d, e in zip(shape, x.shape, strict=True)))
+
+
+def ensure_shape(x: Any, shape: Any, name: str | None = None) -> Tensor:
+    """`x`, of which from here on this shape is known; an error where it has another one, at the latest when it runs."""
+    wanted = TensorShape(shape)
+    return apply("EnsureShape", "EnsureShape", x, name=name, shape=None if wanted.dims is None else tuple(wanted.as_list()))
 
 
 @builder("ExpandDims")

@@ -46,6 +46,8 @@ COUNTS: tuple[tuple[str, int, Callable[[], Any]], ...] = (
     ("UnsortedSegmentSum", 4, lambda: sg.unsorted_segment_sum(matrix(), [0, 1], 2)),
     ("l2_normalize", 8, lambda: sg.nn.l2_normalize(matrix(), 1)),
     ("matrix_transpose/transpose", 3, lambda: sg.matrix_transpose(matrix())),
+    ("Cumsum", 3, lambda: sg.cumsum(matrix())),
+    ("PlaceholderWithDefault", 2, lambda: sg.placeholder_with_default(1.0, [])),
     ("ToDouble", 2, lambda: sg.to_double(matrix())),
 )
 
@@ -84,6 +86,7 @@ ERRORS: tuple[tuple[type[Exception], str, Callable[[], Any]], ...] = (
     (ValueError, "3-element vectors", lambda: sg.cross(matrix(2, 2), matrix(2, 2))),
     (TypeError, "one number, not a tensor of shape", lambda: matrix()[sg.constant([0, 1])]),
     (TypeError, "tf.boolean_mask", lambda: matrix()[matrix() > 0]),
+    (ValueError, "not compatible with expected shape", lambda: sg.ensure_shape(matrix(), [None, 2])),
     (ValueError, "Incompatible shapes for broadcasting", lambda: sg.broadcast_static_shape([2, 3], [4])),
 )
 
@@ -148,6 +151,63 @@ def test_static_shapes_of_two_tensors() -> None:
     assert sg.broadcast_static_shape([None], [4]).as_list() == [4]
 
 
+def test_dimensions_and_shapes() -> None:
+    d, unknown = sg.Dimension(7), sg.Dimension(None)
+    assert (9 - d).value == 2 and (15 // d).value == 2 and (d % 4).value == 3 and (9 % d).value == 2
+    assert (d < 8, d <= 6, d > 6, d >= 8) == (True, False, True, False) and (d < unknown) is None
+    assert d.merge_with(None).value == unknown.merge_with(7).value == 7 and not d.is_compatible_with(6)
+    a, b = sg.TensorShape([None, 3]), sg.TensorShape([2, None])
+    assert a.merge_with(b).as_list() == [2, 3] and (a + [4]).as_list() == a.concatenate([4]).as_list() == [None, 3, 4]
+    assert ([1] + a).as_list() == [1, None, 3] and sg.TensorShape(None).with_rank(2).as_list() == [None, None]
+    assert a.with_rank_at_least(2) is a and a.with_rank_at_most(2) is a and sg.dimension_value(a[1]) == 3
+    assert sg.dimension_at_index(sg.TensorShape(None), 0).value is None
+    for wrong in (
+        lambda: a.merge_with([2, 4]),
+        lambda: a.with_rank(3),
+        lambda: a.with_rank_at_least(3),
+        lambda: a.with_rank_at_most(1),
+        lambda: a.assert_has_rank(1),
+        lambda: a.assert_same_rank([1]),
+        lambda: a.assert_is_fully_defined(),
+        lambda: d.assert_is_compatible_with(8),
+    ):
+        with pytest.raises(ValueError, match="Shape|Dimensions"):
+            wrong()
+
+
+def test_a_placeholder_may_have_a_default() -> None:
+    """What is built on it has the shape that was given; what runs has that of the default, or of what is fed."""
+    v = sg.Variable([[1.0, 2.0]])
+    x, flag = sg.placeholder_with_default(3 * v, [None, 2]), sg.placeholder_with_default(False, [], "flag")
+    y = sg.reduce_sum(sg.square(x), 1)
+    slope = sg.gradients(y, [x, v])
+    assert (x.op.name, flag.name) == ("PlaceholderWithDefault", "flag:0")
+    assert x.shape.as_list() == [None, 2] and y.shape.as_list() == [None] and flag.shape.as_list() == []
+    with sg.Session() as sess:
+        sess.run(sg.global_variables_initializer())
+        got, (dx, dv) = sess.run([y, slope])
+        assert got.tolist() == [45] and dx.tolist() == [[6, 12]] and dv.tolist() == [[18, 36]]
+        got, (dx, dv) = sess.run([y, slope], {x: [[1, 1]]})
+        assert got.tolist() == [2] and dx.tolist() == [[2, 2]] and dv.tolist() == [[6, 6]]
+        assert sess.run(y, {x: [[1, 2], [3, 4]]}).tolist() == [5, 25]
+        assert not sess.run(flag) and sess.run(flag, {flag: True})
+        anything = sg.placeholder_with_default([1.0, 2.0], None)
+        assert sess.run(2 * anything).tolist() == [2, 4] and sess.run(2 * anything, {anything: 3}) == 6
+    with pytest.raises(ValueError, match="incompatible"):
+        sg.placeholder_with_default([1.0, 2.0], [3])
+
+
+def test_running_totals() -> None:
+    """A loop that is made again is the same node, long ones are exact, and factors of 0 have their derivatives."""
+    x = sg.placeholder(sg.float64, [None])
+    assert sg.cumsum(x).node is sg.cumsum(x, 0).node
+    value = np.random.default_rng(3).normal(size=2000)
+    slope = sg.gradients(sg.reduce_sum(sg.cumprod(x)), x)[0]
+    with sg.Session() as sess:
+        assert sess.run(sg.cumsum(x), {x: value}).tolist() == np.cumsum(value).tolist()
+        assert sess.run(slope, {x: [2.0, 0.0, 3.0, 5.0]}).tolist() == [1, 2 * (1 + 3 + 15), 0, 0]
+
+
 def test_what_is_stored_is_made_again() -> None:
     """One graph with an operation of each kind, written and read."""
     with sg.Graph().as_default() as graph:
@@ -170,6 +230,8 @@ def test_what_is_stored_is_made_again() -> None:
             sg.roll(x, i, 1),
             sg.sequence_mask([1, 2], dtype=sg.int32),
             sg.count_nonzero(x, 0),
+            sg.cumsum(x, 1, reverse=True),
+            sg.placeholder_with_default(x, [None, 3]) * 2,
         ]
         names = [p.name for p in parts]
         value = np.arange(6, dtype=np.float32).reshape(2, 3)

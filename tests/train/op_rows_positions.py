@@ -119,6 +119,7 @@ def movement() -> Iterator[Row]:
             f"{shape} {by}",
             whole=whole,
         )
+    yield _row("ensure_shape", lambda x: sg.ensure_shape(x, [None, 3]), lambda x: x, [(2, 3)], whole=whole)
     yield _row("identity_n", lambda x, y: sg.identity_n([x, y]), lambda x, y: [x, y], [(2,), (2, 3)], whole=whole)
     yield _row(
         "shape_n",
@@ -178,6 +179,37 @@ def blocks() -> Iterator[Row]:
     )
     yield _row("batch_to_space", lambda x: sg.batch_to_space(x, crops, 2), lambda x: back(x, 2, crops), [(4, 2, 2, 1)])
     yield _row("batch_to_space_nd", lambda x: sg.batch_to_space_nd(x, [2, 2], crops), lambda x: back(x, 2, crops), [(8, 1, 2, 2)])
+
+
+def running() -> Iterator[Row]:
+    for shape, axis, exclusive, reverse in (
+        ((4,), 0, False, False),
+        ((2, 3), 1, True, False),
+        ((2, 3), -2, False, True),
+        ((2, 2, 3), 1, True, True),
+        ((0, 2), 0, False, False),
+    ):
+        for op, fold, first in (("cumsum", np.cumsum, 0), ("cumprod", np.cumprod, 1)):
+
+            def numpy(
+                x: np.ndarray, fold: Any = fold, first: int = first, a: int = axis, e: bool = exclusive, r: bool = reverse
+            ) -> np.ndarray:
+                x = np.flip(x, a) if r else x
+                if e:
+                    edge = np.full_like(np.take(x, [0], a), first)
+                    x = np.concatenate([edge, np.delete(x, -1, a)], a)
+                out = fold(x, a, dtype=x.dtype)
+                return np.array(np.flip(out, a) if r else out)
+
+            yield _row(
+                op,
+                lambda x, f=op, a=axis, e=exclusive, r=reverse: getattr(sg, f)(x, a, e, r),
+                numpy,
+                [shape],
+                f"{shape} {axis} {exclusive} {reverse}",
+                whole=whole,
+                loose=2,
+            )
 
 
 # ---------------------------------------------------------------- by numbers

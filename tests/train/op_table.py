@@ -44,7 +44,7 @@ def table() -> list[Row]:
     l, p = op_rows_layers, op_rows_positions
     arrays = (a.movement, a.gathers, a.sources)
     networks = (n.activations, n.cross_entropies, l.activations, l.dense, l.normalization)
-    positions = (p.movement, p.blocks, p.numbers, p.segments, p.masks, p.contractions, p.small)
+    positions = (p.movement, p.running, p.blocks, p.numbers, p.segments, p.masks, p.contractions, p.small)
     parts = (e.unary, e.binary, e.others, op_rows_clip.norms, m.reductions, m.matrices, *arrays, e.operators, *networks, *positions)
     return list(_numbered(row for part in parts for row in part()))
 
