@@ -13,6 +13,7 @@ from .addresses import flat_index, product, scaled
 from .expressions import SHORT
 from .ir import Linalg, MatMul, Random, Reshape, Scatter, Within
 from .loops import Call, For, Node, Store
+from .memory import VIEW
 from .phases import SERIAL, estimate
 from .products import tiles_suit
 
@@ -55,9 +56,8 @@ def _gemm(p: PhaseWriter, s: MatMul) -> list[Node]:
     if rank == 2:
         if not p.rows:
             return [*_before(p, s, p.whole, f"{scaled(m, n)}"), call(p.whole(s.a), p.whole(s.b), p.whole(s.out, True), m)]
-        p.whole(s.a)
         left = p.memory.homes[s.a]
-        x = rows_of(p, s.a, "1" if s.ta else lda, scratch=lda) if left.kind != "array" or not s.ta else p.block_slice(left.arg, "1")
+        x = rows_of(p, s.a, "1" if s.ta else lda, scratch=lda) if left.kind != "array" or not s.ta else p.block_slice(p.whole(s.a), "1")
         first = _before(p, s, lambda name, write=False: rows_of(p, name, n, n, write), scaled(p.width, n))
         return [*first, call(x, p.whole(s.b), rows_of(p, s.out, n, scratch=n, write=True), p.width)]
     return _batched(p, s, call, m)
@@ -74,9 +74,9 @@ def _before(p: PhaseWriter, s: MatMul, part: Callable[..., str], count: str) -> 
 def rows_of(p: PhaseWriter, name: str, stride: str, scratch: str, write: bool = False) -> str:
     """The block's rows of an array or tile, as a flat slice."""
     home = p.memory.homes[name]
-    (p.writes if write else p.reads).add(home.arg)
     if home.kind == "tile":
         return p.thread_slice(home.arg, scaled(str(p.size), scratch))
+    p.touch(home.arg, write, stride)
     return p.block_slice(home.arg, stride)
 
 
@@ -158,7 +158,7 @@ def _random(p: PhaseWriter, s: Random) -> list[Node]:
 
 def _only(array: str, count: str) -> str:
     """An array that is drawn into, where in a loop it may hold more than this step has."""
-    return array if count.isdigit() else f"{array}[:{count}]"
+    return array if count.isdigit() and not array.startswith(VIEW) else f"{array}[:{count}]"
 
 
 def _within(p: PhaseWriter, s: Within) -> list[Node]:

@@ -14,8 +14,10 @@ from math import prod
 
 import numpy as np
 
-from .fuse import drop_dead, product_as_map
-from .ir import Buffer, Linalg, Map, MatMul, Program, Random, Size, Statement, coordinates, reads
+from .fuse import product_as_map
+from .inline import drop_dead
+from .ir import Buffer, Last, Linalg, Map, MatMul, Program, Random, Repeat, Size, Stack, Statement, coordinates, reads
+from .phases import ENDLESS
 from .scalar import FUNCTIONS, Instr
 from .sizes import count, extents
 
@@ -113,7 +115,19 @@ def work(s: Statement, table: Mapping[str, Buffer], sizes: Mapping[str, int]) ->
         case Random():
             n = count(out.shape, sizes)
             return 10 * n, DRAW * n
+        case Repeat():
+            inside = s.body.table()
+            done = [work(each, inside, sizes) for each in s.body.statements]
+            turns = steps_of(s, sizes)
+            return turns * sum(flops for flops, _ in done), turns * sum(ns for _, ns in done)
+        case Last() | Stack():
+            return 0, 0.0
     return 0, count(out.shape, sizes) * SIMPLE * double
+
+
+def steps_of(s: Repeat, sizes: Mapping[str, int]) -> int:
+    """How many steps a loop makes, at most or roughly."""
+    return ENDLESS if s.steps is None else extents((s.steps,), sizes)[0]
 
 
 def leaves(program: Program) -> set[str]:

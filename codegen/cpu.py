@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -20,16 +20,16 @@ from .cache import load
 from .export import dispatcher, standalone
 from .fuse import PassNote, fuse
 from .gate import Gate
-from .ir import Program, Repeat
+from .ir import Program, Repeat, programs
 from .launch import Launcher
 from .layout import lay_out
-from .lower import Kernel, Part, lower
-from .memory import Arguments, place
+from .lower import Kernel, lower
+from .memory import Arguments, Part, place
 from .phases import Hints, schedule
 from .plain import namespace
 from .printer import print_source, runtime
 from .share import share
-from .stages import arrange
+from .stages import Arranged, arrange
 from .verify import verify
 
 MAX_STATEMENTS = 3000
@@ -47,7 +47,12 @@ class ProgramTooLong(Exception):
 
 def worth_compiling(program: Program) -> bool:
     """Is a program short enough for `compile`?"""
-    return len(program.statements) <= MAX_STATEMENTS and not any(isinstance(s, Repeat) for s in program.statements)
+    return statements(program) <= MAX_STATEMENTS
+
+
+def statements(program: Program) -> int:
+    """How many there are, with those in the bodies of loops."""
+    return sum(len(p.statements) for p in programs(program))
 
 
 def compile(program: Program, *, target: Target = "cpu") -> Executable:  # noqa: A001
@@ -60,7 +65,7 @@ def compile(program: Program, *, target: Target = "cpu") -> Executable:  # noqa:
     part, notes = decide(program, arguments, {})
     kernel = share(lower(part, arguments, {}))
     made = build(kernel, target)
-    launcher = Launcher(part.program, kernel, part.memory, tuple(arguments.failing), Gate([part], kernel.barriers, wakes=True))
+    launcher = Launcher(part.program, kernel, part.memory, tuple(arguments.failing), Gate([part], kernel.meetings, wakes=True))
     done = report.Made(program, part.program, notes, part.plans, part.memory, kernel, made.cache, time.perf_counter() - start)
     return Executable(program, made.source, made.path, launcher, made.entry, done)
 
@@ -69,11 +74,18 @@ def decide(program: Program, arguments: Arguments, hints: Hints, promote: bool =
     """What runs together and where values live: the program after the passes, its plans and memory."""
     verify(program)
     if not worth_compiling(program):
-        raise ProgramTooLong(f"{program.name} has {len(program.statements)} statements, more than {MAX_STATEMENTS}: interpret it")
+        raise ProgramTooLong(f"{program.name} has {statements(program)} statements, more than {MAX_STATEMENTS}: interpret it")
     fused, notes = fuse(program, checked)
-    plans = tuple(arrange(phase, fused.table()) for phase in schedule(fused, hints))
-    plans, packed = lay_out(fused, plans, hints, arguments.fixed)
-    return Part(fused, plans, place(fused, plans, packed, arguments, promote)), notes
+    made = arranged(fused, hints, arguments.fixed)
+    return Part(fused, made.plans, place(made, arguments, promote)), notes
+
+
+def arranged(program: Program, hints: Hints, fixed: frozenset[str]) -> Arranged:
+    """The plans of a program and of the bodies of its loops."""
+    table = program.table()
+    bodies = {s.out: arranged(s.body, hints, frozenset()) for s in program.statements if isinstance(s, Repeat)}
+    plans = tuple(replace(arrange(phase, table), body=bodies.get(phase.members[0].statement.out)) for phase in schedule(program, hints))
+    return Arranged(program, *lay_out(program, plans, hints, fixed))
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .addresses import Names, product, size_text
-from .ir import Linalg, SizeOf
+from .ir import Linalg, SizeOf, whole_table
 from .memory import STATUS
 from .printer import escape, module_of
 from .reference import failure
@@ -68,7 +68,7 @@ def call_source(made: Executable, extra: tuple[str, ...] = ()) -> str:
 def _call_lines(made: Executable, extra: tuple[str, ...]) -> Iterator[str]:
     launcher = made.launcher
     program, kernel, memory = launcher.program, launcher.kernel, launcher.memory
-    table = program.table()
+    table = whole_table(program)
     names = Names({name: f"n{k}" for k, (name, _) in enumerate(program.sizes)})
     given = {n: f"x{k}" for k, n in enumerate((*program.inputs, *program.states))}
     for n, x in given.items():

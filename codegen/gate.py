@@ -7,12 +7,14 @@ and then some for whoever is late.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .costs import storage, work
-from .ir import reads
-from .lower import Part
+from .costs import steps_of, storage, work
+from .ir import Repeat, reads
+from .memory import Part
+from .nests import Meeting
+from .sizes import count
 from .threads import get_threads
 
 MEETING = 500.0
@@ -29,7 +31,7 @@ class Gate:
     """Asked with the sizes of a launch; `wakes`: each run of the step wakes the team (a loop wakes it once)."""
 
     parts: Sequence[Part]
-    barriers: int
+    meetings: tuple[Meeting, ...]
     wakes: bool
     known: dict[tuple[int, ...], tuple[float, float]] = field(default_factory=dict)
 
@@ -39,7 +41,8 @@ class Gate:
         if key not in self.known:
             shared = sum(_shared(part, sizes) for part in self.parts)
             exchanged = sum(_exchanged(part, sizes) for part in self.parts)
-            self.known[key] = shared, MEETING * self.barriers + WAKING * self.wakes + EXCHANGED * exchanged
+            meetings = sum(n * count(turns, sizes) for n, turns in self.meetings)
+            self.known[key] = shared, MEETING * meetings + WAKING * self.wakes + EXCHANGED * exchanged
         return self.known[key]
 
     def __call__(self, sizes: Mapping[str, int]) -> int:
@@ -62,7 +65,14 @@ class Gate:
 def _shared(part: Part, sizes: Mapping[str, int]) -> float:
     table = part.program.table()
     shared = [m.statement for plan in part.plans if plan.phase.kind == "rows" for m in plan.phase.members]
-    return sum(work(s, table, sizes)[1] for s in shared)
+    return sum(work(s, table, sizes)[1] for s in shared) + sum(n * _shared(body, sizes) for n, body in _bodies(part, sizes))
+
+
+def _bodies(part: Part, sizes: Mapping[str, int]) -> Iterator[tuple[int, Part]]:
+    """The bodies of loops, and how many steps they make."""
+    for s in part.program.statements:
+        if isinstance(s, Repeat):
+            yield steps_of(s, sizes), part.memory.bodies[s.out]
 
 
 def _exchanged(part: Part, sizes: Mapping[str, int]) -> int:
@@ -79,4 +89,5 @@ def _exchanged(part: Part, sizes: Mapping[str, int]) -> int:
             out = homes.get(m.statement.out)
             if out is not None and out.kind == "array":
                 written[out.arg] = m.statement.out
-    return sum(storage(table[n], sizes) for arg, n in written.items() if len(phases[arg]) > 1)
+    own = sum(storage(table[n], sizes) for arg, n in written.items() if len(phases[arg]) > 1)
+    return own + sum(n * _exchanged(body, sizes) for n, body in _bodies(part, sizes))

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from .costs import Cost, cost, instr_ns, labels, leaves, moved, storage, times, traffic, work
-from .fuse import drop_dead, squeeze_to_maps
+from .fuse import squeeze_to_maps
+from .inline import drop_dead
 from .ir import Buffer, Map, Program, SizeOf, Statement, coordinates, reads
 from .linear import reassociate
 from .parts import cut, firm_sizes, fixed_values, fresh, named, part_buffer, steady, with_parts

@@ -356,7 +356,7 @@ class Loop:
 
     def table(self) -> dict[str, Buffer]:
         """Inputs, states and constants of both programs, and the temps of the step."""
-        return {b.name: b for p in self.programs for b in p.buffers}
+        return {name: b for p in self.programs for name, b in whole_table(p).items()}
 
     @property
     def recorded(self) -> Program:
@@ -403,6 +403,15 @@ def programs(program: Program) -> Iterator[Program]:
     for s in program.statements:
         if isinstance(s, Repeat):
             yield from programs(s.body)
+
+
+def whole_table(program: Program) -> dict[str, Buffer]:
+    """The buffers of a program and of its bodies by name; one that is captured as it is where it is made."""
+    found: dict[str, Buffer] = {}
+    for p in programs(program):
+        for b in p.buffers:
+            found.setdefault(b.name, b)
+    return found
 
 
 class ProgramError(Exception):

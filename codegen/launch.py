@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .gate import Gate
-from .ir import Buffer, Linalg, Program, Statement
+from .ir import Buffer, Linalg, Program, Statement, whole_table
 from .lower import Kernel
 from .memory import STATUS, Arg, Memory, Result
 from .printer import module_of
@@ -96,7 +96,7 @@ class Launcher:
             else:
                 plan.enter(*everything)
             if status is not None and status.any():
-                raise failed(status, self.failing, p.table(), plan.sizes)
+                raise failed(status, self.failing, whole_table(p), plan.sizes)
             return tuple([before[k] if read is None else read(everything) for k, read in enumerate(plan.results)])
 
         if p.inputs:
@@ -139,7 +139,7 @@ class Launcher:
 
     def _fixed(self, a: Arg, states: Mapping[str, np.ndarray]) -> np.ndarray | None:
         """The array of an argument that no call changes."""
-        table = self.program.table()
+        table = whole_table(self.program)
         if a.role == "state":
             return states[a.buffer].reshape(-1)
         return constant(a, self.kernel, table)

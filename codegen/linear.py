@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from .costs import Cost, labels
-from .fuse import drop_dead, product_as_map
+from .fuse import product_as_map
+from .inline import drop_dead
 from .ir import Buffer, Map, MatMul, Program, Statement, Walk, coordinates, reads
 from .parts import cut, firm_sizes, fixed_values, fresh, part_buffer, steady
 from .sums import Axes, Factor, Form, NotLinear, Term, write

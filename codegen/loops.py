@@ -74,13 +74,18 @@ class Return:
 
 
 @dataclass(frozen=True, slots=True)
+class Break:
+    """Leave the loop around: every thread takes this road together."""
+
+
+@dataclass(frozen=True, slots=True)
 class Barrier:
     """Every thread has done what stands above."""
 
     reason: str
 
 
-Node = Comment | Let | Store | Accumulate | For | If | Call | Return | Barrier
+Node = Comment | Let | Store | Accumulate | For | If | Call | Return | Break | Barrier
 
 
 @dataclass(frozen=True, slots=True)

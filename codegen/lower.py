@@ -1,8 +1,7 @@
 """Plans and homes to the body of one kernel.
 
-Law of this file: it decides nothing about what runs together or where values live.  A phase becomes one or two regions
-(the shared walk over blocks, and what one thread does); between regions there is a barrier exactly where one touches
-memory that the other writes.
+Law of this file: it decides nothing about what runs together or where values live, and puts around a program's regions
+what makes them a kernel: its arguments, and in a loop of steps the slices, the record and the word to the host.
 """
 
 from __future__ import annotations
@@ -10,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .addresses import Names, least, product, scaled, share_of, size_text
-from .ir import Loop, Program, Size, SizeExpr, SizeOf
-from .layout import FLAT_BLOCK
-from .loops import Barrier, Call, Comment, For, Function, If, Let, Node, Return, Store
-from .memory import Arg, Arguments, Extent, Home, Memory
-from .nests import PhaseWriter, Region
-from .phases import SERIAL, Hints, estimate
-from .stages import Plan
+from .addresses import Names, least, product, scaled, size_text
+from .ir import Loop, SizeExpr, SizeOf
+from .loops import Barrier, Call, For, Function, If, Let, Node, Return
+from .memory import Arg, Arguments, Extent, Home, Part
+from .nests import Meeting, Region
+from .phases import Hints
+from .regions import copied, join, regions
 
 TOGETHER, MOMENT = 16, 1 << 25
 """Steps that are made at a time where rows never meet, at most; rows times steps between two looks at the clock (0.1 s)."""
@@ -39,7 +37,7 @@ class Kernel:
     sizes: tuple[tuple[str, str], ...]
     body: tuple[Node, ...]
     helpers: frozenset[str]
-    barriers: int
+    meetings: tuple[Meeting, ...]
     pools: dict[str, tuple[str, ...]]
     loop: bool = False
     stepped: frozenset[str] = frozenset()
@@ -47,6 +45,11 @@ class Kernel:
     functions: tuple[Function, ...] = ()
     table: tuple[str, ...] = ()
     unnamed: frozenset[str] = frozenset()
+
+    @property
+    def barriers(self) -> int:
+        """Those in the text."""
+        return sum(n for n, _ in self.meetings)
 
     def parameter(self, a: Arg) -> str:
         """What an array is called in the source; in a loop a name without underscore is a slice of it for the step."""
@@ -65,24 +68,15 @@ class Kernel:
         return (*head, *arrays, *numbers, *((f"{short}_", "int64[::1]") for _, short in self.lengths))
 
 
-@dataclass(frozen=True)
-class Part:
-    """A program with all that was decided about it."""
-
-    program: Program
-    plans: tuple[Plan, ...]
-    memory: Memory
-
-
 def lower(part: Part, arguments: Arguments, hints: Hints) -> Kernel:
     """The loop nests of a whole step."""
     names = Names({name: f"n{k}" for k, (name, _) in enumerate(part.program.sizes)})
     helpers: set[str] = set()
-    body, barriers = _join(_regions(part, names, helpers, arguments, hints))
-    if barriers:
+    body, meetings = join(_regions(part, names, helpers, arguments, hints))
+    if meetings:
         helpers.add("barrier_wait")
     text = (*_constants(arguments), *body)
-    return Kernel(part.program.name, arguments.ordered(), _passed(names), text, frozenset(helpers), barriers, arguments.slots())
+    return Kernel(part.program.name, arguments.ordered(), _passed(names), text, frozenset(helpers), meetings, arguments.slots())
 
 
 def lower_loop(loop: Loop, step: Part, record: Part | None, arguments: Arguments, hints: Hints) -> Kernel:
@@ -93,25 +87,25 @@ def lower_loop(loop: Loop, step: Part, record: Part | None, arguments: Arguments
     copies = _recording(record or step, names, arguments, hints)
     now = "s % every == 0"
     body: list[Node] = []
-    barriers = 1
+    meetings: tuple[Meeting, ...] = ((1, ()),)
     if record is not None:
-        nodes, barriers = _join([*_regions(record, names, helpers, arguments, hints), *copies])
+        nodes, more = join([*_regions(record, names, helpers, arguments, hints), *copies])
         body.append(If(now, (*nodes, Barrier("what is recorded is from before the step"))))
-        barriers += 2
+        meetings = ((2, ()), *more)
         copies = []
     for region in copies:
         region.nodes = [If(now, tuple(region.nodes))]
-    regions = _regions(step, names, helpers, arguments, hints)
+    found = _regions(step, names, helpers, arguments, hints)
     stepped = frozenset(a.name for a in arguments.made if a.buffer in loop.stepped)
     lengths: tuple[tuple[str, str], ...] = ()
     top: list[Let] = []
-    if not (body or copies or stepped or loop.lengths) and _rows_apart(step, regions):
-        steps = _block_by_block(step, regions[0], names)
+    if not (body or copies or stepped or loop.lengths) and _rows_apart(step, found):
+        steps = _block_by_block(step, found[0], names)
     else:
         done = Region(False, [Call("step_done(control, s)")])
-        nodes, n = _join([*regions, *copies, done])
+        nodes, more = join([*found, *copies, done])
         body += [*nodes, Barrier("the step is done")]
-        barriers += n
+        meetings += more
         lengths, top = _lengths(loop, rules, names)
         top += [Let(name, f"{name}_[s * {name}_n:]") for name in sorted(stepped)]
         steps = [For("s", "first, last", (If("s >= control[0]", (Return(),)), *top, *body))]
@@ -121,7 +115,7 @@ def lower_loop(loop: Loop, step: Part, record: Part | None, arguments: Arguments
         _passed(names, {size for size, _ in lengths} | {node.name for node in top}),
         (*_constants(arguments), *steps),
         frozenset(helpers),
-        barriers,
+        meetings,
         arguments.slots(),
         True,
         stepped,
@@ -138,7 +132,7 @@ def _rows_apart(step: Part, regions: list[Region]) -> bool:
     """Does no row of a step ever meet another: is it one walk over rows, without a sum over them?
 
     A state that is updated is then read at its own row only, or it would be copied when the walk is done."""
-    return len(regions) == 1 and regions[0].team and isinstance(regions[0].nodes[-1], For) and len(step.plans) == 1
+    return len(regions) == 1 and regions[0].team and len(step.plans) == 1 and step.plans[0].phase.kind == "rows"
 
 
 def _block_by_block(step: Part, region: Region, names: Names) -> list[Node]:
@@ -179,15 +173,7 @@ def _lengths(loop: Loop, rules: Mapping[str, SizeOf | SizeExpr], names: Names) -
 
 
 def _regions(part: Part, names: Names, helpers: set[str], arguments: Arguments, hints: Hints) -> list[Region]:
-    """A program's phases, and the new states that are left to copy."""
-    regions: list[Region] = []
-    statuses = [c.out for c in arguments.failing]
-    for number, plan in enumerate(part.plans):
-        regions += PhaseWriter(part.program, plan, part.memory, names, helpers, statuses).regions(number)
-    for target, source in part.memory.commits:
-        shape, old = part.program.table()[target].shape, part.memory.homes[target].arg
-        regions.append(_copy(f"{target} <- {source}", shape, old, part.memory.homes[source], names, hints))
-    return regions
+    return regions(part, names, helpers, [s.out for s in arguments.failing], hints)
 
 
 def _recording(part: Part, names: Names, arguments: Arguments, hints: Hints) -> list[Region]:
@@ -199,7 +185,7 @@ def _recording(part: Part, names: Names, arguments: Arguments, hints: Hints) -> 
         history = arguments.new(dtype, "history", Extent(result.shape), str(number))
         row = names.fresh("x")
         home = Home("slot" if result.kind == "slot" else "array", result.arg, result.slot)
-        copy = _copy(f"record {part.program.outputs[number]}", result.shape, row, home, names, hints)
+        copy = copied(f"record {part.program.outputs[number]}", result.shape, Home("array", row), home, names, hints)
         copy.nodes.insert(1, Let(row, f"{history}[{scaled('(s // every)', product(result.shape, names))}:]"))
         copy.writes = {history}
         regions.append(copy)
@@ -209,58 +195,3 @@ def _recording(part: Part, names: Names, arguments: Arguments, hints: Hints) -> 
 def _constants(arguments: Arguments) -> list[Node]:
     """Scalar constants as local names."""
     return [Let(f"{pool}_{k}", f"{pool}[{k}]") for pool, held in arguments.pools.items() if pool[0] == "c" for k in range(len(held))]
-
-
-def _join(regions: list[Region]) -> tuple[list[Node], int]:
-    """Regions in order, with a barrier wherever one must wait for another thread's part of what came before."""
-    body: list[Node] = []
-    since: list[Region] = []
-    pending: list[Node] = []
-    barriers = 0
-
-    def flush() -> None:
-        if pending:
-            body.append(If("tid == 0", tuple(pending)))
-            pending.clear()
-
-    for region in regions:
-        clash = {
-            x
-            for old in since
-            for x in (old.writes & (region.reads | region.writes)) | (old.reads & region.writes)
-            if old.team or region.team
-        }
-        if clash:
-            flush()
-            body.append(Barrier(f"for {', '.join(sorted(clash))}"))
-            barriers += 1
-            since = []
-        if region.team:
-            flush()
-            body += region.nodes
-        else:
-            pending += region.nodes
-        since.append(region)
-    flush()
-    return body, barriers
-
-
-def _copy(title: str, shape: tuple[Size, ...], target: str, source: Home, names: Names, hints: Hints) -> Region:
-    """Copy a value to its place, by one thread or by all."""
-    head: list[Node] = [Comment(title)]
-    if source.kind == "slot":
-        return Region(False, [*head, Store(target, "0", f"{source.arg}[{source.slot}]")], {source.arg}, {target})
-    n = product(shape, names)
-    if estimate(shape, hints) <= SERIAL:
-        j = names.fresh("j")
-        return Region(False, [*head, For(j, n, (Store(target, j, f"{source.arg}[{j}]"),))], {source.arg}, {target})
-    b, lo, w, i, x, y = (names.fresh(c) for c in ("k", "lo", "w", "i", "x", "x"))
-    block = (
-        Let(lo, f"{b} * {FLAT_BLOCK}"),
-        Let(w, least(str(FLAT_BLOCK), f"{n} - {lo}")),
-        Let(x, f"{target}[{lo}:]"),
-        Let(y, f"{source.arg}[{lo}:]"),
-        For(i, w, (Store(x, i, f"{y}[{i}]"),)),
-    )
-    blocks = share_of(f"(({n} + {FLAT_BLOCK - 1}) // {FLAT_BLOCK})")
-    return Region(True, [*head, For(b, blocks, block)], {source.arg}, {target})

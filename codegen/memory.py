@@ -7,15 +7,16 @@ itself, and only then scratch of its full size, which later phases reuse.  Every
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod
 from typing import Literal
 
 from .expressions import accumulator_dtype
-from .ir import SAME, Buffer, Linalg, Map, MatMul, Program, Random, Scatter, Size, Statement, Within, reads
+from .ir import SAME, Buffer, Last, Linalg, Map, MatMul, Program, Random, Repeat, Scatter, Size, Stack, Statement, Within, reads
 from .sizes import extents
-from .stages import Plan, Position, Work, same_element
+from .stages import Arranged, Plan, Position, Work, same_element
 
 ONTO = 2
 """The operand of a `Scatter` or `MatMul` that is added to."""
@@ -39,6 +40,8 @@ class Extent:
         return n * (nthreads if self.threads else 1)
 
 
+VIEW = "y"
+"""How the names of slices begin that a step of a loop sees; what follows the slice lies behind them."""
 ArgRole = Literal["input", "state", "const", "output", "history", "scratch", "constants", "scalars", "status"]
 ORDER = ("status", "constants", "scalars", "state", "input", "const", "output", "history", "scratch")
 """The calling order of arguments, by role."""
@@ -79,15 +82,42 @@ class Result:
     shape: tuple[Size, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a step of a loop sees of an array `of` as an array of its own: a slice of this shape."""
+
+    name: str
+    of: str
+    shape: tuple[Size, ...]
+
+
 @dataclass(frozen=True)
 class Memory:
-    """Homes by buffer, arguments in calling order, results, and updates left to copy at the end."""
+    """Homes by buffer, arguments in calling order, results, updates left to copy at the end, and the bodies of loops, by
+    what numbers their steps."""
 
     homes: dict[str, Home]
     results: tuple[Result, ...]
     commits: tuple[tuple[str, str], ...]
     partials: dict[str, str]
     notes: tuple[str, ...]
+    bodies: dict[str, Body] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A program with all that was decided about it."""
+
+    program: Program
+    plans: tuple[Plan, ...]
+    memory: Memory
+
+
+@dataclass(frozen=True)
+class Body(Part):
+    """The body of a loop: its states are carried where the loop's results will be, its slices and stacks are views."""
+
+    views: tuple[View, ...]
 
 
 class Arguments:
@@ -101,6 +131,7 @@ class Arguments:
         self.pools: dict[str, list[str]] = {}
         self.failing: list[Statement] = []
         self.phases = 0
+        self.views: list[View] = []
         self._free: dict[tuple[str, Extent], list[tuple[int, str]]] = {}
         self._shared: dict[tuple[str, int], str] = {}
 
@@ -136,6 +167,17 @@ class Arguments:
         shelf.append((last, name))
         return name
 
+    def view(self, of: str, shape: tuple[Size, ...]) -> View:
+        """A slice of an array, under a name of its own."""
+        self.views.append(View(f"{VIEW}{len(self.views)}", of, shape))
+        return self.views[-1]
+
+    def inside(self) -> Arguments:
+        """The same for the body of a loop, which shares no scratch with what lies around it and knows no fixed inputs."""
+        other = copy.copy(self)
+        other.fixed, other.phases, other._free = frozenset(), 0, {}
+        return other
+
     def slots(self) -> dict[str, tuple[str, ...]]:
         """The buffers behind each pool, by slot."""
         return {pool: tuple(names) for pool, names in self.pools.items()}
@@ -156,23 +198,25 @@ class _Uses:
     readers: dict[str, list[tuple[Position, int, Work | None, int]]] = field(default_factory=dict)
 
 
-def place(program: Program, plans: tuple[Plan, ...], packed: frozenset[str], arguments: Arguments, promote: bool = True) -> Memory:
-    """Decide every home.  `packed` constants are repacked; `promote`: results are computed in the arrays that are returned."""
-    memory = _Placer(program, plans, packed, arguments, promote).run()
-    arguments.phases += len(plans) + 1
-    arguments.failing += failing(plans)
+def place(made: Arranged, arguments: Arguments, promote: bool = True, given: Mapping[str, Home] | None = None) -> Memory:
+    """Decide every home that is not given.  `promote`: results are computed in the arrays that are returned."""
+    memory = _Placer(made, arguments, promote, given or {}).run()
+    arguments.phases += len(made.plans) + 1
+    arguments.failing += failing(made.plans)
     return memory
 
 
 class _Placer:
     """Names are handed out and homes recorded in one walk over the phases; nothing of it outlives `place`."""
 
-    def __init__(self, program: Program, plans: tuple[Plan, ...], packed: frozenset[str], arguments: Arguments, promote: bool) -> None:
+    def __init__(self, made: Arranged, arguments: Arguments, promote: bool, given: Mapping[str, Home]) -> None:
+        program, plans = made.program, made.plans
         self.program, self.plans, self.table = program, plans, program.table()
-        self.packed, self.arguments, self.promote = packed, arguments, promote
+        self.packed, self.arguments, self.promote, self.given = made.packed, arguments, promote, given
         self.uses = _collect(plans)
-        self.calls = {s.call.out: s.call for plan in plans for s in plan.stages if s.call is not None}
+        self.calls = _calls(plans)
         self.homes: dict[str, Home] = {}
+        self.bodies: dict[str, Body] = {}
         self.results: list[Result] = []
         self.notes: list[str] = []
         self.partials: dict[str, str] = {}
@@ -181,12 +225,14 @@ class _Placer:
 
     def run(self) -> Memory:
         for b in self.program.buffers:
-            if b.role == "const" and b.name in self.uses.readers or b.name in self.arguments.fixed:
+            if b.role != "temp" and b.name in self.given:
+                self.homes[b.name] = self.given[b.name]
+            elif b.role == "const" and b.name in self.uses.readers or b.name in self.arguments.fixed:
                 self._constant(b)
             elif b.role in ("input", "state"):
                 self.homes[b.name] = Home("array", self.arguments.of(b, Extent(b.shape)))
         commits = tuple(u for u in self.program.updates if not self._in_place(*u))
-        promoted = {self._root(n) for n in self.program.outputs} if self.promote else set()
+        promoted = {_root(n, self.calls) for n in self.program.outputs} if self.promote else set()
         for number, plan in enumerate(self.plans):
             for s in plan.phase.members:
                 if s.statement.out not in self.homes:
@@ -199,9 +245,37 @@ class _Placer:
             for stage in plan.stages:
                 if isinstance(stage.call, Random) and stage.call.fn == "shuffle":
                     self.partials[stage.call.out] = self._scratch(number, number, "int64", Extent(self.table[stage.call.out].shape[:1]))
+            if plan.body is not None:
+                self._loop(number, plan, plan.body)
         for n in self.program.outputs:
             self.results.append(self._result(n))
-        return Memory(self.homes, tuple(self.results), commits, self.partials, tuple(self.notes))
+        return Memory(self.homes, tuple(self.results), commits, self.partials, tuple(self.notes), self.bodies)
+
+    def _loop(self, number: int, plan: Plan, body: Arranged) -> None:
+        """The memory of a loop's body: what is carried stays where `Last` wants it, a stack is written in its place."""
+        loop, *left = (m.statement for m in plan.phase.members)
+        assert isinstance(loop, Repeat)
+        inside, table = self.arguments.inside(), body.program.table()
+        views: list[View] = []
+
+        def view(of: str, shape: tuple[Size, ...]) -> Home:
+            views.append(inside.view(self.homes[of].arg, shape))
+            return Home("array", views[-1].name)
+
+        given = {n: self.homes[n] for n in (*loop.captured, *loop.streams)}
+        given |= {part: view(whole, table[part].shape) for part, whole in loop.slices}
+        given |= {s.state: self.homes[s.out] for s in left if isinstance(s, Last)}
+        for state in [state for state, _ in loop.starts if state not in given]:
+            b = table[state]
+            own = Home("array", self._scratch(number, number, b.dtype, Extent(b.shape))) if b.shape else None
+            given[state] = own or self.arguments.slot(f"s_{b.dtype}", state)
+        for s in left:
+            if isinstance(s, Stack):
+                root = _root(body.program.outputs[s.number], _calls(body.plans))
+                given[root] = view(s.out, table[root].shape)
+        memory = place(body, inside, given=given)
+        self.notes += memory.notes
+        self.bodies[loop.out] = Body(body.program, body.plans, memory, tuple(views))
 
     def _constant(self, b: Buffer) -> None:
         """A constant, or an input that is as good as one."""
@@ -218,7 +292,7 @@ class _Placer:
         """Give the new value of a state the state's own array when nobody reads the old value any more."""
         chain = self._added(target, source)
         position, writer = self.uses.made[chain[0] if chain else source]
-        fails = (self.uses.made[c.out][0] for c in failing(self.plans))
+        fails = (self.uses.made[n][0] for n, call in self.calls.items() if may_fail(call))
         if position <= max(fails, default=(-1, 0, 0)):  # a status is looked at before the next stage begins
             return False
         if self.table[target].shape != self.table[source].shape or not chain and (writer is None or not self._overwrites(writer)):
@@ -245,8 +319,10 @@ class _Placer:
 
     def _read_before(self, at: Position, w: Work | None, slot: int, position: Position, writer: Work | None, target: str) -> bool:
         """Does a reader in the writer's phase see every element of the state before it changes?"""
-        if at[0] > position[0] or w is None or writer is None or not (isinstance(w.statement, Map) and isinstance(writer.statement, Map)):
+        if at[0] > position[0] or writer is None or not isinstance(writer.statement, Map):
             return False
+        if w is None or not isinstance(w.statement, Map):
+            return self._by_row(at, w, slot) and bool(writer.rows) and at < position
         order = [x.statement.out for x in self.plans[position[0]].works()]
         reads_it = any(n == target and same_element(writer, writer, k) for k, n in enumerate(writer.statement.operands))
         # in one nest an element is loaded under a name at its first use, which is then the writer's or comes before it
@@ -254,6 +330,12 @@ class _Placer:
         ix = w.statement.index[slot]
         by_row = not writer.rows or (ix[: len(writer.rows)] == w.rows if len(w.rows) == len(writer.rows) else False)
         return by_row and (at < position or at == position and order.index(w.statement.out) <= last_use and same_element(writer, w, slot))
+
+    def _by_row(self, at: Position, w: Work | None, slot: int) -> bool:
+        """Does a statement that is no Map read an operand row by row?"""
+        s = w.statement if w else self.plans[at[0]].stages[at[1]].call
+        form = next(m.form for m in self.plans[at[0]].phase.members if m.statement is s)
+        return form is not None and form.rowwise[slot]
 
     def _added(self, target: str, source: str) -> list[str]:
         """The calls that add to `target` what makes it `source`, first to last, when nothing else sees what lies between."""
@@ -265,14 +347,6 @@ class _Placer:
             chain.insert(0, name)
             name = call.onto
         return chain if name == target else []
-
-    def _root(self, name: str) -> str:
-        """The buffer whose memory a chain of reshapes shows."""
-        while True:
-            call = self.calls.get(name)
-            if not isinstance(call, SAME):
-                return name
-            name = call.x
 
     def _temp(self, number: int, plan: Plan, name: str, promoted: set[str]) -> None:
         b = self.table[name]
@@ -293,7 +367,9 @@ class _Placer:
                 array = self._scratch(number, number, b.dtype, Extent(factors, threads=True))
                 self.homes[name] = Home("row" if row else "tile", array, packed=plan.block if columns else 0)
                 return
-        if not b.shape:
+        if name in self.given:
+            self.homes[name] = self.given[name]
+        elif not b.shape:
             self.homes[name] = self.arguments.slot(f"s_{b.dtype}", name)
         elif name in promoted:
             self.homes[name] = Home("array", self.arguments.new(b.dtype, "output", Extent(b.shape), name))
@@ -322,7 +398,7 @@ class _Placer:
         return self.arguments.scratch(self.arguments.phases + first, self.arguments.phases + last, dtype, extent)
 
     def _result(self, name: str) -> Result:
-        b, root = self.table[name], self._root(name)
+        b, root = self.table[name], _root(name, self.calls)
         taken = {r.arg for r in self.results}
         if self.table[root].role != "temp":
             return Result("before", root, 0, b.shape)
@@ -331,6 +407,18 @@ class _Placer:
             return Result("slot", home.arg, home.slot, b.shape)
         fresh = any(a.name == home.arg and a.role == "output" for a in self.arguments.made) and home.arg not in taken
         return Result("fresh" if fresh else "after", home.arg, 0, b.shape)
+
+
+def _calls(plans: tuple[Plan, ...]) -> dict[str, Statement]:
+    """The statements that are calls, by what they write."""
+    return {s.call.out: s.call for plan in plans for s in plan.stages if s.call is not None}
+
+
+def _root(name: str, calls: Mapping[str, Statement]) -> str:
+    """The buffer whose memory a chain of reshapes shows."""
+    while isinstance(call := calls.get(name), SAME):
+        name = call.x
+    return name
 
 
 def _collect(plans: tuple[Plan, ...]) -> _Uses:
@@ -363,5 +451,11 @@ def _sees_local(position: Position, work: Work, plan: Plan, reader: tuple[Positi
 
 def failing(plans: tuple[Plan, ...]) -> list[Statement]:
     """The statements that can fail at run time, in order: their numbers are those of their status."""
-    calls = [s.call for plan in plans for s in plan.stages if s.call is not None]
-    return [c for c in calls if isinstance(c, Within) or isinstance(c, Linalg) and c.fn in ("inverse", "solve", "cholesky")]
+    return [c for c in _calls(plans).values() if not isinstance(c, Repeat) and may_fail(c)]
+
+
+def may_fail(s: Statement) -> bool:
+    """Can a statement, or one of a loop's, fail at run time?"""
+    if isinstance(s, Repeat):
+        return any(map(may_fail, s.body.statements))
+    return isinstance(s, Within) or isinstance(s, Linalg) and s.fn in ("inverse", "solve", "cholesky")

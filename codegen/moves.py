@@ -14,7 +14,7 @@ from .ir import Concat, Place, Size, Slice, Statement, reads
 from .loops import For, Node, Store
 
 if TYPE_CHECKING:
-    from .lower import PhaseWriter
+    from .nests import PhaseWriter
 
 
 def words(s: Statement) -> str:
@@ -49,11 +49,11 @@ def _array(p: PhaseWriter, name: str, by_row: bool, write: bool) -> tuple[str, b
     shape = p.table[name].shape
     stride = product(shape[1:], p.names)
     home = p.memory.homes[name]
-    (p.writes if write else p.reads).add(home.arg)
     if home.kind == "row":
         return p.thread_slice(home.arg, stride), True
     if home.kind == "tile":
         return p.thread_slice(home.arg, scaled(str(p.size), stride)), True
+    p.touch(home.arg, write, stride)
     return p.block_slice(home.arg, stride), True
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from . import calls, folds, moves
 from .addresses import Names, Shape, flat_index, least, product, scaled, share_of
 from .expressions import LIMITS, accumulation, carried, cast, emit, identity, literal
-from .ir import At, Map, Program, Scatter, Walk, reads
+from .ir import At, Map, Program, Scatter, Size, Walk, reads
 from .loops import Accumulate, Call, Comment, For, If, Let, Node, Return, Store
 from .memory import STATUS, Memory
 from .scalar import Instr
@@ -24,13 +24,21 @@ from .stages import Group, Plan, Stage, Work
 
 @dataclass
 class Region:
-    """Code between two possible barriers: run by the whole team or by thread 0, with the memory it touches."""
+    """Code between two possible barriers: run by the whole team or by thread 0, with the memory it touches.
+
+    `owned` are arrays of which a thread touches nothing but the rows that are its share: how many rows of what size, in
+    which blocks.  `meetings` are those inside of it, of how many steps each."""
 
     team: bool
     nodes: list[Node]
     reads: set[str] = field(default_factory=set)
     writes: set[str] = field(default_factory=set)
-    title: str = ""
+    owned: dict[str, tuple[str, int, str]] = field(default_factory=dict)
+    meetings: tuple[Meeting, ...] = ()
+
+
+Meeting = tuple[int, tuple[Size, ...]]
+"""Barriers, and the sizes whose product says how often they are passed."""
 
 
 @dataclass
@@ -79,12 +87,13 @@ class PhaseWriter:
         self.combines: list[list[Node]] = []
         self.reads: set[str] = set()
         self.writes: set[str] = set()
+        self.strides: dict[str, str] = {}
         self.final: set[str] = set()
         self.row = self.first = self.width = self.blocks = self.number = ""
         self.global_row = ""
 
     # ------------------------------------------------------------ regions
-    def regions(self, number: int) -> list[Region]:
+    def regions(self, number: str) -> list[Region]:
         phase = self.plan.phase
         title: list[Node] = [
             Comment(
@@ -103,7 +112,8 @@ class PhaseWriter:
             body += self._stage(stage)
         limits = [Let(self.first, f"{self.number} * {self.size}"), Let(self.width, least(str(self.size), f"{total} - {self.first}"))]
         loop = For(self.number, share_of(self.blocks), (*limits, *self.heads, *body, *self.tails))
-        out = [Region(True, [*title, *self.top, loop], self.reads, self.writes - self.final)]
+        owned = {array: (total, self.size, stride) for array, stride in self.strides.items() if stride}
+        out = [Region(True, [*title, *self.top, loop], self.reads, self.writes - self.final, owned)]
         if self.combines:
             nodes = [node for part in self.combines for node in part]
             partials = {self.memory.partials[w.statement.out] for w in self.plan.works() if w.folded}
@@ -250,7 +260,7 @@ class PhaseWriter:
         if home.arg.startswith("c_"):
             return f"{home.arg}_{home.slot}"
         text = f"{home.arg}[{home.slot}]" if home.kind == "slot" else f"{home.arg}[0]"
-        self.reads.add(home.arg)
+        self.touch(home.arg)
         if not self.rows:
             return text
         if text not in self.scalars:
@@ -261,7 +271,6 @@ class PhaseWriter:
     def element(self, name: str, index: tuple[Walk, ...], w: Work, nest: Nest, write: bool = False) -> tuple[str, int]:
         """`array[index]` of a buffer whose axes walk these labels, and the level at which it stands."""
         home, shape = self.memory.homes[name], self.table[name].shape
-        (self.writes if write else self.reads).add(home.arg)
         lead = len(w.rows) if self.rows and index[: len(w.rows)] == w.rows and not any(a in w.rows for a in index[len(w.rows) :]) else 0
         if w.folded and write:
             lead = 0
@@ -273,6 +282,8 @@ class PhaseWriter:
                 coordinates.append(self.coordinate(w, walk.slot, nest) if isinstance(walk, At) else self.label(w, walk, nest))
         inner = flat_index(shape, coordinates, self.names)
         stride = product(shape[lead:], self.names)
+        if home.kind not in ("row", "tile"):
+            self.touch(home.arg, write, stride if lead else "")
         used = max((nest.level(v) for v in coordinates), default=0)
         level = nest.depth if lead and self.columns else used
         if self.columns and home.packed:
@@ -325,6 +336,12 @@ class PhaseWriter:
             held[text] = self.names.fresh(letter)
             nest.pre[level].append(Let(held[text], text))
         return held[text]
+
+    def touch(self, array: str, write: bool = False, stride: str = "") -> None:
+        """Note that memory is read or written; `stride`: nothing of it but the block's rows, each so long."""
+        (self.writes if write else self.reads).add(array)
+        if self.strides.setdefault(array, stride) != stride:
+            self.strides[array] = ""
 
     def block_slice(self, array: str, stride: str) -> str:
         """The rows of the block as a slice that starts at 0."""
@@ -433,5 +450,5 @@ class PhaseWriter:
     def whole(self, name: str, write: bool = False) -> str:
         """A whole array as text; a pool's slot as a slice of one."""
         home = self.memory.homes[name]
-        (self.writes if write else self.reads).add(home.arg)
+        self.touch(home.arg, write)
         return f"{home.arg}[{home.slot}:{home.slot + 1}]" if home.kind == "slot" else home.arg

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from .costs import labels
-from .fuse import tidy
-from .ir import Buffer, Map, Program, Random, Size, SizeOf, Statement, coordinates, reads
+from .inline import tidy
+from .ir import Buffer, Map, Program, Repeat, Size, SizeOf, Statement, coordinates, reads, streams
 from .scalar import Builder
 
 
@@ -33,6 +33,13 @@ def named(s: Statement, table: Mapping[str, Buffer]) -> set[str]:
     entries: list[Size] = [*table[s.out].shape, *getattr(s, "space", ()), *getattr(s, "start", ()), getattr(s, "extent", 1)]
     if isinstance(s, Map):
         entries += [i.value for i in s.body.code if i.fn == "size"]
+    if isinstance(s, Repeat):
+        inside = s.body.table()
+        entries += [
+            s.steps or 0,
+            *(e for b in s.body.buffers for e in b.shape),
+            *(e for each in s.body.statements for e in named(each, inside)),
+        ]
     return {e for e in entries if isinstance(e, str)}
 
 
@@ -40,7 +47,7 @@ def fixed_values(program: Program, constant: frozenset[str], firm: frozenset[str
     """Constants, constant inputs and states that the step leaves alone, and every temp made of these alone without a draw."""
     table = program.table()
     changing = {target for target, _ in program.updates}
-    changing.update(s.stream for s in program.statements if isinstance(s, Random))
+    changing.update(n for s in program.statements for n in streams(s))
     fixed = {
         b.name
         for b in program.buffers
@@ -48,7 +55,7 @@ def fixed_values(program: Program, constant: frozenset[str], firm: frozenset[str
         and all(isinstance(e, int) or e in firm for e in b.shape)
     }
     for s in program.statements:
-        if not isinstance(s, Random) and fixed.issuperset(reads(s)) and firm.issuperset(named(s, table)):
+        if not streams(s) and fixed.issuperset(reads(s)) and firm.issuperset(named(s, table)):
             fixed.add(s.out)
     return frozenset(fixed)
 

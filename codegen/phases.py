@@ -1,7 +1,8 @@
 """Statements to phases: what runs in one pass over the rows of something, and why each boundary stands.
 
 Law of this file: a phase is either `rows` (a loop over fixed blocks of rows, shared by the team, with the combination
-of its partial sums) or `serial` (small things and calls that one thread does).  A statement is row-wise when row i of
+of its partial sums), `serial` (small things and calls that one thread does) or `loop` (a Repeat with what it leaves; the
+body has phases of its own).  A statement is row-wise when row i of
 its result needs only row i of what walks the rows, and a row reduction when it reduces over the rows.  Statements are
 taken in order and each joins the earliest phase that can take it: a row-wise result may be read by the phase that makes
 it, row by row; everything else is ready after its phase.
@@ -13,16 +14,40 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .ir import Buffer, Concat, Linalg, Map, MatMul, Place, Program, Random, Reshape, Size, Slice, Statement, Walk, reads
+from .ir import (
+    Buffer,
+    Concat,
+    Last,
+    Linalg,
+    Map,
+    MatMul,
+    Place,
+    Program,
+    Random,
+    Repeat,
+    Reshape,
+    Size,
+    Slice,
+    Stack,
+    Statement,
+    Walk,
+    reads,
+    streams,
+)
 
 SERIAL = 512
 """Points of an iteration space up to which one thread does it: 2 us of work, against 0.1 for a barrier and the imbalance."""
 UNKNOWN = 4096
 """What a size that is known only at launch is taken for."""
+ENDLESS = 64
+"""How many steps a loop is taken for that nothing but its own condition ends."""
 PARTIAL = 4096
 """Elements up to which a row reduction keeps partial results for each block."""
 BLOCKWISE = ("sum", "prod", "max", "min", "any", "all")
 """Reducers whose partial results combine by themselves."""
+
+
+Kind = Literal["rows", "serial", "loop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +63,7 @@ class RowForm:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A statement in a phase, with the form it has there (None in a serial phase)."""
+    """A statement in a phase, with the form it has there (None where its phase is not `rows`)."""
 
     statement: Statement
     form: RowForm | None
@@ -48,7 +73,7 @@ class Member:
 class Phase:
     """`rows`: the sizes whose product counts the rows; more than one when whole arrays are walked flat."""
 
-    kind: Literal["rows", "serial"]
+    kind: Kind
     rows: tuple[Size, ...]
     members: tuple[Member, ...]
     reason: str
@@ -58,7 +83,7 @@ class Phase:
         return len(self.rows) > 1
 
     def __str__(self) -> str:
-        over = f"rows over {' * '.join(map(str, self.rows))}" if self.kind == "rows" else "serial"
+        over = f"rows over {' * '.join(map(str, self.rows))}" if self.kind == "rows" else self.kind
         return f"{over}: {', '.join(m.statement.out for m in self.members)}  [{self.reason}]"
 
 
@@ -121,7 +146,7 @@ def _walks(index: tuple[Walk, ...], label: int) -> bool:
 
 @dataclass(slots=True)
 class _Open:
-    kind: Literal["rows", "serial"]
+    kind: Kind
     size: Size | None
     reason: str
     members: list[Member] = field(default_factory=list)
@@ -134,9 +159,14 @@ def schedule(program: Program, hints: Hints) -> tuple[Phase, ...]:
     ready = {b.name: 0 for b in program.buffers if b.role != "temp"}  # the first phase that finds the buffer complete
     inside: dict[str, int] = {}  # the phase whose rows the buffer's rows are
     made_by: dict[str, str] = {}
-    streams = {s.stream for s in program.statements if isinstance(s, Random)}
+    drawn = {n for s in program.statements for n in streams(s)}
     for s in program.statements:
         operands = reads(s)
+        if isinstance(s, Repeat | Last | Stack):
+            _loop(s, open_, ready)
+            for n in drawn & set(operands):
+                ready[n] = len(open_)
+            continue
         forms = list(row_forms(s, table, hints))
         serial = not forms or estimate(work(s, table), hints) <= SERIAL
         low = max((inside.get(n, ready[n]) for n in operands), default=0)
@@ -151,15 +181,26 @@ def schedule(program: Program, hints: Hints) -> tuple[Phase, ...]:
         ready[s.out] = at if form is None else at + 1
         if form is not None and not form.reduces:
             inside[s.out] = at
-        for n in streams & set(operands):  # who reads a stream sees the position that the statements before it left
+        for n in drawn & set(operands):  # who reads a stream sees the position that the statements before it left
             ready[n] = max(ready[n], at + (form is not None))
     return tuple(_close(p, table) for p in open_ if p.members)
+
+
+def _loop(s: Repeat | Last | Stack, open_: list[_Open], ready: dict[str, int]) -> None:
+    """A loop is a phase of its own, after all that are open; what it leaves is there when it is done."""
+    if isinstance(s, Repeat):
+        open_.append(_Open("loop", None, f"{s.body.name} again and again"))
+    at = len(open_) - 1 if isinstance(s, Repeat) else ready[s.of] - 1
+    open_[at].members.append(Member(s, None))
+    ready[s.out] = at + 1
 
 
 def _find(s, open_, low, forms, serial, operands, ready, inside) -> tuple[int | None, RowForm | None]:
     """The earliest phase that can take a statement, and the form it has there."""
     for at in range(low, len(open_)):
         phase = open_[at]
+        if phase.kind == "loop":
+            continue
         if phase.kind == "serial":
             if serial and all(ready[n] <= at for n in operands):
                 return at, None
@@ -189,8 +230,8 @@ def _why(
 
 def _close(phase: _Open, table: dict[str, Buffer]) -> Phase:
     members = tuple(phase.members)
-    if phase.kind == "serial":
-        return Phase("serial", (), members, phase.reason)
+    if phase.kind != "rows":
+        return Phase(phase.kind, (), members, phase.reason)
     spaces = {m.statement.space for m in members if isinstance(m.statement, Map)}
     if len(spaces) == 1 and all(_is_flat(m.statement, table) for m in members):
         (space,) = spaces

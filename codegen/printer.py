@@ -11,7 +11,7 @@ import importlib
 from collections.abc import Iterator
 
 from .expressions import SHORT, VECMATH, combine
-from .loops import Accumulate, Barrier, Call, Comment, For, Function, If, Let, Node, Return, Store
+from .loops import Accumulate, Barrier, Break, Call, Comment, For, Function, If, Let, Node, Return, Store
 from .lower import Kernel
 from .share import SLICE
 
@@ -127,5 +127,7 @@ def _block(nodes: tuple[Node, ...], indent: str, comments: bool) -> Iterator[str
                 yield f"{indent}{result + ' = ' if result else ''}{_tails(text)}"
             case Return():
                 yield f"{indent}return"
+            case Break():
+                yield f"{indent}break"
             case Barrier(reason):
                 yield f"{indent}barrier_wait(barrier, nthreads)" + (f"  # {escape(reason)}" if comments else "")

@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 
 from .fuse import PassNote
-from .ir import Buffer, Linalg, Map, MatMul, Program, Size, Statement, reads
+from .ir import Buffer, Linalg, Map, MatMul, Program, Repeat, Size, Statement, reads
 from .loops import count
 from .lower import Kernel
 from .memory import Memory
@@ -48,13 +48,7 @@ class Made:
 
     def byte_terms(self) -> list[Term]:
         """The terms whose sum `bytes` is."""
-        table = self.fused.table()
-        return [
-            (np.dtype(table[n].dtype).itemsize, table[n].shape)
-            for plan in self.plans
-            for n in sorted({n for m in plan.phase.members for n in (m.statement.out, *reads(m.statement))})
-            if n in self.memory.homes and self.memory.homes[n].kind == "array"
-        ]
+        return list(_bytes(self.fused, self.plans, self.memory))
 
 
 Term = tuple[float, tuple[Size, ...]]
@@ -87,6 +81,27 @@ def _flops(s: Statement, table: dict[str, Buffer]) -> Iterator[Term]:
             yield factor, (*batch, n, n, n)
             if s.fn == "solve":
                 yield 2, (*batch, n, n, table[s.args[1]].shape[-1])
+        case Repeat():
+            inside, turns = s.body.table(), _turns(s)
+            yield from ((factor, (*sizes, *turns)) for each in s.body.statements for factor, sizes in _flops(each, inside))
+
+
+def _bytes(program: Program, plans: tuple[Plan, ...], memory: Memory) -> Iterator[Term]:
+    table = program.table()
+    for plan in plans:
+        loop = plan.phase.members[0].statement
+        if isinstance(loop, Repeat):
+            body = memory.bodies[loop.out]
+            yield from ((factor, (*sizes, *_turns(loop))) for factor, sizes in _bytes(body.program, body.plans, body.memory))
+            continue
+        for n in sorted({n for m in plan.phase.members for n in (m.statement.out, *reads(m.statement))}):
+            if n in memory.homes and memory.homes[n].kind == "array":
+                yield np.dtype(table[n].dtype).itemsize, table[n].shape
+
+
+def _turns(s: Repeat) -> tuple[Size, ...]:
+    """How often the body is run; once where nobody knows."""
+    return () if s.steps is None else (s.steps,)
 
 
 def _costs(m: Made) -> str:
@@ -98,23 +113,31 @@ def _costs(m: Made) -> str:
     return ", and ".join(parts)
 
 
+def _phases(plans: tuple[Plan, ...], memory: Memory, inside: str = "") -> Iterator[str]:
+    """The phases of a program, with those of its loops' bodies, and what they never keep whole."""
+    indent = "  " * (1 + inside.count("."))
+    for number, plan in enumerate(plans):
+        yield f"{indent}phase {inside}{number}: {plan.phase}"
+        if plan.phase.kind == "rows":
+            yield f"{indent}  blocks of {plan.block} rows, {len(plan.stages)} walk(s) or call(s) a block"
+        for w in plan.works():
+            if w.folded:
+                yield f"{indent}  {w.statement.out}: summed over the rows in {w.folded}" + (
+                    " (registers)" if w.folded in ("carry", "unrolled") else " (one array a block)"
+                )
+        if plan.body is not None:
+            body = memory.bodies[plan.phase.members[0].statement.out]
+            yield from _phases(body.plans, body.memory, f"{inside}{number}.")
+    for kind in ("local", "row", "tile"):
+        if names := [n for n, h in memory.homes.items() if h.kind == kind]:
+            yield f"{indent}never a whole array ({kind}): {', '.join(names)}"
+
+
 def _lines(m: Made) -> Iterator[str]:
     yield f"{m.program.name}: {len(m.program.statements)} statements, {len(m.fused.statements)} after the passes, {len(m.plans)} phases"
     for note in m.notes:
         yield f"  pass {note}"
-    for number, plan in enumerate(m.plans):
-        yield f"  phase {number}: {plan.phase}"
-        if plan.phase.kind == "rows":
-            yield f"    blocks of {plan.block} rows, {len(plan.stages)} walk(s) or call(s) a block"
-        for w in plan.works():
-            if w.folded:
-                yield f"    {w.statement.out}: summed over the rows in {w.folded}" + (
-                    " (registers)" if w.folded in ("carry", "unrolled") else " (one array a block)"
-                )
-    kinds = {k: [n for n, h in m.memory.homes.items() if h.kind == k] for k in ("local", "row", "tile")}
-    for kind, names in kinds.items():
-        if names:
-            yield f"  never a whole array ({kind}): {', '.join(names)}"
+    yield from _phases(m.plans, m.memory)
     for text in m.memory.notes:
         yield f"  {text}"
     yield f"  {_costs(m)}"

@@ -18,7 +18,7 @@ from functools import cache, cached_property
 from typing import get_args
 
 from .expressions import SHORT
-from .loops import Accumulate, Barrier, Call, Comment, For, Function, If, Let, Node, Return
+from .loops import Accumulate, Barrier, Break, Call, Comment, For, Function, If, Let, Node, Return
 from .lower import Kernel
 
 OCCURRENCES = 3
@@ -156,7 +156,7 @@ class _Scope:
 
 def _outermost(loop: For) -> bool:
     """The walk of a team over blocks, or over steps."""
-    return loop.extent.endswith("nthreads") or loop.extent.startswith(("first, last", "begin, end"))
+    return loop.extent.endswith("nthreads") or loop.extent.startswith(("first, last", "begin, end")) or loop.var.startswith("step")
 
 
 # ---------------------------------------------------------------- runs
@@ -315,7 +315,7 @@ def _repeated(scope: _Scope, least: int) -> Iterator[_Run]:
         row: list[tuple[int, int, bool]] = []
         rows.append((number, row))
         for k, node in enumerate(body):
-            if any(isinstance(n, Return | Barrier) for n in _inside(node)):
+            if any(isinstance(n, Return | Break | Barrier) for n in _inside(node)):
                 rows.append((number, row := []))
             elif not scope.stands_aside(node):
                 looks = shapes.setdefault(_renamed(node, anonymous), len(shapes))

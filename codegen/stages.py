@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal
 
-from .ir import Buffer, Concat, Map, MatMul, Place, Size, Slice, Statement, reads
+from .ir import Buffer, Concat, Map, MatMul, Place, Program, Size, Slice, Statement, reads
 from .phases import Member, Phase, estimate
 
 UNROLL = 16
@@ -71,16 +71,26 @@ class Stage:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A phase and its stages; how it walks its rows, in blocks of how many, and which arrays it asks for a block ahead is
-    settled in `layout`."""
+    settled in `layout`.  A loop's phase has a `body`."""
 
     phase: Phase
     stages: tuple[Stage, ...]
     walk: Literal["rows", "lanes", "columns"] = "rows"
     block: int = 0
     ahead: frozenset[str] = frozenset()
+    body: Arranged | None = None
 
     def works(self) -> list[Work]:
         return [w for stage in self.stages for g in stage.groups for w in g.works]
+
+
+@dataclass(frozen=True, slots=True)
+class Arranged:
+    """A program with its plans, and the names of what is repacked for them."""
+
+    program: Program
+    plans: tuple[Plan, ...]
+    packed: frozenset[str]
 
 
 def analyse(member: Member, phase: Phase, table: dict[str, Buffer]) -> Work:

@@ -17,10 +17,10 @@ import numpy as np
 
 from . import report
 from .cpu import Built, Target, build, decide
-from .fuse import copying
 from .gate import Gate
 from .hoist import Hoisted, hoist
-from .ir import Loop, Map
+from .inline import copying
+from .ir import Loop, Map, whole_table
 from .launch import aligned, check_array, constant, failed, pack, with_single_blas
 from .lower import Kernel, lower_loop
 from .memory import Arguments
@@ -59,7 +59,7 @@ def compile_loop(loop: Loop, hints: Hints | None = None, *, target: Target = "cp
         report.Made(part.program, part.program, notes, part.plans, part.memory, kernel, built.cache, time.perf_counter() - start)
         for part, notes in filter(None, (record, step))
     )
-    gate = Gate([step[0]], kernel.barriers, wakes=False)
+    gate = Gate([step[0]], kernel.meetings, wakes=False)
     return LoopExecutable(loop, kernel, built, made, arguments, gate, hints)
 
 
@@ -178,7 +178,7 @@ class Bound:
             else:
                 team(n, entry, control, first, last, every, *tail)
             if status is not None and status.any():
-                buffers = {name: b for made in self.made.reports for name, b in made.fused.table().items()}
+                buffers = {name: b for made in self.made.reports for name, b in whole_table(made.fused).items()}
                 error = failed(status, self.made.arguments.failing, buffers, sizes)
                 error.steps_done = int(control[DONE])  # type: ignore[attr-defined]
                 raise error

@@ -76,6 +76,9 @@ def _verify(program: Program, sizes: set[str], taken: dict[str, Buffer]) -> None
         if sorted(names) != sorted(b.name for b in program.buffers if b.role == role):
             raise ProgramError(f"the calling order of the {role} buffers does not list exactly those")
     loops = {s.out: s for s in program.statements if isinstance(s, Repeat)}
+    left = [(s.of, s.state if isinstance(s, Last) else s.number) for s in program.statements if isinstance(s, Last | Stack)]
+    if len(set(left)) < len(left):
+        raise ProgramError("two names for one result of a loop")
     for s in program.statements:
         for n in reads(s):
             if n not in ready:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from symgraph.codegen import fuse, launch, layout, lower, memory, nests, phases, stages
-from symgraph.codegen.ir import Program
+from symgraph.codegen import fuse, launch, layout, lower, memory, nests, phases, regions, stages
+from symgraph.codegen.ir import Buffer, Last, Program, Repeat, SizeOf, Stack
 from tests.codegen.programs import Writer
 
 UNARY = ("neg", "absolute", "tanh", "sigmoid", "relu", "softplus")
@@ -118,6 +120,62 @@ def program(seed: int, statements: int = 14) -> tuple[Program, list[np.ndarray],
     return program, [fill(n) for n in program.states], [fill(n) for n in program.inputs]
 
 
+def looped(seed: int, steps: int = 3, statements: int = 14, depth: int = 1) -> tuple[Program, list[np.ndarray], list[np.ndarray]]:
+    """Such a program as the body of a loop, or of a loop in a loop: its states are carried, its inputs captured or sliced,
+    its outputs stacked.  Some are limited, some run backwards."""
+    made, states, inputs = program(seed, statements)
+    for level in range(depth):
+        made, inputs = _around(made, inputs, np.random.default_rng([seed, level]), f"{level}.", steps)
+    return made, states, inputs
+
+
+def _around(body: Program, given: list[np.ndarray], rng: np.random.Generator, prefix: str, steps: int) -> tuple[Program, list[np.ndarray]]:
+    table = body.table()
+    sliced = [n for n in body.inputs if rng.random() < 0.5]
+    limited = rng.random() < 0.5
+    t = f"{prefix}t"
+    first = Buffer(f"{prefix}steps", "float32", (t,), "input")
+    limit = Buffer(f"{prefix}limit", "int32", (), "input")
+    wholes = {n: replace(table[n], name=prefix + n, shape=(t, *table[n].shape)) for n in sliced}
+    outer = {n: replace(table[n], name=prefix + n) for n in body.states}
+    inside = replace(body, name=f"{prefix}body", sizes=(), checks=())
+    loop = Repeat(
+        f"{prefix}made",
+        inside,
+        t,
+        tuple((n, b.name) for n, b in outer.items()),
+        tuple((n, b.name) for n, b in wholes.items()),
+        limit.name if limited else None,
+        backwards=bool(rng.random() < 0.4),
+    )
+    ends = [Last(f"{prefix}end{k}", loop.out, n) for k, n in enumerate(body.states)]
+    stacks = [Stack(f"{prefix}stack{k}", loop.out, k) for k in range(len(body.outputs))]
+    buffers = [first, *wholes.values(), *outer.values(), *(table[n] for n in body.inputs if n not in sliced)]
+    buffers += [limit] * limited
+    buffers += [Buffer(loop.out, "int64", ())]
+    buffers += [Buffer(e.out, table[e.state].dtype, table[e.state].shape) for e in ends]
+    buffers += [Buffer(s.out, table[n].dtype, (t, *table[n].shape)) for s, n in zip(stacks, body.outputs, strict=True)]
+
+    def moved(r):
+        """Where the extent stands now that a size was taken from."""
+        if not isinstance(r, SizeOf) or r.buffer not in wholes and r.buffer not in outer:
+            return r
+        return SizeOf(wholes[r.buffer].name, r.axis + 1) if r.buffer in wholes else SizeOf(outer[r.buffer].name, r.axis)
+
+    sizes = ((t, SizeOf(first.name, 0)), *((n, moved(r)) for n, r in body.sizes))
+    inputs = (*(wholes[n].name if n in wholes else n for n in body.inputs), *([limit.name] if limited else []), first.name)
+    arrays = [
+        np.stack([x * (1 - 0.3 * k) for k in range(steps)]).astype(x.dtype) if n in wholes else x
+        for n, x in zip(body.inputs, given, strict=True)
+    ]
+    arrays += [np.asarray(rng.integers(-1, steps + 2), np.int32)] * limited + [np.zeros(steps, np.float32)]
+    states = tuple(b.name for b in outer.values())
+    updates = tuple((outer[e.state].name, e.out) for e in ends if rng.random() < 0.7)
+    outputs = (*(s.out for s in stacks), *(e.out for e in ends if rng.random() < 0.7), loop.out)
+    made = Program(f"{prefix}{body.name}", tuple(buffers), (loop, *ends, *stacks), outputs, inputs, states, updates, sizes)
+    return made, arrays
+
+
 SMALL = {
     "layout": {"ROW_BLOCK": 8, "GEMM_BLOCK": 4, "FLAT_BLOCK": 16, "FOLD_BLOCK": 8, "LEAST": 4, "MOST": 8, "UNROLLED": 2},
     "phases": {"SERIAL": 20},
@@ -131,6 +189,6 @@ def shrink(monkeypatch) -> None:
     """Set them wherever a module of the compiler has them."""
     for values in SMALL.values():
         for limit, value in values.items():
-            for module in (fuse, launch, layout, lower, memory, nests, phases, stages):
+            for module in (fuse, launch, layout, lower, memory, nests, phases, regions, stages):
                 if hasattr(module, limit):
                     monkeypatch.setattr(module, limit, value)

@@ -10,7 +10,9 @@ import pytest
 from symgraph import codegen
 from symgraph.codegen.ir import Program, ProgramError, Repeat
 from symgraph.codegen.verify import verify
+from tests.codegen import fuzz
 from tests.codegen.programs import Writer
+from tests.codegen.routes import check, run, same_bits
 
 rng = np.random.default_rng(0)
 
@@ -20,6 +22,10 @@ def f32(*shape: int) -> np.ndarray:
 
 
 def reference(program: Program, states=(), inputs=()) -> tuple:
+    """What the interpreter gives, which every other route gives too, with teams of any size."""
+    check(program, [s.copy() for s in states], inputs, compiled=False)
+    plain = codegen.compile(program, target="python")
+    same_bits(run(plain, states, inputs, threads=3), run(plain, states, inputs))
     return codegen.interpret(program).bind(list(states))(*inputs)
 
 
@@ -135,8 +141,9 @@ def nested() -> Program:
     last = outer.apply("mul", outer.last(m, inner, inside), half)
     outer.update(total, last)
     n = w.repeat(outer, "r", last, outer.stack(m))
-    w.update(scale, w.last(n, outer, total))
-    return w.done(w.last(n, outer, total), w.stack(n, 0), w.stack(n, 1), scale)
+    end = w.last(n, outer, total)
+    w.update(scale, end)
+    return w.done(end, w.stack(n, 0), w.stack(n, 1), scale)
 
 
 def test_loops_in_loops():
@@ -179,3 +186,10 @@ def test_what_a_loop_must_not_be(change, what):
     statements = tuple(replace(s, **change) if isinstance(s, Repeat) else s for s in program.statements)
     with pytest.raises(ProgramError, match=what):
         verify(replace(program, statements=statements))
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_random_programs_as_bodies(seed, monkeypatch):
+    fuzz.shrink(monkeypatch)
+    program, states, inputs = fuzz.looped(seed, depth=1 + seed % 2)
+    reference(program, states, inputs)
