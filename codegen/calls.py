@@ -111,7 +111,7 @@ def _batched(p: PhaseWriter, s: MatMul, call, m: str) -> list[Node]:
 
 def _linalg(p: PhaseWriter, s: Linalg) -> list[Node]:
     out, first = p.table[s.out], p.table[s.args[0]]
-    name = f"{s.fn}_{SHORT[out.dtype]}"
+    name = f"{s.fn}_{SHORT[first.dtype]}"
     p.helpers.add(name)
     n = p.names.size(first.shape[-1])
     q = p.names.fresh("j")
@@ -128,6 +128,9 @@ def _linalg(p: PhaseWriter, s: Linalg) -> list[Node]:
         p.writes.add(home.arg)
         target = f"{home.arg}[{home.slot if home.kind == 'slot' else q}]"
         return [For(q, batch, (Call(f"{name}({args[0]}, {n})", target),))]
+    if s.fn == "top":
+        rows, k = p.names.size(first.shape[-2]), p.names.size(out.shape[-1])
+        return [For(q, batch, (Call(f"{name}({args[0]}, {matrix(s.out, True)}, {rows}, {n}, {k})"),))]
     tail = [n] + ([p.names.size(p.table[s.args[1]].shape[-1])] if s.fn == "solve" else [])
     p.writes.add("status")
     status = p.status(s.out)

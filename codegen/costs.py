@@ -107,7 +107,10 @@ def work(s: Statement, table: Mapping[str, Buffer], sizes: Mapping[str, int]) ->
                 ns += 0.0 if s.body.code[-1].fn == "mul" else n * SIMPLE * double  # a product is summed in one instruction
             return flops, ns
         case Linalg():
-            *batch, _, n = extents(table[s.args[0]].shape, sizes)
+            *batch, rows, n = extents(table[s.args[0]].shape, sizes)
+            if s.fn == "top":
+                compared = int(prod(batch) * rows * n * max(1, out.shape[-1].bit_length() if isinstance(out.shape[-1], int) else 8))
+                return compared, compared * SIMPLE * double
             columns = extents(table[s.args[1]].shape, sizes)[-1] if s.fn == "solve" else 0
             factor = {"inverse": 2.0, "cholesky": 1 / 3}.get(s.fn, 2 / 3)
             flops = int(prod(batch) * (factor * n**3 + 2 * n * n * columns))

@@ -26,7 +26,7 @@ Size = int | str
 Role = Literal["input", "state", "const", "temp"]
 DTYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "float32", "float64")
 REDUCERS = ("sum", "prod", "max", "min", "any", "all", "argmax", "argmin")
-LINALG = ("inverse", "solve", "cholesky", "determinant", "logdet")
+LINALG = ("inverse", "solve", "cholesky", "determinant", "logdet", "top")
 RANDOM = ("uniform", "normal", "truncated_normal", "uniform_int", "shuffle")
 
 
@@ -142,7 +142,8 @@ class Concat:
 class Linalg:
     """Dense linear algebra over the last two axes; leading axes are a batch and are equal in all operands.
 
-    inverse(A), solve(A, B) = A^-1 B, cholesky(A) lower with zeros above, determinant(A), logdet(A) = log|det A|.
+    inverse(A), solve(A, B) = A^-1 B, cholesky(A) lower with zeros above, determinant(A), logdet(A) = log|det A|; top(A): int32,
+    for each row the places of its greatest elements in their order, the first of ties first, as many as the result has columns.
     A singular matrix in `inverse` or `solve`, or one that is not positive definite in `cholesky`, is an error that
     the launch raises as `FloatingPointError` naming the statement's origin.
     """

@@ -21,7 +21,7 @@ MODULES = {
     "vecmath": tuple(VECMATH.values()),
     "blas": ("gemm",),
     "tiles": ("tile",),
-    "dense": ("inverse", "solve", "cholesky", "determinant", "logdet"),
+    "dense": ("inverse", "solve", "cholesky", "determinant", "logdet", "top"),
     "philox": ("uniform", "normal", "truncated_normal", "shuffle_permutation"),
     "team": ("barrier_wait", "add_reassoc", "step_done", "prefetch", "tail"),
     "rows": ("outside", "zero_rows", "copy_rows", "add_rows"),

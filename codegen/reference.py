@@ -289,6 +289,9 @@ def _linalg(s: Linalg, values: Values, sizes, shape, dtype, where) -> Array:
                 return np.linalg.cholesky(args[0])
             case "determinant":
                 return np.asarray(np.linalg.det(args[0]))
+            case "top":
+                backwards = np.argsort(args[0][..., ::-1], axis=-1, kind="stable")[..., ::-1]  # NaN is the greatest
+                return (args[0].shape[-1] - 1 - backwards)[..., : shape[-1]].astype(dtype)
             case _:
                 return np.asarray(np.linalg.slogdet(args[0])[1])
     except np.linalg.LinAlgError as e:

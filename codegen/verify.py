@@ -146,7 +146,9 @@ def _verify_statement(s: Statement, table: dict[str, Buffer], check_sizes) -> No
         case Concat():
             need(0 <= s.axis < rank[s.out] and all(rank[x] == rank[s.out] for x in s.xs), "ranks and axis")
         case Linalg():
-            need(s.fn in LINALG and out.dtype in ("float32", "float64"), "unknown function or dtype")
+            floats = [table[n].dtype in ("float32", "float64") for n in s.args]
+            given = "int32" if s.fn == "top" else table[s.args[0]].dtype
+            need(s.fn in LINALG and all(floats) and out.dtype == given, "unknown function or dtype")
         case Random():
             need(s.fn in RANDOM, "unknown distribution")
             stream = table[s.stream]

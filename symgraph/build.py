@@ -336,6 +336,18 @@ def linalg(name: str, *operands: Node) -> Node:
     return make(Kind.LINALG, tuple(operands), (name,), shape, a.dtype)
 
 
+def top(n: Node, k: Extent) -> Node:
+    """[..., n] of floats to int32 [..., k]: the places of the k greatest elements along the last axis, in their order, the first of
+    ties first."""
+    if n.rank < 1:
+        raise ShapeError("input must have at least 1 axis")
+    if isinstance(k, int) and isinstance(n.shape[-1], int) and k > n.shape[-1]:
+        raise ShapeError(f"input must have last dimension >= k = {k} but is {n.shape[-1]}")
+    if n.rank == 1:
+        return reshape(top(reshape(n, (1, *n.shape)), k), (k,))
+    return make(Kind.LINALG, (n,), ("top",), (*n.shape[:-1], k), dtypes.int32)
+
+
 # ---------------------------------------------------------------- by name
 SAME_SHAPE = frozenset({"softmax", "log_softmax"})
 """The composites of their operand's shape; the others reduce."""
@@ -375,7 +387,7 @@ def rebuild(n: Node, operands: tuple[Node, ...]) -> Node:
         case Kind.SCATTER:
             return scatter(operands[0], operands[1], n.shape)
         case Kind.LINALG:
-            return linalg(n.attrs[0], *operands)
+            return top(operands[0], n.shape[-1]) if n.attrs[0] == "top" else linalg(n.attrs[0], *operands)
         case Kind.COMPOSITE:
             return composite(n.attrs[0], operands[0], n.attrs[1], n.attrs[2])
         case _:

@@ -1,4 +1,4 @@
-"""Dense linear algebra for kernels: inverse, solve, cholesky, determinant, log|det| of one square matrix.
+"""Dense linear algebra for kernels: inverse, solve, cholesky, determinant, log|det| of one square matrix; the order of rows.
 
 Law of this file: arguments are 2-D C-contiguous arrays of exactly the stated extents and only `out` is written; n may
 be 0.  The result is a status: 0, or > 0 for a matrix that is singular (an exact zero pivot, as in NumPy) or not
@@ -22,9 +22,11 @@ from numba.core import config
 
 from . import blas
 
-NAMES = ("inverse", "solve", "cholesky", "determinant", "logdet")
+NAMES = ("inverse", "solve", "cholesky", "determinant", "logdet", "top")
 FLAGS = {"error_model": "numpy", "fastmath": {"contract"}, "no_cfunc_wrapper": True}
 BLOCK = 32
+FEW = 32
+"""So many of the greatest are kept in order while a row is read; for more, the row is sorted."""
 
 
 def family(real: type, gemm: Callable) -> SimpleNamespace:
@@ -168,7 +170,53 @@ def family(real: type, gemm: Callable) -> SimpleNamespace:
             v += math.log(abs(d[i]))
         return v
 
-    return SimpleNamespace(inverse=inverse, solve=solve, cholesky=cholesky, determinant=determinant, logdet=logdet)
+    @part
+    def above(x, y):
+        """Does x come before y?  NaN is the greatest, as for NumPy."""
+        return x > y or (x != x and y == y)
+
+    @part
+    def select(x, at, n, k):
+        held = 0
+        for j in range(n):
+            if held == k and not above(x[j], x[at[k - 1]]):
+                continue
+            held = min(held + 1, k)
+            p = held - 1
+            while p > 0 and above(x[j], x[at[p - 1]]):
+                at[p] = at[p - 1]
+                p -= 1
+            at[p] = j
+
+    @part
+    def merge(x, source, target, left, middle, right):
+        i, j = left, middle
+        for p in range(left, right):
+            if i < middle and (j >= right or not above(x[source[j]], x[source[i]])):
+                target[p] = source[i]
+                i += 1
+            else:
+                target[p] = source[j]
+                j += 1
+
+    @jit
+    def top(a, out, rows, n, k):
+        source, target = np.empty(n, np.int32), np.empty(n, np.int32)
+        for r in range(rows):
+            if k <= FEW:
+                select(a[r], out[r], n, k)
+                continue
+            for j in range(n):
+                source[j] = j
+            width = 1
+            while width < n:
+                for left in range(0, n, 2 * width):
+                    merge(a[r], source, target, left, min(left + width, n), min(left + 2 * width, n))
+                source, target = target, source
+                width *= 2
+            out[r] = source[:k]
+
+    return SimpleNamespace(inverse=inverse, solve=solve, cholesky=cholesky, determinant=determinant, logdet=logdet, top=top)
 
 
 # ---------------------------------------------------------------- plain Python
@@ -205,6 +253,11 @@ def logdet_plain(a, n):
     return np.linalg.slogdet(a)[1]
 
 
+def top_plain(a, out, rows, n, k):
+    """out[rows, k] = the places of the k greatest elements of each row of a[rows, n], the first of ties first."""
+    out[...] = n - 1 - np.argsort(a[:, ::-1], axis=1, kind="stable")[:, ::-1][:, :k]
+
+
 PLAIN = {f"{name}_{suffix}": globals()[f"{name}_plain"] for suffix in ("f32", "f64") for name in NAMES}
 
 if not config.DISABLE_JIT:
@@ -214,6 +267,7 @@ if not config.DISABLE_JIT:
     cholesky_f32, cholesky_f64 = _single.cholesky, _double.cholesky
     determinant_f32, determinant_f64 = _single.determinant, _double.determinant
     logdet_f32, logdet_f64 = _single.logdet, _double.logdet
+    top_f32, top_f64 = _single.top, _double.top
 else:
     globals().update(PLAIN)
 

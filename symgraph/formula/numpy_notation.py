@@ -54,6 +54,11 @@ def logsumexp(x, axis=None, keepdims=False):
 def logdet(a):
     return np.linalg.slogdet(a)[1]
 """,
+    "top": """\
+def top(x, k):
+    order = np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., ::-1]
+    return (x.shape[-1] - 1 - order)[..., :k].astype(np.int32)
+""",
     "erf": """\
 def erf(x):
     return np.vectorize(math.erf, otypes=[float])(x).astype(np.asarray(x).dtype)

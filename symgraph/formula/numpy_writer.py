@@ -146,6 +146,8 @@ class Source(Writer):
 
     # -- linear algebra
     def linalg(self, n: Node, ops: Sequence[Written]) -> Written:
+        if n.attrs[0] == "top":
+            return Written(f"top({ops[0].text}, {self.size(n.shape[-1]).text})", ATOM)
         return self.called(n.attrs[0], ops)
 
     def composite(self, n: Node, ops: Sequence[Written]) -> Written:

@@ -50,6 +50,21 @@ def test_agrees_with_numpy(functions, n):
     assert np.array_equal(out, np.tril(out))
 
 
+@pytest.mark.parametrize(("n", "k"), [(0, 0), (1, 1), (5, 2), (40, 32), (40, 33), (40, 40), (257, 257)])
+def test_top_is_a_stable_order(functions, n, k):
+    real, f = functions
+    a = np.random.default_rng(n).integers(-5, 5, (3, n)).astype(real)  # many are equal
+    if n > 5:
+        a[1, [2, 4]], a[2, :3] = np.nan, [np.inf, -np.inf, np.nan]
+    out = np.full((3, k), -1, np.int32)
+    f["top"](a, out, 3, n, k)
+    wanted = sorted(range(n), key=lambda j: -a[0, j])[:k]
+    assert out[0].tolist() == wanted
+    ranked = np.where(np.isnan(a), np.inf, a), ~np.isnan(a)
+    for r in (1, 2):
+        assert out[r].tolist() == sorted(range(n), key=lambda j, r=r: (ranked[1][r, j], -ranked[0][r, j]))[:k]
+
+
 def test_status(functions):
     real, f = functions
     for n in (3, 40):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 import symgraph as sg
-from tests.train.op_cases import ONE, Patterns, Row, alone, at_least, positive, small, smooth, whole
+from tests.train.op_cases import ONE, Patterns, Row, alone, at_least, distinct, positive, small, smooth, whole
 
 BIASED: Patterns = {
     "full": (((3, 4), (4,)), ((2, 3, 4), (4,))),
@@ -163,3 +163,58 @@ def normalization() -> Iterator[Row]:
         label="running",
         loose=8,
     )
+
+
+# ---------------------------------------------------------------- order
+def _top(x: np.ndarray, k: int) -> list[np.ndarray]:
+    at = np.argsort(-x.astype(float), axis=-1, kind="stable")[..., :k].astype(np.int32)
+    return [np.take_along_axis(x, at, -1), at]
+
+
+def _in_top(x: np.ndarray, t: np.ndarray, k: int) -> np.ndarray:
+    picked = t.astype(int) % max(x.shape[1], 1)
+    return (x > np.take_along_axis(x, picked[:, None], 1)).sum(1) < k if x.size else np.zeros(x.shape[0], bool)
+
+
+def ordering() -> Iterator[Row]:
+    wide = {"full": alone((3, 4), (5,), (2, 3, 4)), "size 1": alone((1, 4), (4, 3)), "empty": alone((0, 4))}
+    for k in (1, 3):
+        yield Row(
+            "nn.top_k", lambda x, k=k: sg.nn.top_k(x, k)[0], lambda x, k=k: _top(x, k)[0], wide, (distinct,), (whole,), label=f"k={k}"
+        )
+    yield Row(
+        "nn.top_k", lambda x: sg.nn.top_k(x, 2)[1], lambda x: _top(x, 2)[1], wide, (whole,), (whole,), label="places", gradient="skip"
+    )
+    for axis, rank in ((-1, 1), (0, 2), (1, 3)):
+        for direction, sign in (("ASCENDING", 1), ("DESCENDING", -1)):
+            more = {"axis": axis, "direction": direction}
+            yield Row(
+                "sort",
+                lambda x, m=more: sg.sort(x, **m),
+                lambda x, a=axis, s=sign: np.sort(x, axis=a) if s > 0 else np.flip(np.sort(x, axis=a), a),
+                at_least(rank),
+                (distinct,),
+                (whole,),
+                label=f"axis={axis} {direction}",
+            )
+            yield Row(
+                "argsort",
+                lambda x, m=more: sg.argsort(x, **m),
+                lambda x, a=axis, s=sign: np.argsort(s * x.astype(float), axis=a, kind="stable").astype(np.int32),
+                at_least(rank),
+                (whole,),
+                (whole,),
+                label=f"axis={axis} {direction}",
+                gradient="skip",
+            )
+    targets = {"full": (((5, 4), (5,)),), "size 1": (((1, 4), (1,)),), "empty": (((0, 4), (0,)),)}
+    for k in (1, 2):
+        yield Row(
+            "nn.in_top_k",
+            lambda x, t, k=k: sg.nn.in_top_k(x, sg.cast(t, sg.int32), k),
+            lambda x, t, k=k: _in_top(x, t, k),
+            targets,
+            (whole, lambda g, s: g.integers(0, 4, s)),
+            label=f"k={k}",
+            gradient="skip",
+        )

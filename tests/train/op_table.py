@@ -43,7 +43,7 @@ def table() -> list[Row]:
     e, m, a, n = op_rows_elementwise, op_rows_matrix, op_rows_array, op_rows_nn
     l, p = op_rows_layers, op_rows_positions
     arrays = (a.movement, a.gathers, a.sources)
-    networks = (n.activations, n.cross_entropies, l.activations, l.dense, l.normalization)
+    networks = (n.activations, n.cross_entropies, l.activations, l.dense, l.normalization, l.ordering)
     positions = (p.movement, p.running, p.blocks, p.numbers, p.segments, p.masks, p.contractions, p.small)
     parts = (e.unary, e.binary, e.others, op_rows_clip.norms, m.reductions, m.matrices, *arrays, e.operators, *networks, *positions)
     return list(_numbered(row for part in parts for row in part()))
