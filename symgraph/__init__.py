@@ -63,6 +63,32 @@ from .ops.blocks import (
     space_to_batch_nd,
     space_to_depth,
 )
+from .ops.checks import (
+    Assert,
+    add_check_numerics_ops,
+    assert_equal,
+    assert_greater,
+    assert_greater_equal,
+    assert_integer,
+    assert_less,
+    assert_less_equal,
+    assert_near,
+    assert_negative,
+    assert_non_negative,
+    assert_non_positive,
+    assert_none_equal,
+    assert_positive,
+    assert_proper_iterable,
+    assert_rank,
+    assert_rank_at_least,
+    assert_rank_in,
+    assert_same_float_dtype,
+    assert_scalar,
+    assert_type,
+    check_numerics,
+    is_numeric_tensor,
+    verify_tensor_all_finite,
+)
 from .ops.clip import clip_by_average_norm, clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
 from .ops.control import control_dependencies, group, no_op
 from .ops.control import tuple_ as tuple
@@ -143,6 +169,9 @@ from .ops.movement import (
     split,
     tile,
 )
+from .ops.places import setdiff1d, unique, unique_with_counts
+from .ops.python import Print, numpy_function, py_func
+from .ops.python import print_ as print
 from .ops.random import get_seed, random_normal, random_shuffle, random_uniform, set_random_seed, truncated_normal
 from .ops.reduce import (
     arg_max,
@@ -162,7 +191,6 @@ from .ops.reduce import (
 from .ops.segments import (
     bincount,
     confusion_matrix,
-    dynamic_partition,
     dynamic_stitch,
     invert_permutation,
     segment_max,
@@ -177,6 +205,7 @@ from .ops.segments import (
     unsorted_segment_sqrt_n,
     unsorted_segment_sum,
 )
+from .ops.selection import boolean_mask, dynamic_partition
 from .ops.slicing import slice_ as slice
 from .ops.slicing import strided_slice
 from .ops.sorting import argsort, sort
@@ -197,6 +226,7 @@ from .ops.state import (
     trainable_variables,
     variables_initializer,
 )
+from .ops.strings import as_string, string_join, string_length, string_to_number
 from .ops.symbolic import elementwise, from_sympy
 from .scopes import (
     AUTO_REUSE,

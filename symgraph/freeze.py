@@ -18,6 +18,7 @@ from .codegen import scalar as fn
 from .composites import expand
 from .emit import Emitter, Work
 from .graph import BUILDERS, Operation, Tensor, build_nodes
+from .host import HOST
 from .node import Kind, Node, toposort
 from .replay import Replay
 
@@ -52,10 +53,14 @@ class Request:
     fed: Mapping[Tensor, Node] = field(default_factory=dict)
     updates: Sequence[tuple[Tensor, Tensor]] = ()
     """(variable's tensor, tensor it becomes) beside what the operations write."""
+    done: frozenset[Operation] = frozenset()
+    """What was run before: nobody has to wait for it."""
 
 
-def needed_operations(roots: Sequence[Operation], fed: Container[Tensor]) -> list[Operation]:
-    """Every operation that has to run, in the order of creation; what lies upstream of a fed tensor is not needed."""
+def needed_operations(roots: Sequence[Operation], fed: Container[Tensor], done: Container[Operation] = ()) -> list[Operation]:
+    """Every operation that has to run, in the order of creation; what lies upstream of a fed tensor is not needed.
+
+    What is in `done` is needed for its value only."""
     seen: set[Operation] = set()
     stack = list(roots)
     while stack:
@@ -64,7 +69,7 @@ def needed_operations(roots: Sequence[Operation], fed: Container[Tensor]) -> lis
             continue
         seen.add(op)
         stack.extend(t.op for t in op.inputs if t not in fed)
-        stack.extend(op.control_inputs)
+        stack.extend(c for c in op.control_inputs if c not in done)
     return sorted(seen, key=lambda o: o.number)
 
 
@@ -111,17 +116,17 @@ class NotSteady(Exception):
 def _resolve(request: Request, name: str) -> Work:
     fed = dict(request.fed)
     wanted = [*request.tensors, *(t for _, t in request.updates)]
-    ops = needed_operations([*request.operations, *(t.op for t in wanted if t not in fed)], fed)
-    replay = Replay(fed, links=fed)
+    ops = needed_operations([*request.operations, *(t.op for t in wanted if t not in fed)], fed, request.done)
+    replay = Replay(fed, links=(t for t in fed if t.op.type not in HOST))
     versions: dict[Node, Node] = {}
     wrote: dict[Operation, bool] = {}
     names: dict[Node, tuple[Operation, int]] = {}
     draws: list[Node] = []
     drawn_inside = {t for op in ops if (count := op.attrs.get("draws")) for t in op.inputs[-count:]}
-    branches = _branches(ops)
+    branches = branches_of(ops)
     for op in ops:
         writes = op.attrs.get("writes", 0)
-        late = any(wrote[c] for c in op.control_inputs)
+        late = any(wrote[c] for c in op.control_inputs if c not in request.done)
         wrote[op] = bool(writes) or late or any(wrote[t.op] for t in op.inputs if t not in fed)
         if (late or writes) and not BUILDERS[op.type].contextual:
             before = [replay.node(t) for t in op.inputs]
@@ -131,7 +136,7 @@ def _resolve(request: Request, name: str) -> Work:
         nodes = [replay.node(t) for t in op.outputs if t.dtype is not dtypes.string]
         for k, n in enumerate(nodes):
             names.setdefault(n, (op, k))
-        if op.type.startswith("Random"):
+        if is_draw(op):
             draws.extend(n for t, n in zip(op.outputs, nodes, strict=True) if t not in drawn_inside)
         for t, n in zip(op.inputs[:writes], nodes, strict=False):
             old = versions.get(v := t.op.attrs["_node"], v)
@@ -155,14 +160,19 @@ def _resolve(request: Request, name: str) -> Work:
     return Work(name, made, [plain[n] for n in results], {v: plain[n] for v, n in versions.items()}, [plain[d] for d in drawn])
 
 
-def _branches(ops: Sequence[Operation]) -> dict[Operation, list[tuple[Tensor, bool]]]:
-    """For each operation that writes in a branch, the predicates of the branches around it and what each has to be."""
+def branches_of(ops: Sequence[Operation]) -> dict[Operation, list[tuple[Tensor, bool]]]:
+    """For each operation with an effect in a branch, the predicates of the branches around it and what each has to be."""
     found: dict[Operation, list[tuple[Tensor, bool]]] = {}
     for op in ops:
         for names, wanted in zip(op.attrs.get("writers", ()), (True, False), strict=False):
             for name in names:
                 found.setdefault(op.graph.get_operation_by_name(name), []).append((op.inputs[0], wanted))
     return found
+
+
+def is_draw(op: Operation) -> bool:
+    """Does the operation draw random numbers?"""
+    return op.type.startswith("Random")
 
 
 def _reads(t: Tensor) -> bool:

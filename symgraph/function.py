@@ -22,6 +22,7 @@ from .minibatch import Minibatch, whole
 from .ops.core import graph_of, same_dtype
 from .ops.state import ref_of
 from .plan import Family, Plan, State, feed_array
+from .stages import family, python_in
 
 
 class Function:
@@ -158,6 +159,8 @@ def function(
         for t in [*given, *request.tensors, *(ref for ref, _ in request.updates)]:
             if t.graph is not graph:
                 raise ValueError(f"Tensor {t} is not an element of this graph.")
+        if why := python_in(request, given):
+            raise ValueError(f"a compiled function cannot call Python: {why}\nrun it in a session")
         state = session.state if session is not None else State()
         if session is None:
             _initialize(request, given, state)
@@ -188,4 +191,4 @@ def _initialize(request: Request, given: Sequence[Tensor], state: State) -> None
         starts |= dict.fromkeys(found)
         wanted = [op.inputs[1].op for op in found]
     for op in sorted(starts, key=lambda o: o.number):
-        Family(Request((), (op,)), (), state, "initialize").run([])
+        family(Request((), (op,)), (), state).run([])

@@ -13,7 +13,6 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from inspect import CO_VARARGS
 from typing import Any
 
@@ -21,49 +20,15 @@ import numpy as np
 
 from . import build, dtypes
 from .arithmetic import Arithmetic
+from .builders import BUILDERS, NeedsValue, Unknown, builder
 from .dtypes import DType
 from .errors import at, locate, user_site
-from .node import Node
-from .shapes import Shape, TensorShape, brackets, text
+from .node import Kind, Node
+from .shapes import Shape, TensorShape, brackets, from_user, merge, text
 from .values import to_array
 
 _LEGAL = re.compile(r"^[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*$")
 _LEGAL_INSIDE = re.compile(r"^[A-Za-z0-9_.\\/>-]+$")
-
-
-# ---------------------------------------------------------------- builders
-@dataclass(frozen=True, slots=True)
-class Builder:
-    """How an operation type makes nodes.
-
-    `make(*nodes, **attrs)` returns a node, a tuple of nodes, or None for no output; with `contextual`,
-    `make(context, op)` does, and reads what it needs through `context.node(tensor)`.
-    `dtype` gives the output's dtype from the inputs' when their shapes are not known yet."""
-
-    make: Callable[..., Any]
-    dtype: Callable[[Operation], DType | None] = lambda op: op.inputs[0].dtype if op.inputs else op.attrs.get("dtype")
-    contextual: bool = False
-
-
-BUILDERS: dict[str, Builder] = {}
-
-
-def builder(kind: str, dtype: Callable[[Operation], DType | None] | None = None, contextual: bool = False):
-    """Decorator: register how an operation type makes nodes."""
-
-    def add(f: Callable[..., Any]) -> Callable[..., Any]:
-        BUILDERS[kind] = Builder(f, contextual=contextual) if dtype is None else Builder(f, dtype, contextual)
-        return f
-
-    return add
-
-
-class NeedsValue(Exception):
-    """A shape depends on the value of this leaf: known only when it is fed."""
-
-    def __init__(self, leaf: Node) -> None:
-        super().__init__(f"a shape depends on the value of {leaf!r}")
-        self.leaf = leaf
 
 
 # ---------------------------------------------------------------- handles
@@ -147,8 +112,17 @@ class Tensor(Arithmetic):
         return self.shape
 
     def set_shape(self, shape: object) -> None:
-        """Check that the tensor can have this shape; known extents stay as they are."""
+        """Say what is known of the shape; ValueError where it cannot be so.  Extents that a node knows stay as they are."""
         self.shape.assert_is_compatible_with(shape)
+        told = from_user(shape, self.op.name + (f":{self.value_index}" if self.value_index else ""))
+        if self.node is None and told is not None:
+            self._shape = told if self._shape is None else tuple(map(merge, self._shape, told))
+            if BUILDERS[self.op.type].leaf:
+                self.node = build.leaf(Kind.PLACEHOLDER, self.op.name, self._shape, self.dtype)
+                if "_node" in self.op.attrs:
+                    self.op.attrs.update(shape=self._shape, _node=self.node)
+                else:
+                    self.op.attrs["_shapes"][self.value_index] = self._shape
 
     def consumers(self) -> list[Operation]:
         """The operations that read this tensor."""
@@ -472,10 +446,6 @@ def _tensor(op: Operation, index: int, node: Node | None, dtype: DType, shape: S
     t = Tensor()
     t.op, t.value_index, t.node, t.dtype, t._shape = op, index, node, dtype, shape
     return t
-
-
-class Unknown(Exception):
-    """An input has no node yet."""
 
 
 class _BuildTime:

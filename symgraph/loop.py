@@ -27,6 +27,7 @@ from .log import LOG
 from .loop_plan import BY_PRODUCT, FEW, CompiledLoop, LoopFamily, Piece, spans
 from .minibatch import Minibatch, taking_part, whole
 from .plan import Family, State, feed_array
+from .stages import Stages
 from .watch import Watch
 
 ROWS = 1 << 20
@@ -38,7 +39,7 @@ class Loop:
 
     `record` is run before the steps that are recorded; without it, what the step itself gives is recorded."""
 
-    def __init__(self, step: Family, record: Family | None, names: Mapping[Tensor, Sequence[str]]) -> None:
+    def __init__(self, step: Family | Stages, record: Family | Stages | None, names: Mapping[Tensor, Sequence[str]]) -> None:
         self.step, self.record, self.names = step, record, names
         self._families: dict[tuple, LoopFamily] = {}
 
@@ -82,6 +83,8 @@ class Loop:
 
     def plan(self, job: Job, steps: int) -> tuple[CompiledLoop | None, str]:
         """The compiled loop, or None and why there is none."""
+        if why := self.step.python or self.record is not None and self.record.python:
+            return None, why
         if (backend := config.get("SYMGRAPH_BACKEND")) in ("python", "reference"):
             return None, f"SYMGRAPH_BACKEND={backend}"
         if config.get("SYMGRAPH_CHECK") >= 2:

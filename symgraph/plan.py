@@ -23,6 +23,7 @@ from .emit import MissingSize, origin
 from .errors import FailedPreconditionError, InvalidArgumentError, locate, shown, user_site
 from .freeze import Frozen, Request, freeze, needed_operations
 from .graph import NeedsValue, Operation, Tensor, Unknown
+from .host import HOST
 from .log import tell
 from .node import Key, Kind, Node
 from .ops.core import is_tensor
@@ -177,6 +178,9 @@ _SINGULAR = {
 class Family:
     """Plans of one request under varying feeds."""
 
+    python = ""
+    """Which operation calls Python (stages.py has those that do)."""
+
     def __init__(self, request: Request, fed: Sequence[Tensor], state: State, name: str = "step") -> None:
         self.request, self.fed, self.state, self.name = request, tuple(fed), state, name
         self.plans: dict[tuple, Plan] = {}
@@ -229,7 +233,8 @@ class Family:
         if static is None:
             static = tuple(symbol(f"{t.op.name}.shape[{a}]") for a in range(len(shape)))
         extents = tuple(1 if a in ones else 0 if shape[a] == 0 else d for a, d in enumerate(static))
-        if t.op.type == "Placeholder" and t.node is not None and extents == t.node.shape:
+        leaf = t.op.type == "Placeholder" or t.op.type in HOST
+        if leaf and t.node is not None and extents == t.node.shape:
             return t.node
         # a computed tensor's extents may be made of other tensors' sizes: what is fed has sizes of its own
         own = tuple(
@@ -289,7 +294,7 @@ class Family:
     def _operations(self, fed: Mapping[Tensor, Node]) -> list[Operation]:
         """All that has to run, in order."""
         wanted = [*self.request.tensors, *(t for _, t in self.request.updates)]
-        return needed_operations([*self.request.operations, *(t.op for t in wanted if t not in fed)], fed)
+        return needed_operations([*self.request.operations, *(t.op for t in wanted if t not in fed)], fed, self.request.done)
 
     def _note_value(self, leaf: Node, fed: Mapping[Tensor, Node]) -> bool:
         for k, t in enumerate(self.fed):

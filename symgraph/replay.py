@@ -15,6 +15,7 @@ from .errors import NoGradientError
 from .facts import on_nodes
 from .gradients import Given
 from .graph import Operation, Tensor, Unknown, build_nodes, builder
+from .host import HOST
 from .jacobians import DERIVATIVES
 from .node import IDENTITY_LEAVES, Kind, Node, substitute
 
@@ -85,7 +86,8 @@ _OPAQUE = frozenset(
 
 def connected(ys: Sequence[Tensor], xs: Sequence[Tensor]) -> list[bool]:
     """For each x: does a differentiable path lead from it to some y?"""
-    reached = upstream([y for y in ys if y.dtype.is_floating], lambda t: t.op.type in _OPAQUE or not t.dtype.is_floating)
+    stops = lambda t: t.op.type in _OPAQUE or t.op.type in HOST or not t.dtype.is_floating  # noqa: E731
+    reached = upstream([y for y in ys if y.dtype.is_floating], stops)
     return [x.dtype.is_floating and x in reached for x in xs]
 
 

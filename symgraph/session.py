@@ -11,17 +11,19 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from . import dtypes, facts
+import numpy as np
+
+from . import facts
 from .errors import OpError, locate, shown, user_site
 from .freeze import Request, needed_operations
 from .function import Function
-from .graph import Graph, Operation, Tensor, _state, get_default_graph, leave, to_array
+from .graph import Graph, Operation, Tensor, _state, get_default_graph, leave
 from .history import History
-from .host import on_host, read_by_host
 from .loop import Loop, recorded
 from .loop_plan import FEW, CompiledLoop
 from .minibatch import Minibatch, whole
 from .plan import Family, State, feeder
+from .stages import Stages, family
 
 
 class Session:
@@ -36,7 +38,7 @@ class Session:
             raise TypeError(f"target must be a string, but got {type(target)}")
         self.graph = graph or get_default_graph()
         self.state = State()
-        self._families: dict[tuple, Family] = {}
+        self._families: dict[tuple, Family | Stages] = {}
         self._calls: dict[Any, Callable[[Any], Any]] = {}
         self._loops: dict[tuple, Loop] = {}
         self._closed = False
@@ -65,12 +67,10 @@ class Session:
         fed = self._fed(feed_dict)
         leaves: list[Tensor | Operation] = []
         rebuild = _structure(fetches, self._leaf_of, leaves)
-        strings = [x for x in leaves if isinstance(x, Tensor) and x.dtype is dtypes.string]
-        tensors = [x for x in leaves if isinstance(x, Tensor) and x.dtype is not dtypes.string]
+        tensors = [x for x in leaves if isinstance(x, Tensor)]
         operations = [x for x in leaves if isinstance(x, Operation)]
-        tensors += [t for t in read_by_host(strings, fed) if t not in tensors]
         family = self.family(tensors, operations, fed)
-        single = isinstance(fetches, Tensor) and not strings
+        single = isinstance(fetches, Tensor)
         nothing = isinstance(fetches, Operation)
 
         feeders = [feeder(t) for t in fed]
@@ -82,14 +82,9 @@ class Session:
                 return None
             if single:
                 v = out[0]
-                return v if v.ndim else v[()]
-            results = dict(zip(tensors, [v[()] if v.ndim == 0 else v for v in out], strict=True))
-            for t, v in zip(fed, arrays, strict=True):
-                if t.dtype is dtypes.string:
-                    results[t] = to_array(v, dtypes.string)[()]
-            for s in strings:
-                results[s] = on_host(s, results)
-            return rebuild(iter([results[x] if isinstance(x, Tensor) else None for x in leaves]))
+                return v if np.ndim(v) else v[()] if isinstance(v, np.ndarray) else v
+            values = iter([v if np.ndim(v) or not isinstance(v, np.ndarray) else v[()] for v in out])
+            return rebuild(iter([next(values) if isinstance(x, Tensor) else None for x in leaves]))
 
         return call
 
@@ -169,9 +164,7 @@ class Session:
         fed = self._fed(feed_dict)
         leaves: list[Tensor | Operation] = []
         _structure(fetches, self._leaf_of, leaves)
-        strings = [x for x in leaves if isinstance(x, Tensor) and x.dtype is dtypes.string]
-        tensors = [x for x in leaves if x not in strings] + read_by_host(strings, fed)
-        operations = tuple(dict.fromkeys(x.op if isinstance(x, Tensor) else x for x in tensors if x not in fed))
+        operations = tuple(dict.fromkeys(x.op if isinstance(x, Tensor) else x for x in leaves if x not in fed))
         names = recorded(record, self._leaf_of)
         key = (operations, fed, *names.items())
         if key not in self._loops:
@@ -190,11 +183,11 @@ class Session:
             raise ValueError(f"the feed dict names a tensor twice: {', '.join(t.name for t in fed)}")
         return fed
 
-    def family(self, tensors: Sequence[Tensor], operations: Sequence[Operation], fed: Sequence[Tensor]) -> Family:
+    def family(self, tensors: Sequence[Tensor], operations: Sequence[Operation], fed: Sequence[Tensor]) -> Family | Stages:
         """The plans of one set of fetches under one set of fed tensors."""
         key = (tuple(tensors), tuple(operations), tuple(fed))
         if key not in self._families:
-            self._families[key] = Family(Request(tuple(tensors), tuple(operations)), fed, self.state)
+            self._families[key] = family(Request(tuple(tensors), tuple(operations)), fed, self.state)
         return self._families[key]
 
     def _leaf_of(self, fetch: Any) -> Tensor | Operation:
@@ -249,7 +242,10 @@ class Session:
         if feed is None:
             ops = needed_operations([*operations, *(t.op for t in tensors)], {})
             feed = [op.outputs[0] for op in ops if op.type == "Placeholder"]
-        return Function(self.family(tensors, operations, tuple(feed)), isinstance(fetches, list | tuple))
+        made = self.family(tensors, operations, tuple(feed))
+        if isinstance(made, Stages):
+            raise ValueError(f"this run is not one program: {made.python or 'strings are made in Python'}")
+        return Function(made, isinstance(fetches, list | tuple))
 
     # -- life
     def close(self) -> None:

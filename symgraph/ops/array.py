@@ -59,7 +59,7 @@ def _filling(array: np.ndarray, shape: Any, exactly: bool) -> np.ndarray:
     return np.concatenate([flat, np.repeat(flat[-1:], count - flat.size)]).reshape(wanted)
 
 
-@builder("Placeholder", lambda op: op.attrs["dtype"], contextual=True)
+@builder("Placeholder", lambda op: op.attrs["dtype"], contextual=True, leaf=True)
 def _placeholder(context: Any, op: Any) -> Node:
     if op.attrs["_node"] is None:
         raise Unknown

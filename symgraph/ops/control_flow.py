@@ -15,6 +15,7 @@ import sympy as sp
 from .. import build, dtypes, nest, scalar
 from ..codegen import scalar as fn
 from ..graph import Graph, NeedsValue, Operation, Tensor, as_operation, builder, convert
+from ..host import called
 from ..looping import loop
 from ..node import Key, Kind, Node, make, toposort
 from ..shapes import Extent, ShapeError, brackets
@@ -160,7 +161,7 @@ class _Tracing:
 
     @property
     def writers(self) -> list[Operation]:
-        return [op for op in self.operations if op.attrs.get("writes")]
+        return [op for op in self.operations if op.attrs.get("writes") or called(op)]
 
     def captured(self) -> list[Tensor]:
         """The tensors of outside that the operations read."""
@@ -185,6 +186,8 @@ def _record_loop(
     draws = [t for tracing in traced for t in tracing.draws]
     for tracing in traced:
         for op in tracing.writers:
+            if called(op):
+                raise NotImplementedError(f"{op.described()} calls Python, which a loop cannot\ncall it before or after the loop")
             raise NotImplementedError(
                 f"{op.described()} writes a variable inside of a loop\ncarry the value as a loop variable and assign it after the loop"
             )
@@ -449,6 +452,9 @@ def cond(
                 run.append([as_operation(v) for v in flat if isinstance(v, Operation)])
                 made.append(nest.pack(value, [None if v is None or isinstance(v, Operation) else convert(v, graph=graph) for v in flat]))
             traced.append(tracing)
+            for op in tracing.writers:
+                if op.type == "PyFunc":
+                    raise NotImplementedError(f"{op.described()} would run whichever branch is taken\ncall it before or after tf.cond")
         try:
             nest.same(*made)
         except (TypeError, ValueError) as e:

@@ -19,6 +19,7 @@ from ..graph import Arithmetic, Attempt, Tensor, builder, convert
 from ..node import Node
 from ..shapes import agree
 from .core import ANY, BOOLS, FLOATS, NUMBERS, Allowed, apply, binary, graph_of, is_tensor, need, pair, recording, same_dtype
+from .places import places
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,12 +240,14 @@ def _select(condition: Node, x: Node, y: Node) -> Node:
 
 
 def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Tensor:
-    """x where the condition holds, else y; a condition vector picks whole rows, as in TF1."""
+    """x where the condition holds, else y; a condition vector picks whole rows, as in TF1.
+
+    Without x and y: the positions at which it holds, int64 [how many, rank], in C order."""
+    if x is None and y is None:
+        return places(condition, name)
     with recording("Select", name or "Select", condition=condition, x=x, y=y) as (graph, scope):
         if x is None or y is None:
-            raise NotImplementedError(
-                "tf.where(condition) without x and y gives a tensor whose size depends on values, which is not supported: pass x and y"
-            )
+            raise ValueError("x and y must both be non-None or both be None.")
         c = convert(condition, name="condition", graph=graph)
         need(c, *BOOLS, parameter="condition")
         a, b = pair(x, y, "Select", graph)

@@ -252,15 +252,6 @@ def dynamic_stitch(indices: Any, data: Any, name: str | None = None) -> Tensor:
         return graph.add("DynamicStitch", [*numbers, *values], {}, scope).outputs[0]
 
 
-def dynamic_partition(data: Any, partitions: Any, num_partitions: int, name: str | None = None) -> Any:
-    """Not supported: NotImplementedError, with what does the same."""
-    with recording("DynamicPartition", name or "DynamicPartition", data=data, partitions=partitions):
-        raise NotImplementedError(
-            "tf.dynamic_partition gives tensors whose sizes depend on values, which is not supported\n"
-            "use tf.boolean_mask(data, tf.equal(partitions, k)) outside of what is trained, or tf.where with 0 for the others"
-        )
-
-
 @builder("InvertPermutation")
 def _invert(x: Node) -> Node:
     if x.rank != 1:

@@ -76,7 +76,6 @@ ERRORS: tuple[tuple[type[Exception], str, Callable[[], Any]], ...] = (
     (ValueError, "Different number of contraction axes", lambda: sg.tensordot(matrix(), matrix(), [[0], [0, 1]])),
     (ValueError, "innermost dimension length must be <= params rank", lambda: sg.gather_nd(matrix(), [[0, 1, 2]])),
     (ValueError, "axis 0 specified more than once", lambda: sg.reverse(matrix(), [0, -2])),
-    (NotImplementedError, "tf.boolean_mask", lambda: sg.dynamic_partition(matrix(), [0, 1], 2)),
     (NotImplementedError, "use tf.cast", lambda: sg.bitcast(matrix(), sg.int32)),
     (NotImplementedError, "use tf.to_float", lambda: sg.to_bfloat16(matrix())),
     (NotImplementedError, "data_format='NHWC'", lambda: sg.space_to_depth(matrix(1, 2, 2, 1), 2, data_format="NCHW")),

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 import symgraph as tf
 from symgraph import record
+from symgraph.builders import BUILDERS, Builder
 from symgraph.dtypes import DType
-from symgraph.graph import BUILDERS, Builder
 
 
 def rebuilt(graph: tf.Graph, scope: str | None = None) -> tf.Graph:

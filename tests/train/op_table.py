@@ -50,12 +50,17 @@ def table() -> list[Row]:
 
 
 NO_VALUES = {
+    "checks": "they fail or do nothing: tests/graph/test_checks.py",
     "control": "order, not values",
     "control_flow": "bodies and branches: tests/graph/test_control_flow.py",
     "derivative": "every gradient check calls it",
     "initializers": "starts of variables",
+    "places": "sizes that depend on values: tests/graph/test_python.py",
+    "python": "Python inside a graph: tests/graph/test_python.py",
     "random": "draws: their streams are tested with the generator",
+    "selection": "sizes that depend on values: tests/graph/test_python.py",
     "state": "variables",
+    "strings": "no numbers: tests/graph/test_python.py",
 }
 """Modules of symgraph.ops whose functions are no operations on values, and why."""
 

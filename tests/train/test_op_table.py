@@ -376,7 +376,7 @@ def test_every_operation_has_a_row() -> None:
         "from_sympy",
         "elementwise",
     }  # every check feeds the first; sympy's doors are tested in tests/formula
-    elsewhere |= {"bitcast", "broadcast_static_shape", "dynamic_partition", "to_bfloat16"}  # no values: tests/graph/test_arrays.py
+    elsewhere |= {"bitcast", "broadcast_static_shape", "to_bfloat16"}  # no values: tests/graph/test_arrays.py
     assert missing == elsewhere, f"operations without a row: {sorted(missing - elsewhere)}"
 
 
