@@ -1,13 +1,12 @@
 """Every example is run, and what it says is held against what it shows.
 
-Law of this file: examples run as their users run them, from their own folder's names, in a folder where they may write.
+Law of this file: nothing of an example is replaced.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -35,15 +34,6 @@ TRAINING = ["--epochs", "150", "--rates", "0.1", "--batches", "10"]
 """12000 steps of the moons in one run, long enough to be interrupted."""
 
 Start = Callable[[str], SimpleNamespace]
-
-
-@pytest.fixture
-def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """`start(name)` runs an example in an empty folder and gives the names that it defines."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    yield lambda name, run_name="__main__": SimpleNamespace(**runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name=run_name))
-    sys.modules.pop("data", None)
 
 
 @pytest.fixture
