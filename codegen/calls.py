@@ -152,7 +152,7 @@ def _random(p: PhaseWriter, s: Random) -> list[Node]:
         copy = Store(p.whole(s.out, True), f"{scaled(j, inner)} + {q}", f"{p.whole(s.x)}[{scaled(f'{perm}[{j}]', inner)} + {q}]")
         ordered = For(j, n, (Store(perm, j, j),))
         return [ordered, Call(f"shuffle_permutation({_only(perm, n)}, {stream})"), For(j, n, (For(q, inner, (copy,)),))]
-    name = f"uniform_{out.dtype}" if s.fn == "uniform_int" else f"{s.fn}_{SHORT[out.dtype]}"
+    name = f"{s.fn.removesuffix('_int')}_{out.dtype.replace('float', 'f')}"
     p.helpers.add(name)
     assert s.a is not None and s.b is not None
     drawn = _only(p.whole(s.out, True), product(out.shape, p.names))

@@ -27,7 +27,7 @@ Role = Literal["input", "state", "const", "temp"]
 DTYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "float32", "float64")
 REDUCERS = ("sum", "prod", "max", "min", "any", "all", "argmax", "argmin")
 LINALG = ("inverse", "solve", "cholesky", "determinant", "logdet", "top")
-RANDOM = ("uniform", "normal", "truncated_normal", "uniform_int", "shuffle")
+RANDOM = ("uniform", "normal", "truncated_normal", "uniform_int", "shuffle", "candidates")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +158,10 @@ class Random:
     """A draw from TensorFlow's Philox4x32-10 stream.
 
     `stream` is an int64 state buffer of shape (3,): position in 128-bit groups, seed, seed2.  The statement advances
-    the position (by 256 per output element; by ceil((n - 1) / 4) for `shuffle`).
+    the position (by 256 per output element; by ceil((n - 1) / 4) for `shuffle`, by 512 n for n `candidates`).
     `uniform`: u * (b - a) + a;  `normal`, `truncated_normal`: z * b + a, both rounded in the buffer's own dtype and in
-    that order (no fused multiply-add);  `uniform_int`: a + word % (b - a);  `shuffle`: rows of `x` permuted.
+    that order (no fused multiply-add);  `uniform_int`: a + word % (b - a);  `shuffle`: rows of `x` permuted;
+    `candidates`: int64, whole numbers in [0, a) and behind them how many were drawn; b says how: see runtime/philox.py.
     `a` and `b` name shape-() buffers of the output's dtype (None for shuffle).
     """
 

@@ -22,7 +22,7 @@ MODULES = {
     "blas": ("gemm",),
     "tiles": ("tile",),
     "dense": ("inverse", "solve", "cholesky", "determinant", "logdet", "top"),
-    "philox": ("uniform", "normal", "truncated_normal", "shuffle_permutation"),
+    "philox": ("uniform", "normal", "truncated_normal", "shuffle_permutation", "candidates"),
     "team": ("barrier_wait", "add_reassoc", "step_done", "prefetch", "tail"),
     "rows": ("outside", "zero_rows", "copy_rows", "add_rows"),
     "table": ("array_at",),

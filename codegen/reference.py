@@ -312,9 +312,7 @@ def _random(s: Random, values: Values, sizes, shape, dtype, where) -> Array:
         philox.shuffle_permutation(perm, stream)
         return x[perm]
     out = np.empty(shape, dtype)
-    name = f"{s.fn}_{dtype.name}" if s.fn == "uniform_int" else f"{s.fn}_f{8 * dtype.itemsize}"
-    name = name.replace("uniform_int_", "uniform_")
-    getattr(philox, name)(out.reshape(-1), stream, a[()], b[()])
+    getattr(philox, f"{s.fn.removesuffix('_int')}_{dtype.name.replace('float', 'f')}")(out.reshape(-1), stream, a[()], b[()])
     return out
 
 

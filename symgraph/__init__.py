@@ -30,6 +30,7 @@ from .ops import math as _math
 from .ops import nn as _nn
 from .ops import normalization as _normalization
 from .ops import reduce as _reduce
+from .ops import sampling as _sampling
 from .ops import sorting as _sorting
 from .ops.array import (
     concat,
@@ -283,7 +284,7 @@ math = _Namespace(
     reduce_variance=_reduce.reduce_variance,
 )
 nn = _Namespace(
-    **{n: getattr(m, n) for m in (_activations, _dense, _nn, _normalization, _sorting) for n in m.__all__},
+    **{n: getattr(m, n) for m in (_activations, _dense, _nn, _normalization, _sampling, _sorting) for n in m.__all__},
     embedding_lookup=_embedding_lookup,
     l2_normalize=_linalg.l2_normalize,
 )

@@ -5,7 +5,8 @@ logarithms, sines and cosines are libm's (Numba calls logf, sinf, cosf for them)
 
 A stream is int64[3]: position in groups of four words, seed, seed2.  Key: the halves of seed; counter: the halves of
 the group's number and of seed2.  `out` is a flat array to fill, a and b are scalars of its dtype; a call moves the
-position by 256 for each output element, however many words it took (`shuffle_permutation`: by ceil((n - 1) / 4)).
+position by 256 for each output element, however many words it took (`shuffle_permutation`: by ceil((n - 1) / 4), n candidates: by
+512 n).
 Each distribution is one loop over groups in which everything is inlined, so that uniforms vectorise: 0.5 ms for 1e6
 float32 uniforms, 7 ms for normals (most of it in libm).  `philox_numpy` is the same without Numba.
 """
@@ -168,6 +169,34 @@ def shuffle_permutation(perm, stream):
             j = i + np.int64(w[i - start] % _u64(n - i))
             perm[i], perm[j] = perm[j], perm[i]
     stream[0] += (n + 2) // 4 if n > 1 else 0
+
+
+@_jit
+def candidates_int64(out, stream, a, b):
+    """out[:n] = whole numbers in [0, a), log-uniform or (2 in b) uniform, (1 in b) each at most once; out[n] = how many were drawn.
+
+    What was drawn already is drawn again; it is remembered in a table by its last bits."""
+    position, seed, seed2, n = _u64(stream[0]), _u64(stream[1]), _u64(stream[2]), out.size - 1
+    size, scale, made, held = 2, math.log1p(_f64(a)), 0, 0
+    while size < 2 * n:
+        size *= 2
+    seen = np.full(size, -1)
+    while held < n:
+        w = _words(position, seed, seed2, made // 2)
+        u = _unit64(w[0], w[1]) if made % 2 == 0 else _unit64(w[2], w[3])
+        v = np.int64(u * a) if b & 2 else (np.int64(math.exp(u * scale)) - 1) % a
+        made += 1
+        if b & 1:
+            slot = v & (size - 1)
+            while seen[slot] >= 0 and seen[slot] != v:
+                slot = (slot + 1) & (size - 1)
+            if seen[slot] == v:
+                continue
+            seen[slot] = v
+        out[held] = v
+        held += 1
+    out[n] = made
+    stream[0] += 512 * n
 
 
 PLAIN = {name: getattr(philox_numpy, name) for name in philox_numpy.NAMES}

@@ -24,6 +24,7 @@ NAMES = (
     "uniform_int32",
     "uniform_int64",
     "shuffle_permutation",
+    "candidates_int64",
 )
 
 U32, U64, F32 = np.uint32, np.uint64, np.float32
@@ -172,3 +173,21 @@ def shuffle_permutation(perm: np.ndarray, stream: np.ndarray) -> None:
         j = i + words[i] % (n - i)
         perm[i], perm[j] = perm[j], perm[i]
     stream[0] += groups
+
+
+def candidates_int64(out: np.ndarray, stream: np.ndarray, a: int, b: int) -> None:
+    """out[:n] = numbers v in [0, a), log-uniform (v with weight log(1 + 1 / (1 + v))) or, with 2 in b, uniform; with 1 in b no number
+    twice: such draws are made again.  out[n] = how many were made."""
+    n, made, limit, scale = out.size - 1, 0, int(a), math.log1p(float(a))
+    held: dict[int, None] = {}
+    kept: list[int] = []
+    while len(kept) < n:
+        words = _draw(stream, np.asarray([made // 2]))
+        u = float(_unit64(words)[0, made % 2])
+        v = int(u * limit) if b & 2 else (int(math.exp(u * scale)) - 1) % limit
+        made += 1
+        if not b & 1 or v not in held:
+            held[v] = None
+            kept.append(v)
+    out[:n], out[n] = kept, made
+    stream[0] += 512 * n

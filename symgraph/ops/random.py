@@ -84,6 +84,15 @@ def standard_uniform(graph: Graph, shape: Tensor, dtype: dtypes.DType, seed: int
         return _standard("uniform", "RandomUniform", graph, shape, dtype, seed)
 
 
+def candidates(graph: Graph, count: int, limit: int, unique: bool, log_uniform: bool, seed: int | None) -> Tensor:
+    """int64 [count + 1]: whole numbers below `limit`, and how many were drawn until there were so many."""
+    shape, lo, how = (
+        convert(np.asarray(v, d), name=f"candidates_{label}", graph=graph, count=0)
+        for label, v, d in (("shape", [count + 1], np.int32), ("limit", limit, np.int64), ("how", unique + 2 * (not log_uniform), np.int64))
+    )
+    return _random("candidates", graph.unique_name("candidates") + "/", graph, shape, lo, how, dtypes.int64, seed, 1)
+
+
 def random_uniform(
     shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dtypes.float32, seed: int | None = None, name: str | None = None
 ) -> Tensor:

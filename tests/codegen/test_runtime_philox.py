@@ -11,7 +11,7 @@ import pytest
 from symgraph.codegen.runtime import philox, philox_numpy
 
 DTYPES = {"f32": np.float32, "f64": np.float64, "int32": np.int32, "int64": np.int64, "permutation": np.int64}
-FILLS = [n for n in philox_numpy.NAMES if n != "shuffle_permutation"]
+FILLS = [n for n in philox_numpy.NAMES if n not in ("shuffle_permutation", "candidates_int64")]
 MASK = 0xFFFFFFFF
 
 
@@ -200,3 +200,17 @@ philox_numpy.uniform_f32(wanted, np.array([0, 1, 2]), a, b)
 assert np.array_equal(out, wanted), (out != wanted).sum()
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+
+
+@pytest.mark.parametrize("how", [0, 1, 2, 3])
+def test_candidates_are_the_same_without_numba(how):
+    """Log-uniform and uniform, with and without repetition, twice from one stream."""
+    streams = np.array([3, 42, 7]), np.array([3, 42, 7])
+    for limit, n in ((5, 5), (1, 1), (1000, 64), (70, 69)):
+        drawn = np.empty(n + 1, np.int64), np.empty(n + 1, np.int64)
+        for m, stream, out in zip((philox, philox_numpy), streams, drawn, strict=True):
+            m.candidates_int64(out, stream, np.int64(limit), np.int64(how))
+        assert drawn[0].tolist() == drawn[1].tolist() and streams[0].tolist() == streams[1].tolist()
+        assert ((drawn[0][:n] >= 0) & (drawn[0][:n] < limit)).all() and drawn[0][n] >= n
+        assert not how & 1 or len(set(drawn[0][:n].tolist())) == n
+    assert streams[0][0] == 3 + 512 * (5 + 1 + 64 + 69)

@@ -59,6 +59,7 @@ NO_VALUES = {
     "python": "Python inside a graph: tests/graph/test_python.py",
     "random": "draws: their streams are tested with the generator",
     "selection": "sizes that depend on values: tests/graph/test_python.py",
+    "sampling": "draws, and losses over them: tests/graph/test_sampling.py",
     "state": "variables",
     "strings": "no numbers: tests/graph/test_python.py",
 }
