@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from .addresses import flat_index, product, scaled
 from .expressions import SHORT
-from .ir import Linalg, MatMul, Random, Reshape, Scatter, Within
+from .ir import First, Linalg, MatMul, Random, Reshape, Scatter, Within
 from .loops import Call, For, Node, Store
 from .memory import VIEW
 from .phases import SERIAL, estimate
@@ -35,6 +35,8 @@ def write(p: PhaseWriter, s) -> list[Node]:
             return _within(p, s)
         case Scatter():
             return _scatter(p, s)
+        case First():
+            return _first(p, s)
     raise AssertionError(s)
 
 
@@ -191,5 +193,13 @@ def _scatter(p: PhaseWriter, s: Scatter) -> list[Node]:
         p.helpers.add("zero_rows" if s.onto is None else "copy_rows")
         start = "zero_rows(" if s.onto is None else f"copy_rows({p.whole(s.onto)}, "
         nodes.append(Call(f"{start}{out}, {extent}, {width}, {who})"))
-    p.helpers.add("add_rows")
-    return [*nodes, Call(f"add_rows({p.whole(s.x)}, {p.whole(s.at)}, {out}, {rows}, {width}, {who})")]
+    helper = "put_rows" if s.put else "add_rows"
+    p.helpers.add(helper)
+    return [*nodes, Call(f"{helper}({p.whole(s.x)}, {p.whole(s.at)}, {out}, {rows}, {width}, {who})")]
+
+
+def _first(p: PhaseWriter, s: First) -> list[Node]:
+    p.helpers.add("first_of_each")
+    seen = p.memory.partials[s.out]
+    p.writes.add(seen)
+    return [Call(f"first_of_each({p.whole(s.x)}, {p.whole(s.out, True)}, {seen}, {product(p.table[s.x].shape, p.names)})")]

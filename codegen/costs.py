@@ -16,7 +16,7 @@ import numpy as np
 
 from .fuse import product_as_map
 from .inline import drop_dead
-from .ir import Buffer, Last, Linalg, Map, MatMul, Program, Random, Repeat, Size, Stack, Statement, coordinates, reads
+from .ir import Buffer, Last, Linalg, Map, MatMul, Program, Random, Repeat, Scatter, Size, Stack, Statement, coordinates, reads
 from .phases import ENDLESS
 from .scalar import FUNCTIONS, Instr
 from .sizes import count, extents
@@ -125,6 +125,8 @@ def work(s: Statement, table: Mapping[str, Buffer], sizes: Mapping[str, int]) ->
             return turns * sum(flops for flops, _ in done), turns * sum(ns for _, ns in done)
         case Last() | Stack():
             return 0, 0.0
+        case Scatter() if s.onto is not None:
+            return 0, count(table[s.x].shape, sizes) * SIMPLE * double
     return 0, count(out.shape, sizes) * SIMPLE * double
 
 

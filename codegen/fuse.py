@@ -6,12 +6,14 @@ verified and run by the interpreter on its own.  `PASSES` is the whole list, in 
     settle_updates     every new state value is a temp of its own
     settle_stacks      what a loop's body puts out is a temp of its own too, and stacked somewhere
     check_coordinates  arrays of coordinates are checked once, so that what reads by them needs no check
+    sums_by_row        rows that are added up by their number and read by it again are added up without the whole array
     products_to_maps   small products become Maps with a reduced label, so that they fuse like anything else
     squeeze_to_maps    reshapes that only add or drop axes of extent 1 become Maps that copy, and then vanish
     unit_sums_to_maps  sums over axes of extent 1 are no sums
     inline_maps        an elementwise producer with one consumer becomes part of that consumer's body
     divide_once        a division by a size becomes a product with its reciprocal
-    scatter_onto       a state plus scattered rows becomes the state with rows added to it; what that scales is inlined again
+    scatter_onto       a state plus scattered rows becomes the state with rows added to it; what that scales is inlined again;
+                       rows are put last of all
     products_onto      a state plus a multiple of a product becomes a product that is added to the state
     keep_scalars       numbers that are updated are read through copies
     drop_dead          statements that nothing needs
@@ -28,7 +30,7 @@ from math import prod
 import numpy as np
 
 from .inline import Rewritten, copying, drop_dead, inline_maps, tidy, with_statements
-from .ir import At, Buffer, Map, MatMul, Program, Repeat, Reshape, Scatter, Size, Statement, Within, coordinates
+from .ir import At, Buffer, First, Map, MatMul, Program, Repeat, Reshape, Scatter, Size, Statement, Within, coordinates, reads
 from .scalar import Body, Builder, Instr
 from .updates import keep_scalars, products_onto, scatter_onto, settle_stacks, settle_updates
 
@@ -114,6 +116,57 @@ def check_coordinates(program: Program) -> Rewritten:
             s = tidy(replace(s, operands=tuple(operands), index=tuple(index)))
         statements.append(s)
     return with_statements(program, statements, tuple(buffers)), list(checked.values())
+
+
+def sums_by_row(program: Program) -> Rewritten:
+    """z[at] for z = zeros with the rows of x added where `at` says: each row of x, plus the others of its number.
+
+    They are added up at the first of their number, in an array like x: the one that is as long as `at` can reach is never made."""
+    table = program.table()
+    readers: dict[str, list[Statement]] = {}
+    for s in program.statements:
+        for n in dict.fromkeys(reads(s)):
+            readers.setdefault(n, []).append(s)
+    seen = {*program.outputs, *(source for _, source in program.updates)}
+    sums = {
+        s.out: s
+        for s in program.statements
+        if isinstance(s, Scatter) and s.onto is None and s.out not in seen and all(_reads_again(r, s) for r in readers.get(s.out, ()))
+    }
+    if not sums:
+        return program, []
+    firsts: dict[tuple[str, Size], str] = {}
+    buffers: list[Buffer] = []
+    statements: list[Statement] = []
+    for s in program.statements:
+        if isinstance(s, Scatter) and s.out in sums:
+            key = (s.at, table[s.out].shape[0])
+            if key not in firsts:
+                firsts[key] = f"{s.at}.first{len(firsts)}"
+                buffers.append(replace(table[s.at], name=firsts[key], role="temp", value=None))
+                statements.append(First(firsts[key], *key))
+            buffers.append(replace(table[s.x], name=f"{s.out}.sums", role="temp", value=None, origin=table[s.out].origin))
+            s = Scatter(f"{s.out}.sums", s.x, firsts[key])
+        elif isinstance(s, Map) and not sums.keys().isdisjoint(s.operands):
+            operands, index = list(s.operands), list(s.index)
+            for k, n in enumerate(s.operands):
+                if n in sums:
+                    index[k] = (At(len(operands)), *index[k][1:])
+                    index.append(s.index[s.index[k][0].slot])  # type: ignore[union-attr]
+                    operands.append(firsts[sums[n].at, table[n].shape[0]])
+                    operands[k] = f"{n}.sums"
+            s = tidy(replace(s, operands=tuple(operands), index=tuple(index)))
+        statements.append(s)
+    kept = tuple(b for b in program.buffers if b.name not in sums)
+    return replace(with_statements(program, statements), buffers=(*kept, *buffers)), list(sums)
+
+
+def _reads_again(s: Statement, z: Scatter) -> bool:
+    """Does a statement read rows of z only by the very coordinates that z was made with?"""
+    if not isinstance(s, Map):
+        return False
+    own = [ix for n, ix in zip(s.operands, s.index, strict=True) if n == z.out]
+    return all(isinstance(ix[0], At) and s.operands[ix[0].slot] == z.at and len(coordinates(ix)) == 1 for ix in own)
 
 
 # ---------------------------------------------------------------- products
@@ -232,6 +285,7 @@ PASSES = (
     settle_updates,
     settle_stacks,
     check_coordinates,
+    sums_by_row,
     products_to_maps,
     squeeze_to_maps,
     unit_sums_to_maps,

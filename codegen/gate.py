@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .costs import steps_of, storage, work
-from .ir import Repeat, reads
+from .ir import Repeat, Scatter, reads
 from .memory import Part
 from .nests import Meeting
 from .sizes import count
@@ -88,6 +88,7 @@ def _exchanged(part: Part, sizes: Mapping[str, int]) -> int:
                     phases.setdefault(homes[n].arg, set()).add(number)
             out = homes.get(m.statement.out)
             if out is not None and out.kind == "array":
-                written[out.arg] = m.statement.out
+                s = m.statement
+                written[out.arg] = s.x if isinstance(s, Scatter) and s.onto is not None and homes[s.onto] == out else s.out  # rows of it
     own = sum(storage(table[n], sizes) for arg, n in written.items() if len(phases[arg]) > 1)
     return own + sum(n * _exchanged(body, sizes) for n, body in _bodies(part, sizes))

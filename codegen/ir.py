@@ -179,13 +179,25 @@ class Scatter:
 
     `at` is int32 or int64 of shape (rows,), x has shape (rows, ...) and out (extent, ...).  A coordinate outside of the
     extent is an error that the launch raises as `IndexError` naming the statement's origin.  The sum starts from zeros,
-    or from `onto`, which has the shape of out.
+    or from `onto`, which has the shape of out.  With `put`, rows of `onto` are replaced: out[i, ...] is x[r, ...] for the last r
+    with at[r] == i, else onto[i, ...].
     """
 
     out: str
     x: str
     at: str
     onto: str | None = None
+    put: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """out[r] is the least q with x[q] == x[r].  x and out are int32 or int64 of shape (rows,), and x has passed a `Within`
+    of this extent.  The compiler writes these itself, to sum rows by their number without an array of `extent` rows."""
+
+    out: str
+    x: str
+    extent: Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +278,7 @@ class Stack:
 SAME = (Reshape, Within)
 """Statements whose result is their operand's memory."""
 
-Statement = Map | MatMul | Reshape | Slice | Place | Concat | Linalg | Random | Scatter | Within | Repeat | Last | Stack
+Statement = Map | MatMul | Reshape | Slice | Place | Concat | Linalg | Random | Scatter | First | Within | Repeat | Last | Stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,7 +385,7 @@ def reads(s: Statement) -> tuple[str, ...]:
             return s.operands
         case MatMul():
             return (s.a, s.b) if s.onto is None or s.factor is None else (s.a, s.b, s.onto, s.factor)
-        case Reshape() | Slice() | Place() | Within():
+        case Reshape() | Slice() | Place() | First() | Within():
             return (s.x,)
         case Scatter():
             return (s.x, s.at) if s.onto is None else (s.x, s.at, s.onto)
@@ -484,7 +496,7 @@ def _lines(p: Program) -> Iterator[str]:
                 yield from (f"  {line}" for line in _lines(s.body))
                 right = f"repeat({', '.join(_loop(s))})"
             case _:
-                extra = [f"{k}={getattr(s, k)}" for k in ("start", "step", "axis", "extent", "state", "number") if hasattr(s, k)]
+                extra = [f"{k}={getattr(s, k)}" for k in ("start", "step", "axis", "extent", "put", "state", "number") if hasattr(s, k)]
                 right = f"{type(s).__name__.lower()}({', '.join([*reads(s), *extra])})"
         yield f"  {typed(s.out)} = {right}" + (f"  # {table[s.out].origin}" if table[s.out].origin else "")
     for target, source in p.updates:

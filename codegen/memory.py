@@ -14,7 +14,7 @@ from math import prod
 from typing import Literal
 
 from .expressions import accumulator_dtype
-from .ir import SAME, Buffer, Last, Linalg, Map, MatMul, Program, Random, Repeat, Scatter, Size, Stack, Statement, Within, reads
+from .ir import SAME, Buffer, First, Last, Linalg, Map, MatMul, Program, Random, Repeat, Scatter, Size, Stack, Statement, Within, reads
 from .sizes import extents
 from .stages import Arranged, Plan, Position, Work, same_element
 
@@ -245,6 +245,8 @@ class _Placer:
             for stage in plan.stages:
                 if isinstance(stage.call, Random) and stage.call.fn == "shuffle":
                     self.partials[stage.call.out] = self._scratch(number, number, "int64", Extent(self.table[stage.call.out].shape[:1]))
+                if isinstance(stage.call, First):
+                    self.partials[stage.call.out] = self._scratch(number, number, "int64", Extent((stage.call.extent,)))
             if plan.body is not None:
                 self._loop(number, plan, plan.body)
         for n in self.program.outputs:

@@ -26,6 +26,7 @@ from .ir import (
     Random,
     Repeat,
     Reshape,
+    Scatter,
     Size,
     Slice,
     Stack,
@@ -158,18 +159,22 @@ def schedule(program: Program, hints: Hints) -> tuple[Phase, ...]:
     open_: list[_Open] = [_Open("serial", None, "before the first pass")]
     ready = {b.name: 0 for b in program.buffers if b.role != "temp"}  # the first phase that finds the buffer complete
     inside: dict[str, int] = {}  # the phase whose rows the buffer's rows are
+    seen: dict[str, int] = {}  # the last phase that reads the buffer
     made_by: dict[str, str] = {}
     drawn = {n for s in program.statements for n in streams(s)}
     for s in program.statements:
         operands = reads(s)
         if isinstance(s, Repeat | Last | Stack):
             _loop(s, open_, ready)
+            seen.update((n, len(open_)) for n in operands)
             for n in drawn & set(operands):
                 ready[n] = len(open_)
             continue
         forms = list(row_forms(s, table, hints))
         serial = not forms or estimate(work(s, table), hints) <= SERIAL
         low = max((inside.get(n, ready[n]) for n in operands), default=0)
+        if isinstance(s, Scatter) and s.onto is not None:
+            low = max(low, seen.get(s.onto, 0))  # it may then be made in its place
         at, form = _find(s, open_, low, forms, serial, operands, ready, inside)
         if at is None:
             at = len(open_)
@@ -177,6 +182,7 @@ def schedule(program: Program, hints: Hints) -> tuple[Phase, ...]:
             open_.append(_Open("serial" if serial else "rows", form.size if form else None, _why(s, open_, operands, ready, form, made_by)))
         phase = open_[at]
         phase.members.append(Member(s, form))
+        seen.update((n, max(at, seen.get(n, 0))) for n in operands)
         made_by[s.out] = "a row reduction" if form and form.reduces else "a whole array" if form else "small work"
         ready[s.out] = at if form is None else at + 1
         if form is not None and not form.reduces:

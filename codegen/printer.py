@@ -24,7 +24,7 @@ MODULES = {
     "dense": ("inverse", "solve", "cholesky", "determinant", "logdet", "top"),
     "philox": ("uniform", "normal", "truncated_normal", "shuffle_permutation", "candidates"),
     "team": ("barrier_wait", "add_reassoc", "step_done", "prefetch", "tail"),
-    "rows": ("outside", "zero_rows", "copy_rows", "add_rows"),
+    "rows": ("outside", "zero_rows", "copy_rows", "add_rows", "put_rows", "first_of_each"),
     "table": ("array_at",),
     "integer": ("truncdiv", "floordiv", "floormod", "int_power"),
 }

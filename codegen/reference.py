@@ -17,6 +17,7 @@ import numpy as np
 from .ir import (
     At,
     Concat,
+    First,
     Last,
     Linalg,
     Map,
@@ -264,8 +265,16 @@ def _scatter(s: Scatter, values: Values, sizes, shape, dtype, where) -> Array:
     at = np.asarray(values[s.at])
     check_within(at, shape[0], where)
     out = np.zeros(shape, dtype) if s.onto is None else np.array(values[s.onto])
-    np.add.at(out, at, values[s.x])
+    if s.put:
+        out[at] = values[s.x]
+    else:
+        np.add.at(out, at, values[s.x])
     return out
+
+
+def _first(s: First, values: Values, sizes, shape, dtype, where) -> Array:
+    _, first, again = np.unique(values[s.x], return_index=True, return_inverse=True)
+    return first.astype(dtype)[again]
 
 
 def _within(s: Within, values: Values, sizes, shape, dtype, where) -> Array:
@@ -363,6 +372,7 @@ RULES: dict[type[Statement], Callable[..., Array]] = {
     Linalg: _linalg,
     Random: _random,
     Scatter: _scatter,
+    First: _first,
     Within: _within,
     Repeat: _repeat,
     Last: _last,

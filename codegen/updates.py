@@ -136,8 +136,13 @@ def scatter_onto(program: Program) -> Rewritten:
         gone |= {source, *(r.out for r in rows if r)}
         changes.append(f"{', '.join(r.out for r in rows if r)} onto {target}")
     maps = [s for s in added if isinstance(s, Map)]
-    statements = [*(s for s in program.statements if s.out not in gone), *maps, *(s for s in added if s not in maps)]
-    return inline_maps(with_statements(program, statements, tuple(buffers)))[0] if changes else program, changes
+    puts: list[Statement] = []
+    for s in reversed(program.statements):
+        if isinstance(s, Scatter) and s.put and uses[s.out] == sum(p.onto == s.out for p in puts if isinstance(p, Scatter)):
+            puts.insert(0, s)
+    others = [s for s in program.statements if s.out not in gone and s not in puts]
+    done = with_statements(program, [*others, *maps, *(s for s in added if s not in maps), *puts], tuple(buffers))
+    return inline_maps(done)[0] if changes else done, changes
 
 
 def products_onto(program: Program) -> Rewritten:

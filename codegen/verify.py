@@ -14,6 +14,7 @@ from .ir import (
     At,
     Buffer,
     Concat,
+    First,
     Last,
     Linalg,
     Map,
@@ -157,10 +158,11 @@ def _verify_statement(s: Statement, table: dict[str, Buffer], check_sizes) -> No
             need(table[s.x].dtype == out.dtype, "reshape changes the dtype")
         case Scatter():
             x, at = table[s.x], table[s.at]
-            need(x.dtype == out.dtype != "bool" and at.dtype in ("int32", "int64"), "dtypes")
+            need(x.dtype == out.dtype and (s.put or out.dtype != "bool") and at.dtype in ("int32", "int64"), "dtypes")
             need(at.shape == x.shape[:1] and x.shape[1:] == out.shape[1:] and rank[s.x] == rank[s.out], "a coordinate for each row")
             need(s.onto is None or (table[s.onto].dtype, table[s.onto].shape) == (out.dtype, out.shape), "onto another shape or dtype")
-        case Within():
+            need(s.onto is not None or not s.put, "rows are put onto something")
+        case First() | Within():
             need((table[s.x].dtype, table[s.x].shape) == (out.dtype, out.shape), "another shape or dtype")
             need(out.dtype in ("int32", "int64"), "coordinates are integers")
             check_sizes(s.out, (s.extent,))

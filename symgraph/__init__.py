@@ -95,10 +95,11 @@ from .ops.control import control_dependencies, group, no_op
 from .ops.control import tuple_ as tuple
 from .ops.control_flow import case, cond, foldl, foldr, map_fn, scan, while_loop
 from .ops.cumulative import cumprod, cumsum
-from .ops.derivative import gradients, hessian, hessian_vector_product, hessians, jacobian, jvp, vjp
+from .ops.derivative import UnconnectedGradients, gradients, hessian, hessian_vector_product, hessians, jacobian, jvp, vjp
 from .ops.einsum import einsum, tensordot
 from .ops.gather import batch_gather, gather, gather_nd, scatter_nd, tensor_scatter_add, tensor_scatter_sub
 from .ops.gather import embedding_lookup as _embedding_lookup
+from .ops.indexed_slices import IndexedSlices, IndexedSlicesValue
 from .ops.initializers import Constant as constant_initializer
 from .ops.initializers import Ones as ones_initializer
 from .ops.initializers import RandomNormal as random_normal_initializer
@@ -188,6 +189,16 @@ from .ops.reduce import (
     reduce_min,
     reduce_prod,
     reduce_sum,
+)
+from .ops.scatter import (
+    scatter_add,
+    scatter_nd_add,
+    scatter_nd_sub,
+    scatter_nd_update,
+    scatter_sub,
+    scatter_update,
+    tensor_scatter_nd_update,
+    tensor_scatter_update,
 )
 from .ops.segments import (
     bincount,

@@ -80,6 +80,18 @@ def _at_rows(make: Callable[[Node, Node, Node], Node]) -> Rule:
     return rule
 
 
+def _put(n: Node, operands: list[Node], live: list[bool], lead: Shape) -> Node:
+    x, rows, at = operands
+    b = len(lead)
+
+    def behind(o: Node, has: bool) -> Node:
+        o = o if has else repeated(o, lead)
+        return build.permute(o, [b, *range(b), *range(b + 1, o.rank)])
+
+    made = build.put(behind(x, live[0]), behind(rows, live[1]), at)
+    return build.permute(made, [*range(1, b + 1), 0, *range(b + 1, made.rank)])
+
+
 def _window(make: Callable) -> Rule:
     def rule(n: Node, operands: list[Node], live: list[bool], lead: Shape) -> Node:
         start, step = n.attrs
@@ -139,6 +151,7 @@ _KINDS: dict[Kind, Rule] = {
     Kind.CONCAT: _all_repeated(lambda n, operands, b: build.concat(operands, n.attrs[0] + b)),
     Kind.GATHER: _at_rows(lambda n, x, at: build.gather(x, at)),
     Kind.SCATTER: _at_rows(lambda n, x, at: build.scatter(x, at, (n.shape[0], *x.shape[at.rank :]))),
+    Kind.PUT: _put,
     Kind.COMPOSITE: lambda n, operands, live, lead: build.composite(
         n.attrs[0], operands[0], tuple(a + len(lead) for a in n.attrs[1]), n.attrs[2]
     ),

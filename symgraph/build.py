@@ -297,20 +297,38 @@ def gather(n: Node, at: Node) -> Node:
     """n[at]: the slices along the first axis that `at`, whole numbers of any rank, says."""
     if n.rank == 0:
         raise ShapeError("Shape must be at least rank 1 but is rank 0")
-    if at.kind is Kind.CONST and isinstance(n.shape[0], int):
-        value = at.attrs[0].value
-        for place in np.argwhere((value < 0) | (value >= n.shape[0])).tolist():
-            where = f"[{', '.join(map(str, place))}]" if place else ""
-            raise ShapeError(f"indices{where} = {value[tuple(place)]} is not in [0, {n.shape[0]})")
+    _inside(at, n.shape[0])
     return make(Kind.GATHER, (n, at), (), (*at.shape, *n.shape[1:]), n.dtype)
+
+
+def _inside(at: Node, extent: Extent) -> None:
+    """ShapeError for a constant coordinate outside of a known extent."""
+    if at.kind is Kind.CONST and isinstance(extent, int):
+        value = at.attrs[0].value
+        for place in np.argwhere((value < 0) | (value >= extent)).tolist():
+            where = f"[{', '.join(map(str, place))}]" if place else ""
+            raise ShapeError(f"indices{where} = {value[tuple(place)]} is not in [0, {extent})")
 
 
 def scatter(n: Node, at: Node, shape: Shape) -> Node:
     """The transpose of `gather` from an array of `shape`: zeros of it, with the slices of n added where `at` says."""
+    _inside(at, shape[0])
     if at.rank != 1:
         rows = product(at.shape)
         n, at = reshape(n, (rows, *n.shape[at.rank :])), reshape(at, (rows,))
     return make(Kind.SCATTER, (n, at), (), tuple(shape), n.dtype)
+
+
+def put(n: Node, rows: Node, at: Node) -> Node:
+    """n with the slices along the first axis that `at` says replaced by those of `rows`; of one that is named again, by the last."""
+    if n.rank == 0:
+        raise ShapeError("Shape must be at least rank 1 but is rank 0")
+    agree((*at.shape, *n.shape[1:]), rows.shape)
+    _inside(at, n.shape[0])
+    if at.rank != 1:
+        count = product(at.shape)
+        rows, at = reshape(rows, (count, *n.shape[1:])), reshape(at, (count,))
+    return make(Kind.PUT, (n, rows, at), (), n.shape, n.dtype)
 
 
 # ---------------------------------------------------------------- linear algebra
@@ -386,6 +404,8 @@ def rebuild(n: Node, operands: tuple[Node, ...]) -> Node:
             return gather(operands[0], operands[1])
         case Kind.SCATTER:
             return scatter(operands[0], operands[1], n.shape)
+        case Kind.PUT:
+            return put(*operands)
         case Kind.LINALG:
             return top(operands[0], n.shape[-1]) if n.attrs[0] == "top" else linalg(n.attrs[0], *operands)
         case Kind.COMPOSITE:

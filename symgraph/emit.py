@@ -351,6 +351,10 @@ class Emitter:
         x, i = (self._buffer(o) for o in n.operands)
         self.statements.append(ir.Scatter(self._out(n), x, i))
 
+    def _emit_put(self, n: Node) -> None:
+        onto, x, i = (self._buffer(o) for o in n.operands)
+        self.statements.append(ir.Scatter(self._out(n), x, i, onto, put=True))
+
     def _shape(self, name: str) -> tuple[ir.Size, ...]:
         return self.shapes[name]
 

@@ -308,6 +308,17 @@ def _concat(n: Node, g: Node) -> Sequence[Node]:
     return parts
 
 
+def _put(n: Node, g: Node) -> Sequence[Node | None]:
+    """Rows that are replaced have no part in it, and of rows for one place all but the last."""
+    x, rows, at = n.operands
+    where = build.generic(scalar.i(0), (), (), at.shape, 1, None, dtypes.int64)
+    last = build.gather(build.put(build.filled(0, x.shape[:1], dtypes.int64), where, at), at)
+    walks = (0,), (0,), tuple(range(g.rank))
+    kept = fn.select(fn.eq(scalar.x(0), scalar.x(1)), scalar.x(2), 0)
+    taken = build.generic(kept, (last, where, build.gather(g, at)), walks, rows.shape, rows.rank, None, rows.dtype)
+    return build.put(g, build.filled(0, rows.shape, rows.dtype), at), taken, None
+
+
 _RULES: dict[Kind, Vjp] = {
     Kind.MATMUL: _matmul,
     Kind.RESHAPE: lambda n, g: (build.reshape(g, n.operands[0].shape),),
@@ -316,6 +327,7 @@ _RULES: dict[Kind, Vjp] = {
     Kind.CONCAT: _concat,
     Kind.GATHER: lambda n, g: (build.scatter(g, n.operands[1], n.operands[0].shape), None),
     Kind.SCATTER: lambda n, g: (build.gather(g, n.operands[1]), None),
+    Kind.PUT: _put,
 }
 
 

@@ -435,10 +435,10 @@ def _outputs(op: Operation) -> tuple[Tensor, ...]:
     try:
         made = build_nodes(op, [t.node for t in op.inputs], _BUILD_TIME)
     except (NeedsValue, Unknown):
-        shapes = op.attrs.get("_shapes")
-        count = len(shapes) if shapes is not None else 1
-        types: Any = op.attrs.get("_dtypes") or (how.dtype(op),) * count
-        return tuple(_tensor(op, k, None, types[k], shapes[k] if shapes else None) for k in range(count))
+        written = op.inputs[: op.attrs.get("writes", 0)]  # what is written stays as it is
+        shapes: list = op.attrs.get("_shapes", [t.extents for t in written] or [None])
+        types: Any = op.attrs.get("_dtypes") or [t.dtype for t in written] or [how.dtype(op)] * len(shapes)
+        return tuple(_tensor(op, k, None, d, s) for k, (d, s) in enumerate(zip(types, shapes, strict=True)))
     return tuple(_tensor(op, k, n, n.dtype, None) for k, n in enumerate(made))
 
 

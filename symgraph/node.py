@@ -36,6 +36,7 @@ class Kind(Enum):
     CONCAT = "concat"  # (axis,)
     GATHER = "gather"  # ()                      operands: x and whole numbers i; x[i], over the first axis
     SCATTER = "scatter"  # ()                    the transpose of gather, i a vector: rows summed where i says
+    PUT = "put"  # ()                            operands: x, rows and a vector of whole numbers i; x with x[i] = rows, the last counting
     LINALG = "linalg"  # (fn,)                   also the order of rows, 'top'
     COMPOSITE = "composite"  # (fn, axes, keepdims)  a row of composites.py: softmax, norm, ...
     LOOP = "loop"  # (Cycle,)                    a body that runs many times; see looping.py

@@ -18,24 +18,14 @@ from .graph import Operation, Tensor, Unknown, build_nodes, builder
 from .host import HOST
 from .jacobians import DERIVATIVES
 from .node import IDENTITY_LEAVES, Kind, Node, substitute
-from .shapes import Extent
 
 
 class Replay:
-    """Nodes of tensors under a substitution (see the law above); `final` where it is known what is fed and what is not.
+    """Nodes of tensors under a substitution (see the law above); `final` where it is known what is fed and what is not."""
 
-    `steps` says how many steps loops make whose own graph does not tell."""
-
-    def __init__(
-        self,
-        substitution: Mapping[Tensor, Node],
-        links: Iterable[Tensor] = (),
-        final: bool = True,
-        steps: Mapping[Operation, Extent] | None = None,
-    ) -> None:
+    def __init__(self, substitution: Mapping[Tensor, Node], links: Iterable[Tensor] = (), final: bool = True) -> None:
         self.final = final
         self.substitution = dict(substitution)
-        self.steps = steps or {}
         self.linked = frozenset(links)
         self._memo: dict[Tensor, Node] = dict(substitution)
 
@@ -61,7 +51,7 @@ class Replay:
     def _build(self, op: Operation) -> Sequence[Node]:
         operands = [self._memo[i] for i in op.inputs]
         same = all(t.node is n for t, n in zip(op.inputs, operands, strict=True)) and op.type != "PlaceholderWithDefault"
-        if same and op not in self.steps and all(t.node is not None for t in op.outputs):
+        if same and all(t.node is not None for t in op.outputs):
             return [t.node for t in op.outputs]  # type: ignore[misc]
         return build_nodes(op, operands, self)
 
@@ -94,10 +84,14 @@ _OPAQUE = frozenset(
 """Operation types that no derivative passes: TF1 gives None through them."""
 
 
-def connected(ys: Sequence[Tensor], xs: Sequence[Tensor]) -> list[bool]:
-    """For each x: does a differentiable path lead from it to some y?"""
-    stops = lambda t: t.op.type in _OPAQUE or t.op.type in HOST or not t.dtype.is_floating  # noqa: E731
-    reached = upstream([y for y in ys if y.dtype.is_floating], stops)
+def opaque(t: Tensor) -> bool:
+    """Does no derivative pass the tensor's operation?"""
+    return t.op.type in _OPAQUE or t.op.type in HOST or not t.dtype.is_floating
+
+
+def connected(ys: Sequence[Tensor], xs: Sequence[Tensor], stops: Sequence[Tensor] = ()) -> list[bool]:
+    """For each x: does a differentiable path lead from it to some y, through none of `stops`?"""
+    reached = upstream([y for y in ys if y.dtype.is_floating], lambda t: opaque(t) or t in stops)
     return [x.dtype.is_floating and x in reached for x in xs]
 
 
@@ -114,17 +108,15 @@ def derivative_hints(kind: str, ys: Sequence[Tensor], xs: Sequence[Tensor]) -> d
 
 
 def _derivative(context: Any, op: Operation) -> tuple[Node, ...]:
-    n_ys, n_xs, n_loops = op.attrs["ys"], op.attrs["xs"], op.attrs["loops"]
-    ys, xs, rest = op.inputs[:n_ys], op.inputs[n_ys : n_ys + n_xs], op.inputs[n_ys + n_xs :]
-    vectors, counted = rest[: len(rest) - n_loops], rest[len(rest) - n_loops :]
-    steps = {t.op.inputs[0].op: context.node(t).shape[0] for t in counted}
+    n_ys, n_xs = op.attrs["ys"], op.attrs["xs"]
+    ys, xs, vectors = op.inputs[:n_ys], op.inputs[n_ys : n_ys + n_xs], op.inputs[n_ys + n_xs :]
     given: dict[Tensor, Node] = dict(getattr(context, "substitution", {}))
     linked = {t: given[t] for t in getattr(context, "linked", ())}
     at = {x: context.node(x) for x in xs}
     stops = {xs[k] for k in op.attrs["stops"]}
     whole = {x for x, n in at.items() if n.kind in IDENTITY_LEAVES and (x in given or x.op.type in _LEAF_TYPES)} - stops
     cuts = {x: build.leaf(Kind.CUT, x.op.name, n.shape, n.dtype) for x, n in at.items() if x not in whole}
-    inner = Replay(given | cuts, linked, getattr(context, "final", False), steps)
+    inner = Replay(given | cuts, linked, getattr(context, "final", False))
     links: dict[Node, Callable[[], Node]] = {}
     if cuts or linked:
         for t, leaf in (linked | cuts).items():

@@ -22,6 +22,7 @@ from .history import History
 from .loop import Loop, recorded
 from .loop_plan import FEW, CompiledLoop
 from .minibatch import Minibatch, whole
+from .ops.indexed_slices import IndexedSlices, IndexedSlicesValue
 from .plan import Family, State, feeder
 from .stages import Stages, family
 
@@ -336,6 +337,8 @@ def _key(fetches: Any, feed_dict: Mapping | None) -> tuple | None:
 
 def _structure(fetch: Any, leaf_of: Callable[[Any], Tensor | Operation], leaves: list) -> Callable[[Any], Any]:
     """Collect the leaves of nested fetches; the result rebuilds the nesting from an iterator over values."""
+    if isinstance(fetch, IndexedSlices):
+        fetch = IndexedSlicesValue(fetch.values, fetch.indices, () if fetch.dense_shape is None else fetch.dense_shape)
     if isinstance(fetch, Mapping):
         keys = list(fetch)
         parts = [_structure(fetch[k], leaf_of, leaves) for k in keys]

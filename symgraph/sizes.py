@@ -66,8 +66,8 @@ class Sizes:
                 for axis, (d, e) in enumerate(zip(o.shape, n.shape, strict=True)):
                     if axis != n.attrs[0] and d != e:
                         self.same(e, d, n)
-        elif n.kind is Kind.SCATTER:
-            rows, at = n.operands
+        elif n.kind in (Kind.SCATTER, Kind.PUT):
+            *_, rows, at = n.operands
             for d, e in zip((*at.shape, *n.shape[1:]), rows.shape, strict=True):
                 if d != e:
                     self.same(d, e, n)

@@ -124,6 +124,7 @@ RULES: tuple[tuple[str, str], ...] = (
     ("contrib.factorization.*", "sklearn.cluster and sklearn.mixture"),
     ("contrib.tensorboard.*", "the embedding projector"),
     ("contrib.*", "contrib was TF1's attic; what programs used most of it is in tf.contrib.layers and tf.contrib.rnn"),
+    ("scatter_mul scatter_div scatter_m* batch_scatter_update", "rows in place: tf.scatter_update of what tf.gather reads"),
     ("lookup.* *Table*", "look-up tables: a Python dict before feeding, tf.gather of a constant inside the graph"),
     ("strings.* string_* substr regex_replace *_base64 io.*base64 edit_distance sets.*", "strings: Python before feeding, or tf.py_func"),
     ("app.flags", "tf.flags"),

@@ -1,4 +1,4 @@
-"""Coordinates and rows: is every coordinate inside, and rows added where coordinates say.
+"""Coordinates and rows: is every coordinate inside, which of them come again, and rows added or put where coordinates say.
 
 Law of this file: arrays are flat and hold rows of `width` elements.  A thread of a team owns blocks of OWNED rows of the
 result and writes those alone, in the order of the coordinates, so a result has the same bits for every number of
@@ -64,4 +64,26 @@ def add_rows(x, at, out, rows, width, tid, nthreads):
                 out[p + j] += x[q + j]
 
 
-PLAIN = {f.__name__: getattr(f, "py_func", f) for f in (outside, zero_rows, copy_rows, add_rows)}
+@_jit
+def put_rows(x, at, out, rows, width, tid, nthreads):
+    """Row at[r] of out becomes row r of x, if it is owned."""
+    w = _u64(width)
+    for r in range(rows):
+        i = _u64(at[r])
+        if nthreads == 1 or i // _u64(OWNED) % _u64(nthreads) == _u64(tid):
+            p, q = i * w, _u64(r) * w
+            for j in range(w):
+                out[p + j] = x[q + j]
+
+
+@_jit
+def first_of_each(x, out, seen, n):
+    """out[k] is the first position at which x[:n] is x[k].  `seen` has an entry for each value that x may have, and need hold
+    nothing: those that are read have just been written, last by the first position."""
+    for k in range(n - 1, -1, -1):
+        seen[_u64(x[k])] = k
+    for k in range(n):
+        out[k] = seen[_u64(x[k])]
+
+
+PLAIN = {f.__name__: getattr(f, "py_func", f) for f in (outside, zero_rows, copy_rows, add_rows, put_rows, first_of_each)}

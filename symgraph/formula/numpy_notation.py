@@ -87,6 +87,12 @@ def scatter(x, i, shape):
     np.add.at(out, i, x)
     return out
 """,
+    "put": """\
+def put(x, rows, i):
+    out = x.copy()
+    out[i] = rows
+    return out
+""",
 }
 """The source of what NumPy lacks, by name; each keeps float32 and stays finite where its formula overflows."""
 

@@ -144,6 +144,9 @@ class Source(Writer):
     def scatter(self, n: Node, ops: Sequence[Written]) -> Written:
         return Written(f"scatter({ops[0].text}, {ops[1].text}, {self.shape(n.shape)})", ATOM)
 
+    def put(self, n: Node, ops: Sequence[Written]) -> Written:
+        return Written(f"put({', '.join(w.text for w in ops)})", ATOM)
+
     # -- linear algebra
     def linalg(self, n: Node, ops: Sequence[Written]) -> Written:
         if n.attrs[0] == "top":

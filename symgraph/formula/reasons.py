@@ -78,6 +78,7 @@ _KINDS: dict[Kind, str | Sequence[str]] = {
     Kind.CONCAT: "of what lies beside others, its own part",
     Kind.GATHER: "each row adds up the derivatives of the places that took it",
     Kind.SCATTER: "each row has the derivative of the place that it was added to",
+    Kind.PUT: ("what is replaced has no part in it", "each row has the derivative of the place that it was put to"),
 }
 _NAMED = {
     "inverse": "of C = A⁻¹, the derivative by A is −CᵀGCᵀ, where G is that by C",

@@ -189,7 +189,7 @@ class _Matrices(_Elements):
     def _gather(self, n: Node, ops: Sequence[Any]) -> Any:
         raise _NotSympy("it reads rows by their numbers")
 
-    _scatter = _gather
+    _scatter = _put = _gather
 
     def _loop(self, n: Node, ops: Sequence[Any]) -> Any:
         raise _NotSympy("it is a loop")

@@ -122,6 +122,9 @@ class Writer(Bodies):
     def scatter(self, n: Node, ops: Sequence[Written]) -> Written:
         return self.called("scatter", ops)
 
+    def put(self, n: Node, ops: Sequence[Written]) -> Written:
+        return self.called("put", ops)
+
     # -- loops
     def loop(self, n: Node, ops: Sequence[Written]) -> Written:
         """A loop is a function of what it reads: its body is not written."""

@@ -5,14 +5,22 @@ Law of this file: one call records one operation, whose outputs are the derivati
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
 
 from ..graph import Graph, Tensor, convert
 from ..replay import connected, derivative_hints
-from .array import ones_like
-from .control_flow import steps_of
+from .array import ones_like, zeros_like
 from .core import recording
+from .indexed_slices import joined, lookups
 from .state import Variable
+
+
+class UnconnectedGradients(Enum):
+    """What `gradients` gives for an x on which nothing depends."""
+
+    NONE = "none"
+    ZERO = "zero"
 
 
 def gradients(
@@ -24,14 +32,24 @@ def gradients(
     gate_gradients: bool = False,
     aggregation_method: Any = None,
     stop_gradients: Any = None,
-) -> list[Tensor | None]:
-    """d(sum of ys)/dx for each x, symbolically: a list in the order of `xs`, None where nothing depends on x.
+    unconnected_gradients: Any = UnconnectedGradients.NONE,
+) -> list[Any]:
+    """d(sum of ys)/dx for each x, symbolically: a list in the order of `xs`, None where nothing depends on x (zeros with
+    `UnconnectedGradients.ZERO`).
 
     `grad_ys` are the adjoints of ys (default ones).  `xs` may be variables, placeholders or inner tensors; tensors in
-    `stop_gradients` are taken as constants.  NoGradientError where a path has no derivative."""
+    `stop_gradients` are taken as constants.  For a variable whose rows are only looked up (`gather`, `nn.embedding_lookup`) the
+    derivative is `IndexedSlices`.  The other arguments change nothing here.  NoGradientError where a path has no derivative."""
     ys, xs = _listed(ys), _listed(xs)
     with recording("gradients", name, ys=ys, xs=xs) as (graph, _):
-        return _derive("SymbolicGradient", graph, ys, xs, None if grad_ys is None else _listed(grad_ys), stop_gradients)
+        y_tensors, x_tensors = _operands(graph, ys, xs)
+        stops = [] if stop_gradients is None else _tensors(graph, _listed(stop_gradients))
+        gathers = lookups(y_tensors, [x for x in x_tensors if x.op.type == "VariableV2"], stops)
+        wanted = [t for x in x_tensors for t in ([op.outputs[0] for op in gathers[x]] if x in gathers else [x])]
+        made = iter(_derive("SymbolicGradient", graph, y_tensors, wanted, None if grad_ys is None else _listed(grad_ys), stops))
+        found = [joined(x, gathers[x], made) if x in gathers else next(made) for x in x_tensors]
+        zero = UnconnectedGradients(unconnected_gradients) is UnconnectedGradients.ZERO
+        return [zeros_like(x) if g is None and zero else g for x, g in zip(x_tensors, found, strict=True)]
 
 
 def vjp(ys: Any, xs: Any, us: Any, name: str = "vjp") -> Any:
@@ -112,18 +130,17 @@ def _derive(kind: str, graph: Graph, ys: list, xs: list, vectors: list | None = 
     like, word = (x_tensors, "vectors") if along else (y_tensors, "grad_ys")
     if vectors is not None and len(vectors) != len(like):
         raise ValueError(f"Passed {len(vectors)} {word} for {len(like)} {'xs' if along else 'ys'}")
-    at_y = [k for k, y in enumerate(y_tensors) if any(connected([y], x_tensors))]
-    at_x = [k for k, live in enumerate(connected(y_tensors, x_tensors)) if live]
+    stopped = [] if stops is None else _tensors(graph, _listed(stops))
+    at_y = [k for k, y in enumerate(y_tensors) if any(connected([y], x_tensors, stopped))]
+    at_x = [k for k, live in enumerate(connected(y_tensors, x_tensors, stopped)) if live]
     found: list[Tensor | None] = [None] * len(ys if of_ys else xs)
     if not at_x:
         return found
     given = [] if vectors is None else [_vector(graph, vectors[k], like[k], f"{word}_{k}") for k in (at_x if along else at_y)]
-    stopped = [] if stops is None else _tensors(graph, _listed(stops))
     live_ys, live_xs = [y_tensors[k] for k in at_y], [x_tensors[k] for k in at_x]
     live_xs += [s for s in stopped if s not in live_xs]
-    loops = steps_of(live_ys)
-    attrs = {"ys": len(live_ys), "xs": len(live_xs), "stops": [k for k, x in enumerate(live_xs) if x in stopped], "loops": len(loops)}
-    op = graph.add(kind, (*live_ys, *live_xs, *given, *loops), attrs | derivative_hints(kind, live_ys, live_xs), kind)
+    attrs = {"ys": len(live_ys), "xs": len(live_xs), "stops": [k for k, x in enumerate(live_xs) if x in stopped]}
+    op = graph.add(kind, (*live_ys, *live_xs, *given), attrs | derivative_hints(kind, live_ys, live_xs), kind)
     for k, t in zip(at_y if of_ys else at_x, op.outputs, strict=False):
         found[k] = t
     return found

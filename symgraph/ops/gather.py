@@ -117,7 +117,7 @@ def _record(kind: str, name: str, params: Any, indices: Any, axis: Any, count: i
 
 
 # ---------------------------------------------------------------- by coordinates
-def _places(indices: Node) -> list[Node]:
+def places_of(indices: Node) -> list[Node]:
     """The coordinates that lie side by side along the last axis."""
     if indices.rank < 1 or not isinstance(count := indices.shape[-1], int):
         raise ShapeError("how many coordinates the last axis of indices holds must be known")
@@ -128,7 +128,7 @@ def _places(indices: Node) -> list[Node]:
 
 @builder("GatherNd")
 def _gather_nd(params: Node, indices: Node, batch_dims: int) -> Node:
-    b, places = batch_dims, _places(indices)
+    b, places = batch_dims, places_of(indices)
     end = b + len(places)
     if end > params.rank:
         raise ShapeError(f"index innermost dimension length must be <= params rank; saw: {len(places)} vs. {params.rank - b}")
@@ -152,7 +152,7 @@ def gather_nd(params: Any, indices: Any, name: str | None = None, batch_dims: in
 
 
 def _scattered(indices: Node, updates: Node, shape: Shape) -> Node:
-    places = _places(indices)
+    places = places_of(indices)
     if not 1 <= len(places) <= len(shape):
         raise ShapeError(f"The inner {len(places)} coordinates of indices do not number the elements of shape {brackets(shape)}")
     agree((*indices.shape[:-1], *shape[len(places) :]), updates.shape)

@@ -19,9 +19,10 @@ from ..node import Node
 from ..ops.control import group
 from ..ops.core import graph_of
 from ..ops.derivative import gradients
+from ..ops.indexed_slices import IndexedSlices
 from ..ops.math import cast
 from ..ops.state import Variable, assign_add, ref_of, trainable_variables
-from .slots import slot
+from .slots import filled, slot
 
 
 class Optimizer:
@@ -34,6 +35,8 @@ class Optimizer:
     kind = ""
     hyper: tuple[str, ...] = ()
     slots: tuple[tuple[str, float], ...] = ()
+    rowwise = True
+    """Does `IndexedSlices` change the rows that it has alone?  Else it is taken as the array that it stands for."""
     kinds: tuple[str, ...] = ()
     """All that `kind` may be, where objects of a class differ in it."""
 
@@ -100,7 +103,7 @@ class Optimizer:
         pairs = [(g, v) for g, v in grads_and_vars]
         if not pairs:
             raise ValueError("No variables provided.")
-        live = [(convert(g), v) for g, v in pairs if g is not None]
+        live = [(g if isinstance(g, IndexedSlices) else convert(g), v) for g, v in pairs if g is not None]
         if not live:
             raise ValueError(f"No gradients provided for any variable: {[str(v.name) for _, v in pairs]}.")
         graph: Graph = live[0][1].graph
@@ -117,9 +120,11 @@ class Optimizer:
             for (g, v), own in zip(live, slots, strict=True):
                 hyper = [number(h, v.dtype) for h in self.hyper]
                 more = [cast(e, v.dtype) for e in shared]
-                inputs = [v._ref, *(s._ref for s in own), g, *more, *hyper]
+                rows = (g.values, g.indices) if self.rowwise and isinstance(g, IndexedSlices) else ()
+                inputs = [v._ref, *(s._ref for s in own), *(rows or (convert(g),)), *more, *hyper]
                 attrs = {"writes": 1 + len(own), **self._flags()}
-                updates.append(graph.add(f"Apply{self.kind}", inputs, attrs, f"update_{v.op.name}/Apply{self.kind}"))
+                kind = f"SparseApply{self.kind}" if rows else f"Apply{self.kind}"
+                updates.append(graph.add(kind, inputs, attrs, f"update_{v.op.name}/{kind}"))
             with graph.control_dependencies(updates):
                 updates += self._finish(number)
             if global_step is None:
@@ -151,9 +156,7 @@ class Optimizer:
     def _slot(self, v: Variable, name: str, start: float) -> Variable:
         key = (v, name)
         if key not in self._slots or not v.graph.holds(self._slots[key].op):
-            self._slots[key] = slot(
-                v, np.full(tuple(v.shape.as_list()), start, v.dtype.as_numpy_dtype), self._slot_names.get(name) or self._name
-            )
+            self._slots[key] = slot(v, filled(v, start), self._slot_names.get(name) or self._name)
         return self._slots[key]
 
     def get_slot(self, var: Variable, name: str) -> Variable | None:
@@ -189,15 +192,23 @@ class Numbers:
 def register(cls: type[Optimizer]) -> type[Optimizer]:
     """Make the builders of an optimizer's update operations from its rule, one for each of its `kinds`."""
 
-    def make(*operands: Node, writes: int, **flags: Any) -> tuple[Node, ...]:
+    def dense(*operands: Node, writes: int, **flags: Any) -> tuple[Node, ...]:
         symbols = [scalar.x(k) for k in range(len(operands))]
         p, slots, g, rest = symbols[0], symbols[1:writes], symbols[writes], symbols[writes + 1 :]
         new = cls.rule(_Flags(flags), p, g, *slots, *rest)  # type: ignore[arg-type]
         return tuple(build.elementwise(sp.sympify(e), *operands, dtype=operands[0].dtype) for e in new)
 
+    def sparse(*operands: Node, writes: int, **flags: Any) -> tuple[Node, ...]:
+        """The rule on the rows that are used, of which one that is used again has one gradient: the sum."""
+        own, (values, at), rest = operands[:writes], operands[writes : writes + 2], operands[writes + 2 :]
+        total = build.gather(build.scatter(values, at, own[0].shape), at)
+        rows = dense(*(build.gather(o, at) for o in own), total, *rest, writes=writes, **flags)
+        return tuple(build.put(o, new, at) for o, new in zip(own, rows, strict=True))
+
     for kind in cls.kinds or (cls.kind,):
         if f"Apply{kind}" not in BUILDERS:
-            builder(f"Apply{kind}")(make)
+            builder(f"Apply{kind}")(dense)
+            builder(f"SparseApply{kind}")(sparse)
     return cls
 
 

@@ -46,6 +46,7 @@ class GradientDescentOptimizer(Optimizer):
     """p <- p - lr g."""
 
     kind = "GradientDescent"
+    rowwise = False  # where nothing is added nothing changes
     hyper = ("learning_rate",)
 
     def __init__(self, learning_rate: Any, use_locking: bool = False, name: str = "GradientDescent") -> None:
@@ -139,6 +140,7 @@ class AdamOptimizer(Optimizer):
     """m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;  p <- p - lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps)."""
 
     kind = "Adam"
+    rowwise = False  # as in TF1, the moments of all rows decay
     hyper = ("learning_rate", "beta1", "beta2", "epsilon")
     slots = (("m", 0.0), ("v", 0.0))
 

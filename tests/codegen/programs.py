@@ -159,6 +159,12 @@ class Writer:
         self.statements.append(Scatter(name, x, at))
         return name
 
+    def put(self, x: str, rows: str, at: str) -> str:
+        """x with rows replaced where `at` says."""
+        name = self._add("z", self.dtype(x), self.shape(x))
+        self.statements.append(Scatter(name, rows, at, x, put=True))
+        return name
+
     def slice(self, x: str, shape: Shape, start: Shape, step: tuple[int, ...] | None = None) -> str:
         name = self._add("w", self.dtype(x), shape)
         self.statements.append(Slice(name, x, start, step or (1,) * len(shape)))

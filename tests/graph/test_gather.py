@@ -115,8 +115,9 @@ def sgd(tables: list[np.ndarray], slots: list, g: list[np.ndarray], t: int) -> N
 
 def momentum(tables: list[np.ndarray], slots: list, g: list[np.ndarray], t: int) -> None:
     for x, m, d in zip(tables, slots[0], g, strict=True):
-        m[...] = 0.9 * m + d
-        x -= 0.1 * m
+        used = d.any(1)  # the rows that are used, as in TF1
+        m[used] = 0.9 * m[used] + d[used]
+        x[used] -= 0.1 * m[used]
 
 
 def adam(tables: list[np.ndarray], slots: list, g: list[np.ndarray], t: int) -> None:

@@ -188,6 +188,14 @@ def test_var_list() -> None:
         assert session.run(z) == pytest.approx(1 - 0.1 * 1.72 * 2.6)
 
 
+@every
+def test_unknown_ranks_change_nothing(name: str) -> None:
+    """A loss over a tensor of unknown rank: the slots are kept all the same."""
+    make, wanted = OPTIMIZERS[name]
+    v, y = tf.Variable(1.0), tf.placeholder(tf.float32)
+    assert trajectory(make().minimize(tf.square(v - y)), v, feed={y: 0.0}) == pytest.approx(wanted, abs=1e-6)
+
+
 def test_variables_without_a_gradient_stay() -> None:
     x, other = tf.Variable(2.0), tf.Variable(3.0)
     pairs = train.GradientDescentOptimizer(0.1).compute_gradients(x * x)

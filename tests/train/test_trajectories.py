@@ -1,7 +1,6 @@
 """Trajectories of every optimizer against numbers that were recorded from TensorFlow 2.21 in its TF1 mode (ref variables).
 
-Law of this file: `OPTIMIZERS` makes each one, `DENSE` and `SPARSE` are what TensorFlow's variables held after the steps of
-`dense` and `lookups`.
+Law of this file: `OPTIMIZERS` makes each one; the lists are what TensorFlow's variables held after the same steps.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ SQUARE: dict[str, list[float]] = {
     "ProximalAdagrad": [0.87833637, 0.7964309, 0.7318924],
     "ProximalAdagrad, plain": [0.90122706, 0.8347373, 0.7822992],
 }
-# see `dense`, twenty steps
+# three variables one after another, twenty steps
 DENSE: dict[str, list[float]] = {
     "GradientDescent": [
         0.0007979226,
