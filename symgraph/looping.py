@@ -266,9 +266,10 @@ def normal(n: Node) -> Node:
 
 
 def same_steps(n: Node) -> tuple:
-    """What two `normal` loops agree in that differ in nothing but what they keep of each step."""
+    """What two `normal` loops agree in that differ in nothing but what they keep of each step, and whether its number was
+    known beforehand."""
     c, e = n.attrs[0], ends(n)
-    return (c.carried, c.new, c.condition, c.steps, c.backwards, e.limit, e.starts)
+    return (c.carried, c.new, c.condition, c.backwards, e.limit, e.starts)
 
 
 def merged(loops: Sequence[Node]) -> Node:
@@ -285,6 +286,7 @@ def merged(loops: Sequence[Node]) -> Node:
         slices=tuple(sources),
         stacked=tuple(dict.fromkeys(y for n in loops for y in n.attrs[0].stacked)),
         captured=tuple(captured),
+        steps=next((n.attrs[0].steps for n in loops if n.attrs[0].steps is not None), None),
         draws=tuple(dict.fromkeys(k for n in loops for k in n.attrs[0].draws)),
     )
     operands = Ends(ends(loops[0]).limit, ends(loops[0]).starts, tuple(sources.values()), tuple(captured.values())).all

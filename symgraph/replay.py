@@ -18,14 +18,24 @@ from .graph import Operation, Tensor, Unknown, build_nodes, builder
 from .host import HOST
 from .jacobians import DERIVATIVES
 from .node import IDENTITY_LEAVES, Kind, Node, substitute
+from .shapes import Extent
 
 
 class Replay:
-    """Nodes of tensors under a substitution (see the law above); `final` where it is known what is fed and what is not."""
+    """Nodes of tensors under a substitution (see the law above); `final` where it is known what is fed and what is not.
 
-    def __init__(self, substitution: Mapping[Tensor, Node], links: Iterable[Tensor] = (), final: bool = True) -> None:
+    `steps` says how many steps loops make whose own graph does not tell."""
+
+    def __init__(
+        self,
+        substitution: Mapping[Tensor, Node],
+        links: Iterable[Tensor] = (),
+        final: bool = True,
+        steps: Mapping[Operation, Extent] | None = None,
+    ) -> None:
         self.final = final
         self.substitution = dict(substitution)
+        self.steps = steps or {}
         self.linked = frozenset(links)
         self._memo: dict[Tensor, Node] = dict(substitution)
 
@@ -51,7 +61,7 @@ class Replay:
     def _build(self, op: Operation) -> Sequence[Node]:
         operands = [self._memo[i] for i in op.inputs]
         same = all(t.node is n for t, n in zip(op.inputs, operands, strict=True)) and op.type != "PlaceholderWithDefault"
-        if same and all(t.node is not None for t in op.outputs):
+        if same and op not in self.steps and all(t.node is not None for t in op.outputs):
             return [t.node for t in op.outputs]  # type: ignore[misc]
         return build_nodes(op, operands, self)
 
@@ -108,15 +118,17 @@ def derivative_hints(kind: str, ys: Sequence[Tensor], xs: Sequence[Tensor]) -> d
 
 
 def _derivative(context: Any, op: Operation) -> tuple[Node, ...]:
-    n_ys, n_xs = op.attrs["ys"], op.attrs["xs"]
-    ys, xs, vectors = op.inputs[:n_ys], op.inputs[n_ys : n_ys + n_xs], op.inputs[n_ys + n_xs :]
+    n_ys, n_xs, n_loops = op.attrs["ys"], op.attrs["xs"], op.attrs["loops"]
+    ys, xs, rest = op.inputs[:n_ys], op.inputs[n_ys : n_ys + n_xs], op.inputs[n_ys + n_xs :]
+    vectors, counted = rest[: len(rest) - n_loops], rest[len(rest) - n_loops :]
+    steps = {t.op.inputs[0].op: context.node(t).shape[0] for t in counted}
     given: dict[Tensor, Node] = dict(getattr(context, "substitution", {}))
     linked = {t: given[t] for t in getattr(context, "linked", ())}
     at = {x: context.node(x) for x in xs}
     stops = {xs[k] for k in op.attrs["stops"]}
     whole = {x for x, n in at.items() if n.kind in IDENTITY_LEAVES and (x in given or x.op.type in _LEAF_TYPES)} - stops
     cuts = {x: build.leaf(Kind.CUT, x.op.name, n.shape, n.dtype) for x, n in at.items() if x not in whole}
-    inner = Replay(given | cuts, linked, getattr(context, "final", False))
+    inner = Replay(given | cuts, linked, getattr(context, "final", False), steps)
     links: dict[Node, Callable[[], Node]] = {}
     if cuts or linked:
         for t, leaf in (linked | cuts).items():

@@ -8,17 +8,20 @@ one; branches that are cheap and cannot fail are both computed, and one is taken
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+import numpy as np
 import sympy as sp
 
 from .. import build, dtypes, nest, scalar
 from ..codegen import scalar as fn
 from ..graph import Graph, NeedsValue, Operation, Tensor, as_operation, builder, convert
-from ..host import called
+from ..host import called, host
 from ..looping import loop
 from ..node import Key, Kind, Node, make, toposort
-from ..shapes import Extent, ShapeError, brackets
+from ..replay import upstream
+from ..shapes import Extent, ShapeError, brackets, symbol
 from ..statics import static_value
 from .array import concat
 from .core import graph_of, is_tensor, need, recording
@@ -36,15 +39,12 @@ def _loop_variable(graph: Graph, start: Tensor, name: str, row: bool = False) ->
     return graph.add("LoopVariable", (start,), {"row": row, "_key": Key(full)}, full + "/", 0).outputs[0]
 
 
-@builder("Loop", lambda op: op.attrs["_dtypes"][0])
-def _loop(
-    *nodes: Node, carried: int, rows: int, stacked: int, conditional: bool, draws: int, steps: int | None, backwards: bool
-) -> tuple[Node, ...]:
-    rest = list(nodes)
-    starts, variables, sources, slices, new, kept, condition, drawn = (
-        [rest.pop(0) for _ in range(k)] for k in (carried, carried, rows, rows, carried, stacked, conditional, draws)
-    )
-    bound: Extent | None = steps
+@builder("Loop", lambda op: op.attrs["_dtypes"][0], contextual=True)
+def _loop(context: Any, op: Operation) -> tuple[Node, ...]:
+    rest, a = [context.node(t) for t in op.inputs], op.attrs
+    roles = (a["carried"], a["carried"], a["rows"], a["rows"], a["carried"], a["stacked"], a["conditional"], a["draws"])
+    starts, variables, sources, slices, new, kept, condition, drawn = ([rest.pop(0) for _ in range(k)] for k in roles)
+    bound: Extent | None = a["steps"]
     if sources:
         for s in sources:
             if s.rank < 1:
@@ -54,6 +54,8 @@ def _loop(
     limit = None
     if test is not None:
         bound, limit, test = _counted(test, variables, starts, new, bound)
+    if bound is None:
+        bound = getattr(context, "steps", {}).get(op)
     keys = frozenset(n.attrs[0] for n in drawn)
     return loop(
         variables,
@@ -65,9 +67,32 @@ def _loop(
         steps=bound,
         limit=limit,
         condition=test,
-        backwards=backwards,
+        backwards=a["backwards"],
         draws=keys,
     )
+
+
+@host("LoopSteps", first=True)
+def _loop_steps(op: Operation, count: Any) -> np.ndarray:
+    return np.empty(int(count), np.bool_)
+
+
+def steps_of(ys: Sequence[Tensor]) -> list[Tensor]:
+    """For each loop under ys whose graph does not tell how many steps it makes: a tensor with a row for each.
+
+    A derivative needs a place for what each step leaves: such a loop runs once to be counted, and then again."""
+    found = []
+    for op in sorted({t.op for t in upstream(ys) if t.op.type == "Loop"}, key=lambda op: op.number):
+        node = op.outputs[0].node
+        inside = node is not None and any(n.kind is Kind.CUT for n in toposort([node]))  # of another body: Python cannot count there
+        if node is not None and not inside and node.operands[0].attrs[0].steps is None:
+            found.append(op.graph.attached(f"steps of {op.name}", partial(_steps_tensor, op)))
+    return found
+
+
+def _steps_tensor(op: Operation) -> Tensor:
+    attrs = {"_shapes": [(symbol(f"{op.name}.steps"),)], "_dtypes": [dtypes.bool]}
+    return op.graph.add("LoopSteps", (op.outputs[-1],), attrs, "steps", 0).outputs[0]
 
 
 def _counted(
@@ -257,8 +282,8 @@ def while_loop(
 ) -> Any:
     """`loop_vars` as they are when `cond(*loop_vars)` is first false, each step made by `body(*loop_vars)`.
 
-    Loop variables are tensors or structures of them and keep their shapes and dtypes.  Derivatives need a number of steps
-    that is known: a counter that is compared with a constant or a size, or `maximum_iterations`."""
+    Loop variables are tensors or structures of them and keep their shapes and dtypes.  A derivative runs a loop twice
+    unless the number of its steps is known: a counter compared with a constant or a size, or `maximum_iterations`."""
     if not callable(cond) or not callable(body):
         raise TypeError("cond and body must be callable.")
     if not nest.is_nested(loop_vars):

@@ -11,6 +11,7 @@ from typing import Any
 from ..graph import Graph, Tensor, convert
 from ..replay import connected, derivative_hints
 from .array import ones_like, zeros_like
+from .control_flow import steps_of
 from .core import recording
 from .indexed_slices import joined, lookups
 from .state import Variable
@@ -139,8 +140,9 @@ def _derive(kind: str, graph: Graph, ys: list, xs: list, vectors: list | None = 
     given = [] if vectors is None else [_vector(graph, vectors[k], like[k], f"{word}_{k}") for k in (at_x if along else at_y)]
     live_ys, live_xs = [y_tensors[k] for k in at_y], [x_tensors[k] for k in at_x]
     live_xs += [s for s in stopped if s not in live_xs]
-    attrs = {"ys": len(live_ys), "xs": len(live_xs), "stops": [k for k, x in enumerate(live_xs) if x in stopped]}
-    op = graph.add(kind, (*live_ys, *live_xs, *given), attrs | derivative_hints(kind, live_ys, live_xs), kind)
+    loops = steps_of(live_ys)
+    attrs = {"ys": len(live_ys), "xs": len(live_xs), "stops": [k for k, x in enumerate(live_xs) if x in stopped], "loops": len(loops)}
+    op = graph.add(kind, (*live_ys, *live_xs, *given, *loops), attrs | derivative_hints(kind, live_ys, live_xs), kind)
     for k, t in zip(at_y if of_ys else at_x, op.outputs, strict=False):
         found[k] = t
     return found

@@ -253,6 +253,32 @@ def test_derivative_through_while_loops() -> None:
     check_gradient(u, x, value)
 
 
+def test_derivative_of_a_number_of_steps_that_values_decide() -> None:
+    x, n = tf.placeholder(tf.float64, []), tf.placeholder(tf.int32, [])
+    y = tf.while_loop(lambda a: a < 100.0, lambda a: a * x + 1.0, [x])
+    check_gradient(y, x, np.array(1.3))
+    g = tf.gradients(y, x)[0]
+    assert run(g, {x: 200.0}) == 1.0  # no step at all
+    _, power = tf.while_loop(lambda i, a: i < n, lambda i, a: (i + 1, a * x), (tf.constant(0), tf.constant(1.0, tf.float64)))
+    first = tf.gradients(power, x)[0]
+    second = tf.gradients(first, x)[0]
+    with tf.Session() as session:
+        assert [session.run([power, first, second], {x: 2.0, n: k}) for k in (0, 1, 3)] == [[1, 0, 0], [2, 1, 0], [8, 12, 12]]
+
+
+def test_a_number_of_steps_decided_in_a_body() -> None:
+    x = rows()
+    y = tf.map_fn(lambda r: tf.while_loop(lambda a: tf.reduce_sum(a) < 10.0, lambda a: a * 2.0 + 1.0, [r]), x)
+    wanted = []
+    for r in X:
+        while r.sum() < 10.0:
+            r = r * 2.0 + 1.0
+        wanted.append(r)
+    np.testing.assert_allclose(run(y, {x: X}), wanted)
+    with pytest.raises(NoGradientError, match="maximum_iterations"):
+        tf.gradients(y, x)
+
+
 def test_second_derivative() -> None:
     x = tf.placeholder(tf.float64, [])
     _, y = tf.while_loop(lambda i, a: i < 3, lambda i, a: (i + 1, a * x), (tf.constant(0), tf.constant(1.0, tf.float64)))
@@ -321,13 +347,6 @@ def test_mistakes_are_told() -> None:
     with pytest.raises(ZeroDivisionError):
         tf.while_loop(lambda i: i < 3, lambda i: 1 // 0, [zero])
     assert len(tf.get_default_graph().get_operations()) == before  # nothing half-made stays
-
-
-def test_unknown_number_of_steps_has_no_derivative() -> None:
-    x = tf.placeholder(tf.float64, [])
-    y = tf.while_loop(lambda a: a < 20.0, lambda a: a * x, [x])
-    with pytest.raises(NoGradientError, match=r"op type: Loop[\s\S]*maximum_iterations"):
-        tf.gradients(y, x)
 
 
 # ---------------------------------------------------------------- stored
