@@ -12,10 +12,32 @@ _here = _Path(__file__).resolve().parent
 if not (_here / "codegen").is_dir() and (_here.parent / "codegen").is_dir():
     __path__.append(str(_here.parent))  # a bare checkout: codegen/ lies beside the package
 
-from . import errors, layers, losses, metrics, summary, train
+from . import app, errors, flags, gfile, layers, logging, losses, metrics, summary, test, train
 from .codegen.threads import get_threads, set_threads
 from .dtypes import DType, as_dtype, bool, float32, float64, int8, int16, int32, int64, string, uint8
-from .errors import NoGradientError
+from .environment import (
+    GIT_VERSION,
+    GRAPH_DEF_VERSION,
+    VERSION,
+    ConfigProto,
+    GPUOptions,
+    GraphOptions,
+    OptimizerOptions,
+    RunMetadata,
+    RunOptions,
+    colocate_with,
+    container,
+    control_flow_v2_enabled,
+    device,
+    disable_control_flow_v2,
+    disable_eager_execution,
+    disable_resource_variables,
+    disable_v2_behavior,
+    disable_v2_tensorshape,
+    executing_eagerly,
+    resource_variables_enabled,
+)
+from .errors import NoGradientError, OpError
 from .facts import assume
 from .formula import Derivation, Formula, derivation, formula
 from .function import Function, function
@@ -94,12 +116,14 @@ from .ops.clip import clip_by_average_norm, clip_by_global_norm, clip_by_norm, c
 from .ops.control import control_dependencies, group, no_op
 from .ops.control import tuple_ as tuple
 from .ops.control_flow import case, cond, foldl, foldr, map_fn, scan, while_loop
+from .ops.core import is_tensor
 from .ops.cumulative import cumprod, cumsum
 from .ops.derivative import UnconnectedGradients, gradients, hessian, hessian_vector_product, hessians, jacobian, jvp, vjp
 from .ops.einsum import einsum, tensordot
 from .ops.gather import batch_gather, gather, gather_nd, scatter_nd, tensor_scatter_add, tensor_scatter_sub
 from .ops.gather import embedding_lookup as _embedding_lookup
 from .ops.indexed_slices import IndexedSlices, IndexedSlicesValue
+from .ops.initialized import assert_variables_initialized, is_variable_initialized, report_uninitialized_variables
 from .ops.initializers import Constant as constant_initializer
 from .ops.initializers import Ones as ones_initializer
 from .ops.initializers import RandomNormal as random_normal_initializer
@@ -250,7 +274,11 @@ from .scopes import (
     get_collection_ref,
     get_variable,
     get_variable_scope,
+    init_scope,
+    make_template,
     name_scope,
+    op_scope,
+    variable_op_scope,
     variable_scope,
 )
 from .session import InteractiveSession, Session
@@ -260,6 +288,7 @@ from .tf1 import watch as _watch
 
 __version__ = "0.1.0"
 
+double = float64
 newaxis = None
 """Marks a new axis in an index."""
 
@@ -298,6 +327,24 @@ nn = _Namespace(
     **{n: getattr(m, n) for m in (_activations, _dense, _nn, _normalization, _sampling, _sorting) for n in m.__all__},
     embedding_lookup=_embedding_lookup,
     l2_normalize=_linalg.l2_normalize,
+)
+
+io = _Namespace(
+    gfile=_Namespace(
+        GFile=gfile.GFile,
+        copy=gfile.Copy,
+        exists=gfile.Exists,
+        glob=gfile.Glob,
+        isdir=gfile.IsDirectory,
+        listdir=gfile.ListDirectory,
+        makedirs=gfile.MakeDirs,
+        mkdir=gfile.MkDir,
+        remove=gfile.Remove,
+        rename=gfile.Rename,
+        rmtree=gfile.DeleteRecursively,
+        stat=gfile.Stat,
+        walk=gfile.Walk,
+    )
 )
 
 _watch(_sys.modules[__name__])  # what TF1 has and symgraph lacks says so

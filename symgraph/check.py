@@ -152,7 +152,7 @@ def faults(found: Iterable[Use], root: Any) -> Iterator[tuple[Use, str]]:
     """What of it does not work, and why."""
     for use in found:
         what = tf1.find(root, use.path)
-        if what is None:
+        if not tf1.works(root, use.path):
             yield use, tf1.missing(use.path)
         elif callable(what):
             for keyword in use.keywords:

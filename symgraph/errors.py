@@ -42,6 +42,49 @@ class DataLossError(OpError):
     """A file is damaged: shorter than it was, or different from what was written."""
 
 
+class AlreadyExistsError(OpError):
+    """Something of this name is there already."""
+
+
+class PermissionDeniedError(OpError):
+    """The system does not allow it."""
+
+
+class UnimplementedError(OpError):
+    """Nobody has made this."""
+
+
+class _NeverRaised(OpError):
+    """Base of TF1's errors that programs catch and that nothing here raises."""
+
+
+class AbortedError(_NeverRaised): ...
+
+
+class CancelledError(_NeverRaised): ...
+
+
+class DeadlineExceededError(_NeverRaised): ...
+
+
+class InternalError(_NeverRaised): ...
+
+
+class OutOfRangeError(_NeverRaised): ...
+
+
+class ResourceExhaustedError(_NeverRaised): ...
+
+
+class UnauthenticatedError(_NeverRaised): ...
+
+
+class UnavailableError(_NeverRaised): ...
+
+
+class UnknownError(_NeverRaised): ...
+
+
 class NoGradientError(LookupError):
     """A path from y to x runs through an operation whose derivative is not defined."""
 

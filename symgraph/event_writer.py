@@ -76,6 +76,8 @@ class FileWriter:
 
         The numbers that its optimizers were given are written under HParams with the next `flush` or `close`."""
         message = tensorboard("compat.proto.event_pb2").Event()
+        if hasattr(graph, "SerializeToString"):
+            graph, graph_def = None, graph
         if graph is None and graph_def is not None:
             message.graph_def = graph_def.SerializeToString()
             self._add(message, global_step)
@@ -88,6 +90,9 @@ class FileWriter:
         if derived:
             self.add_text("gradients", derived, global_step)
         self._hparams = {**hyper_parameters(graph), **self._hparams}
+
+    def add_run_metadata(self, run_metadata: Any, tag: str, global_step: Any = None) -> None:
+        """Nothing: a run leaves no trace to write (`Session.compiled(...).explain()` tells its times)."""
 
     def add_session_log(self, session_log: Any, global_step: Any = None) -> None:
         """Write a SessionLog message."""

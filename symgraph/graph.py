@@ -21,6 +21,7 @@ import numpy as np
 from . import build, dtypes
 from .arithmetic import Arithmetic
 from .builders import BUILDERS, NeedsValue, Unknown, builder
+from .collected import Collected
 from .dtypes import DType
 from .errors import at, locate, user_site
 from .node import Kind, Node
@@ -46,6 +47,13 @@ class Operation:
     outputs: tuple[Tensor, ...]
     site: tuple[str, int]
     number: int
+
+    device = ""
+    """Where TF1 would have put it."""
+
+    def values(self) -> tuple[Tensor, ...]:
+        """The outputs."""
+        return self.outputs
 
     def run(self, feed_dict: dict | None = None, session: Any = None) -> None:
         """Run in `session`, by default the default session."""
@@ -85,6 +93,7 @@ class Tensor(Arithmetic):
 
     __slots__ = ("op", "value_index", "dtype", "node", "_shape", "__weakref__")
 
+    device = ""
     op: Operation
     value_index: int
     dtype: DType
@@ -146,8 +155,11 @@ class Tensor(Arithmetic):
 
 
 # ---------------------------------------------------------------- the graph
-class Graph:
+class Graph(Collected):
     """A list of operations with unique names, collections, and a random seed."""
+
+    as_graph_def: Callable[..., Any]
+    """The graph as TensorFlow's message (graphdef.py)."""
 
     def __init__(self) -> None:
         self._operations: list[Operation] = []
@@ -334,23 +346,19 @@ class Graph:
             raise ValueError(f"{found!r} is an Operation, not a Tensor; name one of its outputs, as in '{found.name}:0'")
         return found
 
-    # -- collections, seeds, defaults
-    def add_to_collection(self, key: Any, value: Any) -> None:
-        self._collections.setdefault(key, []).append(value)
-
-    def get_collection(self, key: Any, scope: str | None = None) -> list:
-        """A new list; `scope` is a regular expression matched at the start of the names."""
-        items = self._collections.get(key, [])
-        if scope is None:
-            return list(items)
-        return [v for v in items if hasattr(v, "name") and re.match(scope, v.name)]
-
-    def get_collection_ref(self, key: Any) -> list:
-        return self._collections.setdefault(key, [])
-
+    # -- its life
     def finalize(self) -> None:
         """No operations can be added from here on."""
         self._finalized = True
+
+    @property
+    def version(self) -> int:
+        """A number that grows with every operation."""
+        return len(self._operations)
+
+    def get_name_scope(self) -> str:
+        """The current name scope, without a slash at its end."""
+        return self._scope
 
     @property
     def finalized(self) -> bool:

@@ -57,6 +57,9 @@ def graph_def(graph: Graph) -> Any:
     return message
 
 
+Graph.as_graph_def = lambda self, from_version=None, add_shapes=False: graph_def(self)
+
+
 def _write_node(node: Any, op: Operation) -> None:
     node.name, node.op = op.name, op.type
     node.input.extend([_edge(t) for t in op.inputs])

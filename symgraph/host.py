@@ -24,22 +24,24 @@ from .shapes import text
 class Host:
     """How Python serves an operation type: `make(op, *values)` gives the value of its output, or a list of its outputs' values.
 
-    `first`: what comes after it waits for it, so that a check fails before anything is written."""
+    `first`: what comes after it waits for it, so that a check fails before anything is written.  `asks`: it also reads the
+    session's state, given after the operation."""
 
     make: Callable[..., Any]
     first: bool
+    asks: bool
 
 
 HOST: dict[str, Host] = {}
 
 
-def host(kind: str, first: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def host(kind: str, first: bool = False, asks: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator: operations of this type are served by the function.
 
     Those with outputs that are not strings have the attributes `_shapes` and `_dtypes`."""
 
     def add(f: Callable[..., Any]) -> Callable[..., Any]:
-        HOST[kind] = Host(f, first)
+        HOST[kind] = Host(f, first, asks)
         builder(kind, lambda op: dtypes.string, contextual=True, leaf=True)(_leaves)
         return f
 
@@ -79,14 +81,14 @@ def read(t: Tensor, have: Any) -> Iterator[Tensor]:
                 yield from read(i, have)
 
 
-def value(t: Tensor, values: MutableMapping[Tensor, Any]) -> Any:
+def value(t: Tensor, values: MutableMapping[Tensor, Any], state: Any) -> Any:
     """The value of a tensor; one of the host is made from those of its inputs, and kept."""
     if t not in values:
-        serve(t.op, values)
+        serve(t.op, values, state)
     return values[t]
 
 
-def serve(op: Operation, values: MutableMapping[Tensor, Any]) -> None:
+def serve(op: Operation, values: MutableMapping[Tensor, Any], state: Any) -> None:
     """Run a host operation: its outputs' values are put beside those of its inputs."""
     if op.type == "Const":
         values[op.outputs[0]] = op.attrs["value"][()]
@@ -95,7 +97,8 @@ def serve(op: Operation, values: MutableMapping[Tensor, Any]) -> None:
         raise InvalidArgumentError(f"You must feed a value for placeholder tensor '{op.name}' with dtype string", op)
     if op.type not in HOST:
         raise NotImplementedError(f"{op.type} cannot make strings: {op.outputs[0].described()}")
-    made = HOST[op.type].make(op, *(value(t, values) for t in op.inputs))
+    how = HOST[op.type]
+    made = how.make(op, *((state,) if how.asks else ()), *(value(t, values, state) for t in op.inputs))
     outputs = made if len(op.outputs) > 1 else [made] if op.outputs else []
     values.update((t, v if t.dtype is dtypes.string else _fitting(t, v)) for t, v in zip(op.outputs, outputs, strict=True))
 

@@ -35,18 +35,37 @@ class GraphKeys:
     """Names of the standard collections."""
 
     GLOBAL_VARIABLES = VARIABLES = "variables"
-    LOCAL_VARIABLES = "local_variables"
-    METRIC_VARIABLES = "metric_variables"
-    TRAINABLE_VARIABLES = "trainable_variables"
-    MODEL_VARIABLES = "model_variables"
-    REGULARIZATION_LOSSES = "regularization_losses"
-    LOSSES = "losses"
-    UPDATE_OPS = "update_ops"
-    SUMMARIES = "summaries"
+    ACTIVATIONS = "activations"
+    ASSET_FILEPATHS = "asset_filepaths"
+    BIASES = "biases"
+    CONCATENATED_VARIABLES = "concatenated_variables"
+    COND_CONTEXT = "cond_context"
+    EVAL_STEP = "eval_step"
     GLOBAL_STEP = "global_step"
-    TRAIN_OP = "train_op"
-    SAVERS = "savers"
     INIT_OP = "init_op"
+    LOCAL_INIT_OP = "local_init_op"
+    LOCAL_RESOURCES = "local_resources"
+    LOCAL_VARIABLES = "local_variables"
+    LOSSES = "losses"
+    METRIC_VARIABLES = "metric_variables"
+    MODEL_VARIABLES = "model_variables"
+    MOVING_AVERAGE_VARIABLES = "moving_average_variables"
+    QUEUE_RUNNERS = "queue_runners"
+    READY_FOR_LOCAL_INIT_OP = "ready_for_local_init_op"
+    READY_OP = "ready_op"
+    REGULARIZATION_LOSSES = "regularization_losses"
+    RESOURCES = "resources"
+    SAVEABLE_OBJECTS = "saveable_objects"
+    SAVERS = "savers"
+    SUMMARIES = "summaries"
+    SUMMARY_OP = "summary_op"
+    TABLE_INITIALIZERS = "table_initializer"
+    TRAINABLE_RESOURCE_VARIABLES = "trainable_resource_variables"
+    TRAINABLE_VARIABLES = "trainable_variables"
+    TRAIN_OP = "train_op"
+    UPDATE_OPS = "update_ops"
+    WEIGHTS = "weights"
+    WHILE_CONTEXT = "while_context"
 
 
 class VariableScope:
@@ -311,3 +330,53 @@ def get_collection(key: Any, scope: str | None = None) -> list:
 def get_collection_ref(key: Any) -> list:
     """The collection itself, which can be changed."""
     return get_default_graph().get_collection_ref(key)
+
+
+# ---------------------------------------------------------------- older ways, and templates
+@reusable
+def op_scope(values: Any, name: str | None, default_name: str | None = None) -> Iterator[str]:
+    """`name_scope` in the order of arguments of TF 0.x."""
+    with get_default_graph().name_scope(name if name is not None else default_name) as scope:
+        yield scope
+
+
+@reusable
+def variable_op_scope(values: Any, name_or_scope: Any, default_name: str | None = None, **others: Any) -> Iterator[VariableScope]:
+    """`variable_scope` in the order of arguments of TF 0.x."""
+    with variable_scope(name_or_scope, default_name, values, **others) as scope:
+        yield scope
+
+
+@reusable
+def init_scope() -> Iterator[None]:
+    """Operations made inside depend on no control dependencies that stand outside, and lie in no name scope."""
+    graph = get_default_graph()
+    with graph.control_dependencies(None), graph.name_scope(None):
+        yield
+
+
+def make_template(
+    name_: str, func_: Callable[..., Any], create_scope_now_: bool = False, unique_name_: str | None = None, **kwargs: Any
+) -> Callable[..., Any]:
+    """`func_` as a function that makes its variables in its first call and shares them in all others.
+
+    They lie in a variable scope called `name_`, made unique; `kwargs` are given to every call."""
+    scopes: list[VariableScope] = []
+
+    def scope() -> VariableScope:
+        if not scopes:
+            with variable_scope(unique_name_, name_) as made:
+                scopes.append(made)
+        return scopes[0]
+
+    made_before: list[bool] = []
+
+    def call(*args: Any, **more: Any) -> Any:
+        with variable_scope(scope(), reuse=True if made_before else None):
+            result = func_(*args, **{**kwargs, **more})
+        made_before.append(True)
+        return result
+
+    if create_scope_now_:
+        scope()
+    return call

@@ -37,6 +37,8 @@ class Session:
             raise TypeError(f"graph must be a tf.Graph, but got {type(graph)}")
         if not isinstance(target, str | bytes):
             raise TypeError(f"target must be a string, but got {type(target)}")
+        if config is not None and type(config).__name__ != "ConfigProto":
+            raise TypeError(f"config must be a tf.ConfigProto, but got {type(config)}")
         self.graph = graph or get_default_graph()
         self.state = State()
         self._families: dict[tuple, Family | Stages] = {}
@@ -247,6 +249,20 @@ class Session:
         if isinstance(made, Stages):
             raise ValueError(f"this run is not one program: {made.python or 'strings are made in Python'}")
         return Function(made, isinstance(fetches, list | tuple))
+
+    def make_callable(self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False) -> Callable[..., Any]:
+        """A function of the values of `feed_list` that runs `fetches`."""
+        keys = list(feed_list or ())
+        return lambda *values, **options: self.run(fetches, dict(zip(keys, values, strict=True)))
+
+    @property
+    def graph_def(self) -> Any:
+        """The graph as TensorFlow's message."""
+        return self.graph.as_graph_def()
+
+    def list_devices(self) -> list[Any]:
+        """None: what there is are the cores of this machine."""
+        return []
 
     # -- life
     def close(self) -> None:

@@ -64,8 +64,8 @@ class Stages:
                 values.update((t, v[()]) for t, v in zip(stage.tensors, found, strict=True))
                 for op in stage.hosts:
                     if op.outputs or all(bool(values[pred]) is wanted for pred, wanted in self.branches.get(op, ())):
-                        serve(op, values)
-            return tuple(value(t, values) if on_host(t) else np.asarray(values[t]) for t in self.request.tensors)
+                        serve(op, values, self.state)
+            return tuple(value(t, values, self.state) if on_host(t) else np.asarray(values[t]) for t in self.request.tensors)
 
     @property
     def plans(self) -> dict[tuple, Plan]:

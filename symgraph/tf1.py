@@ -15,6 +15,7 @@ from functools import cache, partial, reduce
 from types import ModuleType
 from typing import Any, NoReturn
 
+from .graphdef import tensorboard
 from .tf1_names import NAMES
 
 RULES: tuple[tuple[str, str], ...] = (
@@ -160,7 +161,6 @@ MIRRORS: dict[str, tuple[str, ...]] = {
     "errors": ("{}",),
     "initializers": ("{}_initializer", "{}"),
     "io": ("{}", "train.{}"),
-    "io.gfile": ("gfile._{}",),
     "linalg": ("matrix_{}", "{}", "nn.{}"),
     "manip": ("{}",),
     "math": ("{}", "nn.{}"),
@@ -172,6 +172,7 @@ MIRRORS: dict[str, tuple[str, ...]] = {
 }
 """Namespaces that say again what lies elsewhere, and under which names it lies there."""
 
+_NOTHING = object()
 _DATA = "sklearn.datasets.load_digits() has digits, np.load('mnist.npz') reads a file that you have"
 _ELSE = "no operation does it: tf.py_func runs NumPy inside a graph"
 
@@ -225,6 +226,21 @@ class Namespace:
         return f"<tf.{self._path}>"
 
 
+MESSAGES = {
+    "AttrValue": "attr_value_pb2",
+    "Event": "event_pb2",
+    "HistogramProto": "summary_pb2",
+    "NodeDef": "node_def_pb2",
+    "SessionLog": "event_pb2",
+    "Summary": "summary_pb2",
+    "SummaryMetadata": "summary_pb2",
+    "summary.Event": "event_pb2",
+    "summary.SessionLog": "event_pb2",
+    "summary.Summary": "summary_pb2",
+}
+"""Messages that TensorBoard has, by the file that has them."""
+
+
 def lacking(space: str, name: str) -> Any:
     """What `space.name` is where nobody defined it: the same thing of another name, a namespace, or AttributeError."""
     path = f"{space}.{name}" if space else name
@@ -232,6 +248,8 @@ def lacking(space: str, name: str) -> Any:
         for pattern in MIRRORS.get(space, ()):
             if (found := find(sys.modules[__package__], pattern.format(name))) is not None:
                 return found
+    if path in MESSAGES:
+        return getattr(tensorboard(f"compat.proto.{MESSAGES[path]}"), name)
     if path in spaces():
         return Namespace(_path=path)
     raise AttributeError(name if name.startswith("__") else missing(path))
@@ -247,16 +265,22 @@ def watch(root: ModuleType) -> None:
             vars(found)["_path"] = space
 
 
-def find(root: Any, path: str) -> Any:
-    """What a dotted name is in the package; None where it is missing, or a file that happens to bear the name."""
+def find(root: Any, path: str, otherwise: Any = None) -> Any:
+    """What a dotted name is in the package; `otherwise` where it is missing, or a file that happens to bear the name."""
     try:
         found = reduce(getattr, path.split("."), root)
-    except AttributeError:
-        return None
-    file = isinstance(found, ModuleType) and found.__name__.partition(".")[2] not in spaces()
-    return None if file or isinstance(found, Namespace) else found
+    except (AttributeError, ImportError):
+        return otherwise
+    package, _, module = found.__name__.partition(".") if isinstance(found, ModuleType) else ("", "", "")
+    file = package == root.__name__ and module not in spaces()
+    return otherwise if file or isinstance(found, Namespace) else found
+
+
+def works(root: Any, path: str) -> bool:
+    """Is the name something real?"""
+    return find(root, path, _NOTHING) is not _NOTHING
 
 
 def working(root: Any) -> Iterator[tuple[str, bool]]:
     """Every name of TF1, and whether it works."""
-    return ((path, find(root, path) is not None) for path in names())
+    return ((path, works(root, path)) for path in names())

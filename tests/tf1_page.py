@@ -37,7 +37,7 @@ def page() -> str:
 
 
 def _state(path: str) -> str:
-    return "works" if tf1.find(sg, path) is not None else f"missing: {_plain(tf1.reason(path))}"
+    return "works" if tf1.works(sg, path) else f"missing: {_plain(tf1.reason(path))}"
 
 
 def _test(test: str) -> str:

@@ -1,6 +1,7 @@
 """`tf.train`: optimizers, learning rates and checkpoints."""
 
 from .checkpoint import CheckpointState, checkpoint_exists, get_checkpoint_state, latest_checkpoint
+from .coordination import Coordinator, start_queue_runners, summary_iterator, write_graph
 from .moving_averages import ExponentialMovingAverage
 from .optimizer import Optimizer
 from .optimizers import (
@@ -36,6 +37,7 @@ __all__ = [
     "AdagradOptimizer",
     "AdamOptimizer",
     "CheckpointState",
+    "Coordinator",
     "ExponentialMovingAverage",
     "FtrlOptimizer",
     "GradientDescentOptimizer",
@@ -64,4 +66,7 @@ __all__ = [
     "piecewise_constant",
     "piecewise_constant_decay",
     "polynomial_decay",
+    "start_queue_runners",
+    "summary_iterator",
+    "write_graph",
 ]
