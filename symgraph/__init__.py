@@ -12,7 +12,7 @@ _here = _Path(__file__).resolve().parent
 if not (_here / "codegen").is_dir() and (_here.parent / "codegen").is_dir():
     __path__.append(str(_here.parent))  # a bare checkout: codegen/ lies beside the package
 
-from . import app, errors, flags, gfile, layers, logging, losses, metrics, summary, test, train
+from . import app, contrib, errors, flags, gfile, layers, logging, losses, metrics, summary, test, train
 from .codegen.threads import get_threads, set_threads
 from .dtypes import DType, as_dtype, bool, float32, float64, int8, int16, int32, int64, string, uint8
 from .environment import (
@@ -120,8 +120,8 @@ from .ops.core import is_tensor
 from .ops.cumulative import cumprod, cumsum
 from .ops.derivative import UnconnectedGradients, gradients, hessian, hessian_vector_product, hessians, jacobian, jvp, vjp
 from .ops.einsum import einsum, tensordot
-from .ops.gather import batch_gather, gather, gather_nd, scatter_nd, tensor_scatter_add, tensor_scatter_sub
-from .ops.gather import embedding_lookup as _embedding_lookup
+from .ops.embedding import embedding_lookup as _embedding_lookup
+from .ops.gather import batch_gather, gather, gather_nd, scatter_nd, tensor_scatter_add, tensor_scatter_sub, tensor_scatter_update
 from .ops.indexed_slices import IndexedSlices, IndexedSlicesValue
 from .ops.initialized import assert_variables_initialized, is_variable_initialized, report_uninitialized_variables
 from .ops.initializers import Constant as constant_initializer
@@ -214,16 +214,7 @@ from .ops.reduce import (
     reduce_prod,
     reduce_sum,
 )
-from .ops.scatter import (
-    scatter_add,
-    scatter_nd_add,
-    scatter_nd_sub,
-    scatter_nd_update,
-    scatter_sub,
-    scatter_update,
-    tensor_scatter_nd_update,
-    tensor_scatter_update,
-)
+from .ops.scatter import scatter_add, scatter_nd_add, scatter_nd_sub, scatter_nd_update, scatter_sub, scatter_update
 from .ops.segments import (
     bincount,
     confusion_matrix,
@@ -296,7 +287,7 @@ newaxis = None
 for _name, _function in _math._made.items():  # the element-wise functions, from their table
     globals()[_name] = _function
 mod, floor_div, rint = (globals()[n] for n in ("floormod", "floordiv", "round"))
-tensor_scatter_nd_add, tensor_scatter_nd_sub = tensor_scatter_add, tensor_scatter_sub
+tensor_scatter_nd_add, tensor_scatter_nd_sub, tensor_scatter_nd_update = tensor_scatter_add, tensor_scatter_sub, tensor_scatter_update
 
 linalg = _Namespace(  # matrix_inverse, einsum, ... are found by `tf1.MIRRORS`
     adjoint=_adjoint,

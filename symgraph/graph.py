@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from inspect import CO_VARARGS
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -363,6 +363,13 @@ class Graph(Collected):
     @property
     def finalized(self) -> bool:
         return self._finalized
+
+    def gradient_override_map(self, op_type_map: Mapping[str, str]) -> NoReturn:
+        """Refused: derivatives follow from what operations mean."""
+        raise NotImplementedError(
+            "Graph.gradient_override_map has no place here: derivatives follow from what operations mean\n"
+            "tf.stop_gradient(y - x) + x gives the value of y and the derivative of x"
+        )
 
     @contextmanager
     def as_default(self) -> Iterator[Graph]:

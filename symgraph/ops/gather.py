@@ -1,4 +1,4 @@
-"""Elements and rows by their numbers: gather and what it is the transpose of, and lookups in an embedding.
+"""Elements and rows by their numbers: gather, and what it is the transpose of.
 
 Law of this file: an index outside of its axis is an error, while the graph is built where both are known, else when the
 step runs, before anything has changed.  Several axes are walked as one: coordinates become the number of a row of the
@@ -7,7 +7,7 @@ array with these axes flattened, -1 where one of them is outside.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sympy as sp
@@ -74,7 +74,7 @@ def gather(
     Indices are int32 or int64 of any rank.  The first `batch_dims` axes of both are walked side by side; `axis` is
     `batch_dims` where it is not given.  ValueError for a constant index outside of a known extent; InvalidArgumentError for
     any other one when it runs."""
-    return _record("GatherV2", name or "GatherV2", params, indices, batch_dims if axis is None else axis, 2, batch=int(batch_dims))
+    return lookup("GatherV2", name or "GatherV2", params, indices, batch_dims if axis is None else axis, 2, batch=int(batch_dims))
 
 
 def batch_gather(params: Any, indices: Any, name: str | None = None) -> Tensor:
@@ -83,28 +83,11 @@ def batch_gather(params: Any, indices: Any, name: str | None = None) -> Tensor:
         t = convert(indices, name="indices", graph=graph)
         if t.extents is None or not t.extents:
             raise ValueError("batch_gather does not allow indices with unknown shape, or a scalar")
-        return _record("GatherV2", scope, params, t, len(t.extents) - 1, 42, batch=len(t.extents) - 1)
+        return lookup("GatherV2", scope, params, t, len(t.extents) - 1, 42, batch=len(t.extents) - 1)
 
 
-def embedding_lookup(
-    params: Any,
-    ids: Any,
-    partition_strategy: str = "mod",
-    name: str | None = None,
-    validate_indices: bool = True,
-    max_norm: float | None = None,
-) -> Tensor:
-    """The rows of one table `params` that `ids` number: ids.shape + params.shape[1:]."""
-    if isinstance(params, Sequence):
-        if len(params) != 1:
-            raise ValueError(f"embedding_lookup takes one table here, not {len(params)} parts of one")
-        (params,) = params
-    if max_norm is not None:
-        raise ValueError("embedding_lookup takes no max_norm here\nuse a function that clips on what it gives")
-    return _record("GatherV2", name or "embedding_lookup", params, ids, 0, 3, "ids")
-
-
-def _record(kind: str, name: str, params: Any, indices: Any, axis: Any, count: int, called: str = "indices", batch: int = 0) -> Tensor:
+def lookup(kind: str, name: str, params: Any, indices: Any, axis: Any, count: int, called: str = "indices", batch: int = 0) -> Tensor:
+    """Record a gather; `called` is what the indices are."""
     with recording(kind, name, params=params, **{called: indices}) as (graph, scope):
         table = convert(params, name="params", graph=graph)
         numbers = convert(indices, name=called, graph=graph)
@@ -177,6 +160,34 @@ def scatter_nd(indices: Any, updates: Any, shape: Any, name: str | None = None) 
 @builder("TensorScatterAdd")
 def _tensor_scatter_add(tensor: Node, indices: Node, updates: Node, sign: int) -> Node:
     return build.elementwise(scalar.x(0) + sign * scalar.x(1), tensor, _scattered(indices, updates, tensor.shape))
+
+
+def written(x: Node, indices: Node, updates: Node, write: Callable[[Node, Node, Node], Node]) -> Node:
+    """What `write` makes of x as rows, of the updates, and of the rows' numbers: the coordinates along the last axis of indices."""
+    places = places_of(indices)
+    if not 1 <= len(places) <= x.rank:
+        raise ShapeError(f"The inner {len(places)} coordinates of indices do not number the elements of shape {brackets(x.shape)}")
+    front, rest = x.shape[: len(places)], x.shape[len(places) :]
+    agree((*indices.shape[:-1], *rest), updates.shape)
+    flat = build.reshape(x, (product(front), *rest))
+    return build.reshape(write(flat, updates, numbered(places, front)), x.shape)
+
+
+@builder("TensorScatterUpdate")
+def _tensor_scatter_update(tensor: Node, indices: Node, updates: Node) -> Node:
+    return written(tensor, indices, updates, build.put)
+
+
+def tensor_scatter_update(tensor: Any, indices: Any, updates: Any, name: str | None = None) -> Tensor:
+    """`tensor` with `updates` in its place at the coordinates along the last axis of `indices`; the last counts."""
+    kind = "TensorScatterUpdate"
+    with recording(kind, name or kind, tensor=tensor, indices=indices, updates=updates) as (graph, scope):
+        t, numbers = convert(tensor, name="tensor", graph=graph), convert(indices, name="indices", graph=graph)
+        values = convert(updates, like=t.dtype, name="updates", graph=graph)
+        need(t, *ANY, parameter="tensor")
+        need(numbers, *INDICES, parameter="indices")
+        same_dtype(kind, t, values, ("tensor", "updates"))
+        return graph.add(kind, (t, numbers, values), {}, scope).outputs[0]
 
 
 def _adding(sign: int, function: str, kind: str):

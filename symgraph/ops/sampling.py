@@ -21,7 +21,7 @@ from ..graph import Tensor, builder, convert
 from ..node import Node
 from .array import concat, ones_like, reshape, zeros_like
 from .core import INDICES, counted_as, need, recording
-from .gather import embedding_lookup
+from .embedding import embedding_lookup
 from .linalg import matmul
 from .math import _made, cast, stop_gradient
 from .nn import sigmoid_cross_entropy_with_logits, softmax_cross_entropy_with_logits_v2

@@ -1,4 +1,4 @@
-"""Rows of variables and tensors, written where numbers say.
+"""Rows of variables, written where numbers say.
 
 Law of this file: what is added adds up where a number comes again; of what replaces, the last counts.  Nothing but those
 rows is touched where a variable is written, and a number outside of its axis is an error before anything has changed.
@@ -12,9 +12,9 @@ from typing import Any
 from .. import build, scalar
 from ..graph import Tensor, builder, convert
 from ..node import Node
-from ..shapes import ShapeError, agree, brackets, product
+from ..shapes import ShapeError, agree
 from .core import ANY, INDICES, NUMBERS, need, recording, same_dtype
-from .gather import numbered, places_of
+from .gather import written
 from .state import ref_of
 
 
@@ -43,22 +43,12 @@ def _by_rows(kind: str) -> Callable[..., Node]:
 
 
 def _by_coordinates(kind: str) -> Callable[..., Node]:
-    def make(ref: Node, indices: Node, updates: Node, writes: int = 0) -> Node:
-        places = places_of(indices)
-        if not 1 <= len(places) <= ref.rank:
-            raise ShapeError(f"The inner {len(places)} coordinates of indices do not number the elements of shape {brackets(ref.shape)}")
-        front, rest = ref.shape[: len(places)], ref.shape[len(places) :]
-        agree((*indices.shape[:-1], *rest), updates.shape)
-        flat = build.reshape(ref, (product(front), *rest))
-        return build.reshape(WRITES[kind](flat, updates, numbered(places, front)), ref.shape)
-
-    return make
+    return lambda ref, indices, updates, writes: written(ref, indices, updates, WRITES[kind])
 
 
 for _kind in WRITES:
     builder(f"Scatter{_kind}")(_by_rows(_kind))
     builder(f"ScatterNd{_kind}")(_by_coordinates(_kind))
-builder("TensorScatterUpdate")(_by_coordinates("Update"))
 
 
 def _writer(kind: str, name: str, what: str) -> Callable[..., Tensor]:
@@ -83,18 +73,3 @@ scatter_sub = _writer("ScatterSub", "scatter_sub", f"Subtract `updates` from {_R
 scatter_nd_update = _writer("ScatterNdUpdate", "scatter_nd_update", f"Replace the variable {_PLACES} by `updates`")
 scatter_nd_add = _writer("ScatterNdAdd", "scatter_nd_add", f"Add `updates` to the variable {_PLACES}")
 scatter_nd_sub = _writer("ScatterNdSub", "scatter_nd_sub", f"Subtract `updates` from the variable {_PLACES}")
-
-
-def tensor_scatter_update(tensor: Any, indices: Any, updates: Any, name: str | None = None) -> Tensor:
-    """`tensor` with `updates` in its place at the coordinates along the last axis of `indices`; the last counts."""
-    kind = "TensorScatterUpdate"
-    with recording(kind, name or kind, tensor=tensor, indices=indices, updates=updates) as (graph, scope):
-        t, numbers = convert(tensor, name="tensor", graph=graph), convert(indices, name="indices", graph=graph)
-        values = convert(updates, like=t.dtype, name="updates", graph=graph)
-        need(t, *ANY, parameter="tensor")
-        need(numbers, *INDICES, parameter="indices")
-        same_dtype(kind, t, values, ("tensor", "updates"))
-        return graph.add(kind, (t, numbers, values), {}, scope).outputs[0]
-
-
-tensor_scatter_nd_update = tensor_scatter_update

@@ -61,7 +61,7 @@ class MomentumOptimizer(Optimizer):
     """a <- m a + g;  p <- p - lr a, or with `use_nesterov` p <- p - lr (g + m a)."""
 
     kind = "Momentum"
-    hyper = ("learning_rate", "momentum")
+    hyper: tuple[str, ...] = ("learning_rate", "momentum")
     slots = (("momentum", 0.0),)
 
     def __init__(
@@ -140,8 +140,10 @@ class AdamOptimizer(Optimizer):
     """m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;  p <- p - lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps)."""
 
     kind = "Adam"
+    powers: tuple[str, ...] = ("beta1", "beta2")
+    """Numbers whose powers are kept, one more in each step."""
     rowwise = False  # as in TF1, the moments of all rows decay
-    hyper = ("learning_rate", "beta1", "beta2", "epsilon")
+    hyper: tuple[str, ...] = ("learning_rate", "beta1", "beta2", "epsilon")
     slots = (("m", 0.0), ("v", 0.0))
 
     def __init__(
@@ -158,12 +160,10 @@ class AdamOptimizer(Optimizer):
     def _create(self, graph: Graph) -> None:
         """beta1^t and beta2^t, as float32 variables in the scope in which the optimizer is used."""
         if not self._own or not graph.holds(self._own[0].op):
-            self._own = tuple(
-                Variable(self._numbers[h], trainable=False, name=f"{h}_power", dtype=dtypes.float32) for h in ("beta1", "beta2")
-            )
+            self._own = tuple(Variable(self._numbers[h], trainable=False, name=f"{h}_power", dtype=dtypes.float32) for h in self.powers)
 
     def _finish(self, number: Numbers) -> list[Operation]:
-        return [assign(v, v * number(h, v.dtype)).op for v, h in zip(self._own, ("beta1", "beta2"), strict=True)]  # type: ignore[operator]
+        return [assign(v, v * number(h, v.dtype)).op for v, h in zip(self._own, self.powers, strict=True)]  # type: ignore[operator]
 
     def rule(self, p, g, m, v, t1, t2, lr, b1, b2, eps):  # type: ignore[override]
         m = m + (g - m) * (1 - b1)

@@ -213,6 +213,12 @@ def running() -> Iterator[Row]:
 
 
 # ---------------------------------------------------------------- by numbers
+def _assigned(x: np.ndarray, at: Any, y: np.ndarray) -> np.ndarray:
+    out = x.copy()
+    out[at] = y
+    return out
+
+
 def numbers() -> Iterator[Row]:
     for shape, at, batch in (
         ((3, 4), [[0, 3], [2, 2]], 0),
@@ -261,6 +267,29 @@ def numbers() -> Iterator[Row]:
             [(3, 2), (2, 2)],
             whole=whole,
         )
+
+    def put(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        out = x.copy()
+        out[[2, 0, 2]] = y
+        return out
+
+    yield _row(
+        "tensor_scatter_update",
+        lambda x, y: sg.tensor_scatter_update(x, [[2], [0], [2]], y),
+        put,
+        [(4, 2), (3, 2)],
+        "the last counts",
+        whole=whole,
+    )
+    corners = ([[0, 1], [2, 0]], np.array([0, 2]), np.array([1, 0]))
+    yield _row(
+        "tensor_scatter_update",
+        lambda x, y: sg.tensor_scatter_update(x, corners[0], y),
+        lambda x, y: _assigned(x, corners[1:], y),
+        [(3, 2), (2,)],
+        "elements",
+        whole=whole,
+    )
     yield _row(
         "dynamic_stitch",
         lambda x, y: sg.dynamic_stitch([[0, 3], [[2, 1], [0, 4]]], [x, y]),

@@ -62,6 +62,8 @@ NO_VALUES = {
     "random": "draws: their streams are tested with the generator",
     "selection": "sizes that depend on values: tests/graph/test_python.py",
     "sampling": "draws, and losses over them: tests/graph/test_sampling.py",
+    "indexed_slices": "gradients: tests/train/test_sparse.py",
+    "scatter": "variables: tests/train/test_sparse.py",
     "state": "variables",
     "strings": "no numbers: tests/graph/test_python.py",
 }

@@ -272,6 +272,73 @@ DENSE: dict[str, list[float]] = {
         0.49758607,
     ],
 }
+# the kernels of AdaMax and of Adam with Nesterov's momentum; the others after a decay of the variable
+CONTRIB: dict[str, tuple[Callable[[], T.Optimizer], list[float]]] = {
+    "AdaMax": (
+        lambda: tf.contrib.opt.AdaMaxOptimizer(0.05),
+        [
+            0.25480574,
+            0.046641503,
+            1.1318406,
+            -0.04311669,
+            -0.67477375,
+            0.07754926,
+            -0.37491298,
+            -1.5834402,
+            1.1095722,
+            -0.7927369,
+            0.41157752,
+        ],
+    ),
+    "Nadam": (
+        lambda: tf.contrib.opt.NadamOptimizer(0.05),
+        [
+            0.054257028,
+            0.091207996,
+            0.93759567,
+            0.024291998,
+            -0.46995175,
+            -0.08587381,
+            -0.51319957,
+            -1.8229308,
+            0.81401765,
+            -1.0064288,
+            0.32338786,
+        ],
+    ),
+    "MomentumW": (
+        lambda: tf.contrib.opt.MomentumWOptimizer(0.01, 0.05, 0.9),
+        [
+            -0.061580427,
+            0.030790213,
+            -0.18355758,
+            -0.022944698,
+            0.13766822,
+            -0.06883411,
+            -0.00839074,
+            -1.1358258,
+            1.591209,
+            -0.83624554,
+            0.37101483,
+        ],
+    ),
+    "AdamW": (
+        lambda: tf.contrib.opt.AdamWOptimizer(0.01, 0.05),
+        [
+            0.03956715,
+            0.124797225,
+            0.7816942,
+            0.029670835,
+            -0.3939167,
+            -0.09335987,
+            -0.40905464,
+            -1.5337648,
+            0.6961245,
+            -0.8348129,
+            0.214357,
+        ],
+    ),
+}
 every = pytest.mark.parametrize("name", OPTIMIZERS)
 
 
@@ -289,12 +356,22 @@ def test_three_steps(name: str) -> None:
 @every
 @pytest.mark.parametrize("loop", [False, True])
 def test_twenty_steps_of_three_variables(name: str, loop: bool) -> None:
+    _twenty(OPTIMIZERS[name], DENSE[name], loop)
+
+
+@pytest.mark.parametrize("name", CONTRIB)
+def test_contrib(name: str) -> None:
+    make, wanted = CONTRIB[name]
+    _twenty(lambda counter: make(), wanted, False)
+
+
+def _twenty(make: Callable[[Any], T.Optimizer], wanted: list[float], loop: bool) -> None:
     counter = T.get_or_create_global_step()
     w = tf.Variable(np.array([[1.0, -0.5, 2.0], [0.25, -1.5, 0.75]], np.float32))
     b = tf.Variable(np.array([0.5, -1.0, 2.0, -0.1], np.float32))
     c = tf.Variable(1.0)
     loss = tf.reduce_sum(tf.square(w)) * 0.5 + tf.reduce_sum(tf.tanh(b)) * c + tf.reduce_sum(tf.square(w[0, :2])) + c * c
-    step = OPTIMIZERS[name](counter).minimize(loss, counter)
+    step = make(counter).minimize(loss, counter)
     with tf.Session() as session:
         session.run(tf.global_variables_initializer())
         if loop:
@@ -303,4 +380,47 @@ def test_twenty_steps_of_three_variables(name: str, loop: bool) -> None:
             for _ in range(20):
                 session.run(step)
         found = np.concatenate([np.ravel(x) for x in session.run([w, b, c])])
-    np.testing.assert_allclose(found, DENSE[name], atol=1e-6, rtol=1e-6)
+    np.testing.assert_allclose(found, wanted, atol=1e-6, rtol=1e-6)
+
+
+def test_lazy_adam_leaves_other_rows() -> None:
+    """Adam decays the moments of all rows and so moves them all; the lazy one moves what is used."""
+    moved = []
+    for make in (T.AdamOptimizer, tf.contrib.opt.LazyAdamOptimizer, tf.contrib.opt.AdaMaxOptimizer):
+        table, ids = tf.Variable(np.ones((3, 2), np.float32)), tf.placeholder(tf.int32, [None])
+        optimizer = make(0.1)
+        step = optimizer.minimize(tf.reduce_sum(tf.square(tf.gather(table, ids))))
+        with tf.Session() as session:
+            session.run(tf.global_variables_initializer())
+            session.run(step, {ids: [0, 0]})
+            before = session.run([table, optimizer.get_slot(table, "m")])
+            session.run(step, {ids: [1]})
+            moved.append(
+                [(a != b).any(1).tolist() for a, b in zip(before, session.run([table, optimizer.get_slot(table, "m")]), strict=True)]
+            )
+    assert moved == [[[True, True, False]] * 2, [[False, True, False]] * 2, [[False, True, False]] * 2]
+
+
+def test_all_variables_of_an_optimizer() -> None:
+    v = tf.Variable([1.0], name="v")
+    adam, max_ = T.AdamOptimizer(0.1), tf.contrib.opt.AdaMaxOptimizer(0.1)
+    assert adam.variables() == []
+    for optimizer in (adam, max_):
+        optimizer.minimize(v * v)
+    assert [x.op.name for x in adam.variables()] == ["beta1_power", "beta2_power", "v/Adam", "v/Adam_1"]
+    assert [x.op.name for x in max_.variables()] == ["beta1_power_1", "v/AdaMax", "v/AdaMax_1"]
+
+
+def test_numbers_that_cannot_be() -> None:
+    for make, said in (
+        (lambda: T.FtrlOptimizer(0.1, learning_rate_power=0.5), "learning_rate_power 0.5 needs to be negative or zero"),
+        (lambda: T.FtrlOptimizer(0.1, l1_regularization_strength=-1.0), "l1_regularization_strength -1.0 needs to be positive or zero"),
+        (lambda: T.AdagradDAOptimizer(0.1, None, 0.0), "initial_gradient_squared_accumulator_value must be positive: 0.0"),
+        (lambda: T.ProximalAdagradOptimizer(0.1, -1.0), "initial_accumulator_value must be positive"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            make()
+    with pytest.raises(AttributeError, match="SyncReplicasOptimizer is not part of symgraph"):
+        T.SyncReplicasOptimizer  # noqa: B018
+    with pytest.raises(NotImplementedError, match="derivatives follow from what operations mean"):
+        tf.get_default_graph().gradient_override_map({"Sign": "Identity"})
