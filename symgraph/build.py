@@ -71,6 +71,8 @@ def generic(
     for k in sorted(numbers):
         o, ix = operands[k], index[k]
         number = is_filled(o) if o.dtype is not dtypes.bool else None
+        if number == 0 and body.xreplace({scalar.x(k): sp.S.Zero}).has(sp.zoo):
+            number = None  # log(0) and 1/0 have a sign that only floats know
         if number is not None:
             rename[scalar.x(k)] = number
             continue

@@ -30,18 +30,14 @@ def page() -> str:
     """The whole page."""
     works = dict(tf1.working(sg))
     head = f"{HEAD}{sum(works.values())} of {len(works)} names work.\n\n## What real programs use most\n\n"
-    rows = [f"| `tf.{path}` | {_state(path)} | {_test(test)} |" for path, test in CONTRACT.items()]
-    parts = [head + "\n".join(["| name | | test |", "|---|---|---|", *rows]) + "\n"]
+    rows = [f"| `tf.{path}` | {_state(path)} |" for path in CONTRACT]
+    parts = [head + "\n".join(["| name | |", "|---|---|", *rows]) + "\n"]
     parts += ["\n".join(_space(space, works)) for space in NAMES]
     return "\n".join(parts)
 
 
 def _state(path: str) -> str:
     return "works" if tf1.works(sg, path) else f"missing: {_plain(tf1.reason(path))}"
-
-
-def _test(test: str) -> str:
-    return f"`{test}`" if test else ""
 
 
 def _space(space: str, works: dict[str, bool]) -> Iterator[str]:

@@ -23,10 +23,10 @@ UniqueWithCounts = namedtuple("UniqueWithCounts", ["y", "idx", "count"])
 ListDiff = namedtuple("ListDiff", ["out", "idx"])
 
 
-def record(graph: Graph, kind: str, inputs: Any, shapes: Any, types: Any, scope: str, count: int = 1, **attrs: Any) -> list[Tensor]:
+def record(graph: Graph, kind: str, inputs: Any, shapes: Any, types: Any, scope: str, **attrs: Any) -> list[Tensor]:
     """The outputs of a host operation; None in a shape is a size that only a run tells, the same one in all of them."""
     named = [from_user(s, scope[:-1]) for s in shapes]
-    return list(graph.add(kind, inputs, {**attrs, "_shapes": named, "_dtypes": list(types)}, scope, count).outputs)
+    return list(graph.add(kind, inputs, {**attrs, "_shapes": named, "_dtypes": list(types)}, scope).outputs)
 
 
 # ---------------------------------------------------------------- where
@@ -35,12 +35,12 @@ def _where(op: Operation, condition: Any) -> Any:
     return np.argwhere(condition)
 
 
-def places(condition: Any, name: str | None = None, count: int = 1) -> Tensor:
+def places(condition: Any, name: str | None = None) -> Tensor:
     """The positions, int64 [how many, rank], at which the condition (bool, or numbers other than 0) holds, in C order."""
     with recording("Where", name or "Where", condition=condition) as (graph, scope):
         c = convert(condition, name="condition", graph=graph)
         need(c, *(BOOLS if c.dtype.is_bool else ANY), parameter="condition")
-        return record(graph, "Where", (c,), [(None, None if c.extents is None else len(c.extents))], [dtypes.int64], scope, count)[0]
+        return record(graph, "Where", (c,), [(None, None if c.extents is None else len(c.extents))], [dtypes.int64], scope)[0]
 
 
 # ---------------------------------------------------------------- distinct values

@@ -15,7 +15,7 @@ from ..graph import Operation, Tensor, convert
 from ..host import host
 from ..shapes import ShapeError, agree, brackets, symbol
 from .array import concat, reshape, shape, squeeze
-from .core import ANY, BOOLS, need, recording
+from .core import ANY, BOOLS, counted_as, need, recording
 from .gather import gather
 from .places import places, record
 
@@ -40,11 +40,11 @@ def boolean_mask(tensor: Any, mask: Any, name: str | None = None, axis: int | No
             agree(part, m.extents)
         elif first < 0:
             raise ValueError("the axis of a tensor of unknown rank is counted from its start")
-        if rank > 1:
-            s = shape(t)
-            t = reshape(t, concat([s[:first], [-1], s[first + rank :]], 0))
-        rows = squeeze(places(reshape(m, [-1]), count=20), axis=[1])
-        return gather(t, rows, axis=first)
+        with counted_as(graph, 27):
+            if rank > 1:
+                s = shape(t)
+                t = reshape(t, concat([s[:first], [-1], s[first + rank :]], 0))
+            return gather(t, squeeze(places(reshape(m, [-1])), axis=[1]), axis=first)
 
 
 @host("PartitionRows", first=True)
@@ -77,5 +77,6 @@ def dynamic_partition(data: Any, partitions: Any, num_partitions: int, name: str
             t = reshape(t, concat([[-1], shape(t)[rank:]], 0))
         scope, numbers = graph.unique_name("rows"), range(num_partitions)
         sizes = [(symbol(f"{scope}.shape[{k}]"),) for k in numbers]
-        rows = record(graph, "PartitionRows", (p,), sizes, [dtypes.int64] * len(numbers), scope + "/", num=len(numbers))
-        return [gather(t, r) for r in rows]
+        with counted_as(graph, 1):
+            rows = record(graph, "PartitionRows", (p,), sizes, [dtypes.int64] * len(numbers), scope + "/", num=len(numbers))
+            return [gather(t, r) for r in rows]

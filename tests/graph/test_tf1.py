@@ -141,11 +141,3 @@ def test_the_page_is_current(request: pytest.FixtureRequest) -> None:
         tf1_page.PAGE.write_text(now, encoding="utf-8")
     kept = tf1_page.PAGE.read_text(encoding="utf-8")
     assert kept.splitlines() == now.splitlines(), "if this is meant, renew with: python -m tests.tf1_page"
-
-
-def test_contracts_name_tests() -> None:
-    """Every test that the page names is there."""
-    for path, test in CONTRACT.items():
-        file, _, name = test.partition("::")
-        if test:
-            assert f"def {name.partition('[')[0]}(" in (Path(tf1_page.__file__).parent / file).read_text(encoding="utf-8"), path
