@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from .addresses import flat_index, product, scaled
 from .expressions import SHORT
-from .ir import First, Linalg, MatMul, Random, Reshape, Scatter, Within
-from .loops import Call, For, Node, Store
+from .ir import First, Indirect, Linalg, MatMul, Pool, Random, Reshape, Scatter, Within
+from .loops import Call, For, Let, Node, Store
 from .memory import VIEW
-from .phases import SERIAL, estimate
+from .phases import SERIAL, estimate, work
 from .products import tiles_suit
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ def write(p: PhaseWriter, s) -> list[Node]:
             return _random(p, s)
         case Within():
             return _within(p, s)
+        case Indirect():
+            return _indirect(p, s)
+        case Pool():
+            return _pool(p, s)
         case Scatter():
             return _scatter(p, s)
         case First():
@@ -173,8 +177,10 @@ def _within(p: PhaseWriter, s: Within) -> list[Node]:
     return [Call(f"outside({p.whole(s.x)}, {n}, {p.names.size(s.extent)}, {p.status(s.out)[:-1]}:])")]
 
 
-def shared(p: PhaseWriter, s: Scatter) -> bool:
-    """Is a scatter so much work that the whole team does it, each thread the rows that it owns?"""
+def shared(p: PhaseWriter, s: Scatter | Indirect) -> bool:
+    """Is it so much work that the whole team does it, each thread the rows that it owns?"""
+    if isinstance(s, Indirect):
+        return s.summed and estimate(work(s, p.table), {}) > SERIAL
     touched = p.table[s.out].shape if _starts(p, s) else ()
     return estimate(p.table[s.x].shape, {}) + estimate(touched, {}) > SERIAL
 
@@ -203,3 +209,45 @@ def _first(p: PhaseWriter, s: First) -> list[Node]:
     seen = p.memory.partials[s.out]
     p.writes.add(seen)
     return [Call(f"first_of_each({p.whole(s.x)}, {p.whole(s.out, True)}, {seen}, {product(p.table[s.x].shape, p.names)})")]
+
+
+OWNED = 14
+"""Rows of a filter that one thread owns at a time: a tile of them."""
+
+
+def _images(p: PhaseWriter, name: str, write: bool = False) -> str:
+    """An array of images from the first of the block on; in a serial phase, all of it."""
+    each = product(p.table[name].shape[1:], p.names)
+    return rows_of(p, name, each, each, write) if p.rows else p.whole(name, write)
+
+
+def _indirect(p: PhaseWriter, s: Indirect) -> list[Node]:
+    """One call; of a sum over images, every thread does the rows that it owns."""
+    height, parts = p.table[s.left].shape[0], p.table[s.parts].shape[0]
+    assert isinstance(height, int)
+    helper = "depthwise" if s.repeat else f"indirect_{SHORT[p.table[s.a].dtype]}"
+    p.helpers.add(helper)
+    images = p.width if p.rows else p.names.size(p.table[s.a].shape[0])
+    each = {n: product(p.table[n].shape[1:], p.names) for n in (s.a, s.b, s.out)} | {s.out if s.summed else s.b: "0"}
+    x, y, z = _images(p, s.a), p.whole(s.b), p.whole(s.out, True) if s.summed else _images(p, s.out, True)
+    left, rows, turns, table = (p.whole(n) for n in s.tables)
+    first, last, nodes = "0", str(height), []
+    if s.summed and shared(p, s):
+        of = -(-height // OWNED)
+        first, last = p.names.fresh("n"), p.names.fresh("n")
+        nodes = [Let(first, f"tid * {of} // nthreads * {OWNED}"), Let(last, f"(tid + 1) * {of} // nthreads * {OWNED}")]
+    arrays = f"{x}, {each[s.a]}, {left}, {s.step}, {y}, {each[s.b]}, {turns}, {z}, {each[s.out]}, {rows}, {table}, {parts}"
+    more = f", {s.repeat}, {s.narrow == 'out'}" if s.repeat else ""
+    return [*nodes, Call(f"{helper}({images}, {s.group}, {first}, {last}, {s.columns}, {arrays}{more})")]
+
+
+def _pool(p: PhaseWriter, s: Pool) -> list[Node]:
+    assert s.cells is not None
+    images = p.width if p.rows else p.names.size(p.table[s.x].shape[0])
+    m, taps = (str(e) for e in p.table[s.cells].shape)
+    *extents, width = p.table[s.x].shape[1:]
+    tail = f"{p.whole(s.cells)}, {images}, {m}, {taps}, {p.names.size(width)}, {product(extents, p.names)})"
+    helper = "pool_route" if s.role == "route" else "pool_max" if s.x == s.v else "pool_pick"
+    p.helpers.add(helper)
+    read = [s.x] if helper == "pool_max" else [s.x, s.v]
+    return [Call(f"{helper}({', '.join([*(_images(p, n) for n in read), _images(p, s.out, True)])}, {tail}")]

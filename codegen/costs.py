@@ -16,10 +16,29 @@ import numpy as np
 
 from .fuse import product_as_map
 from .inline import drop_dead
-from .ir import Buffer, Last, Linalg, Map, MatMul, Program, Random, Repeat, Scatter, Size, Stack, Statement, coordinates, reads
+from .ir import (
+    Buffer,
+    Conv,
+    Indirect,
+    Last,
+    Linalg,
+    Map,
+    MatMul,
+    Pool,
+    Program,
+    Random,
+    Repeat,
+    Scatter,
+    Size,
+    Stack,
+    Statement,
+    coordinates,
+    reads,
+)
 from .phases import ENDLESS
 from .scalar import FUNCTIONS, Instr
 from .sizes import count, extents
+from .windows import products
 
 SIMPLE = 0.05
 """ns an element of float32 for what is not in `NS`: sums, products, comparisons, selections, conversions."""
@@ -96,6 +115,17 @@ def work(s: Statement, table: Mapping[str, Buffer], sizes: Mapping[str, int]) ->
         case MatMul():
             n = count(product_as_map(s, dict(table)).space, sizes)
             return 2 * n, n * SIMPLE * double
+        case Conv():
+            channels = () if s.depthwise else table[s.out if s.role == "x" else s.a].shape[-1:]
+            y = table[s.out if s.role == "y" else s.b].shape
+            n = count((*y, *(v.size for v in s.windows), *channels), sizes)
+            return 2 * n, n * SIMPLE * double
+        case Indirect():
+            n = count(products(s, table), sizes)
+            return 2 * n, n * SIMPLE * double
+        case Pool():
+            n = count((*table[s.v if s.role == "route" else s.out].shape, *(v.size for v in s.windows)), sizes)
+            return n, n * SIMPLE * double
         case Map():
             repeated = [times(depends, s.space, sizes) for depends in labels(s)]
             flops = sum(n * FUNCTIONS[i.fn].cost for i, n in zip(s.body.code, repeated, strict=True) if i.fn in FUNCTIONS)

@@ -4,8 +4,8 @@ Law of this file: `call(*inputs, *states)` stands beside `kernel`, does in the u
 Python (sizes, checks, scratch, results), and is compiled only when somebody asks for it.  The saved file holds the
 kernel's own text, the runtime functions it uses (cut out of the runtime's modules), and constants of up to
 LITERAL elements as text; larger constants are further arguments of the saved `call`, in the order its comment gives.
-It runs on one thread, and multiplies matrices with the BLAS it finds or else with loops: `runtime.tiles` takes the
-same arguments, and is machine code of this process.
+It runs on one thread, and multiplies matrices with the BLAS it finds or else with loops, and convolves with loops: what takes
+the same arguments in `runtime.tiles` and `runtime.indirect` is machine code of this process.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ def dispatcher(made: Executable) -> Any:
 # ---------------------------------------------------------------- a file of its own
 def standalone(made: Executable) -> str:
     """A module with `kernel` and `call` that imports only NumPy and Numba."""
-    source = re.sub(r"\btile_(f32|f64)\b", r"gemm_\1", made.source)
+    source = re.sub(r"\btile_(f32|f64)\b", r"gemm_\1", re.sub(r"\bindirect_f(32|64)\b", "indirect_loops", made.source))
     helpers = {h for line in source.splitlines() if line.startswith("from symgraph") for h in line.partition(" import ")[2].split(", ")}
     body = [line for line in source.splitlines() if not line.startswith(("from symgraph", "import "))]
     held = _held(made)
@@ -266,7 +266,7 @@ def cut_out(helpers: set[str]) -> tuple[Imports, str]:
             if needed not in seen:
                 seen.add(needed)
                 todo.append(needed)
-    for module in ("symbols", "traced", "vecmath", "integer", "philox_numpy", "philox", "blas", "dense", "rows", "table", "team"):
+    for module in "symbols traced vecmath integer philox_numpy philox blas dense rows table team pooling".split():
         if module in pieces:
             order.append(f"# ---- {module}")
             order += [text for _, text in sorted(pieces[module].items())]

@@ -89,7 +89,7 @@ def memory(p: PhaseWriter, w: Work, nest: Nest, reducer: str, dtype: str, value:
     coordinates = [p.label(w, a, nest) if a in w.outer else "0" for a in range(len(shape))]
     target = f"{block}[{flat_index(shape, coordinates, p.names).text}]"
     place = nest.pre[nest.depth]
-    if w.inner:
+    if w.inner and not w.crossed:
         a = p.names.fresh("a")
         nest.pre[level].append(Let(a, identity(reducer, dtype, p.table[w.statement.out].dtype)))
         place.append(Accumulate(a, reducer, named(p, value, reducer, place), dtype))

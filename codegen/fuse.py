@@ -15,6 +15,7 @@ verified and run by the interpreter on its own.  `PASSES` is the whole list, in 
     scatter_onto       a state plus scattered rows becomes the state with rows added to it; what that scales is inlined again;
                        rows are put last of all
     products_onto      a state plus a multiple of a product becomes a product that is added to the state
+    windows_to_tables  convolutions become products by tables (windows.py)
     keep_scalars       numbers that are updated are read through copies
     drop_dead          statements that nothing needs
 
@@ -33,6 +34,7 @@ from .inline import Rewritten, copying, drop_dead, inline_maps, tidy, with_state
 from .ir import At, Buffer, First, Map, MatMul, Program, Repeat, Reshape, Scatter, Size, Statement, Within, coordinates, reads
 from .scalar import Body, Builder, Instr
 from .updates import keep_scalars, products_onto, scatter_onto, settle_stacks, settle_updates
+from .windows import windows_to_tables
 
 LOOP_PRODUCT = 64
 """A product whose right factor has at most this many elements (or is one column) is loops, anything larger is a call:
@@ -293,6 +295,7 @@ PASSES = (
     divide_once,
     scatter_onto,
     products_onto,
+    windows_to_tables,
     keep_scalars,
     drop_dead,
 )

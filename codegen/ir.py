@@ -201,6 +201,86 @@ class First:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """How windows lie along one axis: window o has cell k at o * stride + k * dilation - before, for 0 <= k < size.
+
+    A cell outside of the axis is not there: it holds 0 for a product, and no element for a maximum.
+    """
+
+    size: int
+    stride: int = 1
+    dilation: int = 1
+    before: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Conv:
+    """One of three arrays, such that sum x[b, p, c] w[k, c, n] y[b, o, n] is linear in each: its derivative by that one.
+
+    The sum goes over all images b, windows o and their cells k (one number for each entry of `windows`), channels c and n;
+    p is where window o has cell k.  `role` says which array is `out`: y of x and w is a convolution, x of w and y its
+    transpose, w of x and y what it learns by; `a` and `b` are the other two in the order x, w, y.
+    `depthwise`: each channel has windows of its own, sum x[b, p, c] w[k, c, n] y[b, o, c * N + n] with n < N.
+    """
+
+    out: str
+    role: Literal["x", "w", "y"]
+    a: str
+    b: str
+    windows: tuple[Window, ...]
+    depthwise: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """`pick`: out[b, o, c] = v[b, p, c] at the first cell p of window o where x is greatest (nan is greater than all).
+
+    x and v have one shape, and may be one buffer.  `route` is the transpose in v, which then has an element for each window:
+    out, of x's shape, is the sum of those that lie at the cell that their window picks.  A window without cells picks 0.
+    `cells` is the flat position of each cell in its image, -1 outside of it: the compiler writes it itself.
+    """
+
+    out: str
+    role: Literal["pick", "route"]
+    x: str
+    v: str
+    windows: tuple[Window, ...]
+    cells: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Indirect:
+    """A product whose rows and columns lie where tables say; what a `Conv` becomes.  Arrays are flat within an image.
+
+    `parts`, int64[parts, 5], says of each part its first row, its rows in an image, its first turn, its turns, and the length
+    of its run.  For each row r, over the part's turns t and i < run, for j < columns:
+    out[rows[r] + j] = sum of a[left[r] + turns[t, 0] + i * step] * b[turns[t, 1] + i * columns + j].
+    The rows of a part are those of `group` images, one image after the other.  `a` and `out` have a leading axis of images;
+    or, with `summed`, `a` and `b` have it, and the result is summed over the images.
+    With `repeat` = N > 0 there is no sum over channels: runs are 1, columns counts all products, and product j stands at
+    j // N of x and at j of the other two arrays; `narrow` says which of a, out is x.
+    """
+
+    out: str
+    a: str
+    b: str
+    left: str
+    rows: str
+    turns: str
+    parts: str
+    step: int
+    columns: int
+    group: int = 1
+    summed: bool = False
+    repeat: int = 0
+    narrow: Literal["a", "out"] = "a"
+
+    @property
+    def tables(self) -> tuple[str, str, str, str]:
+        return self.left, self.rows, self.turns, self.parts
+
+
+@dataclass(frozen=True, slots=True)
 class Within:
     """out is x, int32 or int64, whose values all lie in [0, extent).
 
@@ -278,7 +358,8 @@ class Stack:
 SAME = (Reshape, Within)
 """Statements whose result is their operand's memory."""
 
-Statement = Map | MatMul | Reshape | Slice | Place | Concat | Linalg | Random | Scatter | First | Within | Repeat | Last | Stack
+Moved = Reshape | Slice | Place | Concat | Scatter | First | Within
+Statement = Map | MatMul | Linalg | Random | Conv | Pool | Indirect | Repeat | Last | Stack | Moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,6 +470,12 @@ def reads(s: Statement) -> tuple[str, ...]:
             return (s.x,)
         case Scatter():
             return (s.x, s.at) if s.onto is None else (s.x, s.at, s.onto)
+        case Conv():
+            return (s.a, s.b)
+        case Pool():
+            return (s.x, s.v) if s.cells is None else (s.x, s.v, s.cells)
+        case Indirect():
+            return (s.a, s.b, *s.tables)
         case Concat():
             return s.xs
         case Linalg():
@@ -432,34 +519,6 @@ class ProgramError(Exception):
     """A program that breaks the laws of this file: a fault of whoever built it, never of the user's data."""
 
 
-def evaluate_sizes(program: Program, extents: dict[tuple[str, int], int]) -> dict[str, int]:
-    """Every named size as a number, given the extents of the buffers that `SizeOf` entries name."""
-    known: dict[str, int] = {}
-
-    def value(s: Size) -> int:
-        return s if isinstance(s, int) else known[s]
-
-    for name, rule in program.sizes:
-        if isinstance(rule, SizeOf):
-            known[name] = int(extents[rule.buffer, rule.axis])
-            continue
-        left, *rest = (value(a) for a in rule.args)
-        for right in rest:
-            match rule.fn:
-                case "add":
-                    left += right
-                case "sub":
-                    left -= right
-                case "mul":
-                    left *= right
-                case "floordiv":
-                    left //= right
-                case "max":
-                    left = max(left, right)
-        known[name] = left
-    return known
-
-
 def coordinates(index: tuple[Walk, ...]) -> tuple[int, ...]:
     """The slots that say where an operand is read."""
     return tuple(walk.slot for walk in index if isinstance(walk, At))
@@ -496,7 +555,8 @@ def _lines(p: Program) -> Iterator[str]:
                 yield from (f"  {line}" for line in _lines(s.body))
                 right = f"repeat({', '.join(_loop(s))})"
             case _:
-                extra = [f"{k}={getattr(s, k)}" for k in ("start", "step", "axis", "extent", "put", "state", "number") if hasattr(s, k)]
+                names = ("role", "start", "step", "axis", "extent", "put", "state", "number")
+                extra = [f"{k}={getattr(s, k)}" for k in names if hasattr(s, k)]
                 right = f"{type(s).__name__.lower()}({', '.join([*reads(s), *extra])})"
         yield f"  {typed(s.out)} = {right}" + (f"  # {table[s.out].origin}" if table[s.out].origin else "")
     for target, source in p.updates:

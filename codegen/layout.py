@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from .ir import SAME, Buffer, Map, Program, coordinates, reads
+from .ir import SAME, Buffer, Indirect, Map, Pool, Program, coordinates, reads
 from .phases import Hints, estimate
 from .stages import Plan, Work
 
@@ -23,6 +23,8 @@ GEMM_BLOCK = 64
 """Rows of a block, at most, when products work on it: fewer load the right factor too often, more leave a team idle."""
 GEMM_PART = 48
 """Rows of a block that are aimed at where the number of rows is known: an even number of equal blocks."""
+IMAGES = 56 * 1024
+"""Elements of a block of images, at most: what is made of one is read again while it lies in the cache."""
 ROW_BLOCK = 256
 FLAT_BLOCK = 4096
 FOLD_BLOCK = 512
@@ -64,7 +66,7 @@ def lay_out(program: Program, plans: tuple[Plan, ...], hints: Hints, fixed: froz
     walks = [w if any(k in readers[n] for n in packed) else "rows" for k, w in enumerate(walks)]
     block = min((_block(plan, w, table, hints) for plan, w in zip(plans, walks, strict=True) if w != "rows"), default=0)
     done = tuple(
-        replace(plan, walk=w, block=block if w != "rows" else _plain_block(plan, hints), ahead=_ahead(plan, w, table, packed, hints))
+        replace(plan, walk=w, block=block if w != "rows" else _plain_block(plan, table, hints), ahead=_ahead(plan, w, table, packed, hints))
         for plan, w in zip(plans, walks, strict=True)
     )
     return done, frozenset(packed)
@@ -100,7 +102,7 @@ def _walk(plan: Plan, table: dict[str, Buffer], packed: set[str], whole: set[str
         s = w.statement
         if not isinstance(s, Map) or not all(isinstance(e, int) for e in w.loops) or s.reducer not in (None, "sum", "prod", "max", "min"):
             return "rows"
-        if any(coordinates(ix) for ix in s.index):
+        if w.crossed or any(coordinates(ix) for ix in s.index):
             return "rows"
         if s.reducer and (table[s.out].dtype[0] != "f" or s.body.dtype != table[s.out].dtype):
             return "rows"
@@ -149,12 +151,16 @@ def _ahead(plan: Plan, walk: Walk, table: dict[str, Buffer], packed: set[str], h
     return frozenset(n for n, count in readers.items() if count > 1 and n in far)
 
 
-def _plain_block(plan: Plan, hints: Hints) -> int:
+def _plain_block(plan: Plan, table: dict[str, Buffer], hints: Hints) -> int:
     """Rows in a block of any other phase: a literal of the source, the same for every number of threads."""
     if plan.phase.flat:
         return FOLD_BLOCK if any(w.folded for w in plan.works()) else FLAT_BLOCK
     if all(stage.call is None for stage in plan.stages):
         return ROW_BLOCK
     rows = estimate(plan.phase.rows, hints)
-    parts = 2 * -(-rows // (2 * GEMM_PART))
-    return min(GEMM_BLOCK, -(-rows // parts))
+    most = GEMM_BLOCK
+    if any(isinstance(stage.call, Indirect | Pool) for stage in plan.stages):
+        image = max(estimate(table[m.statement.out].shape[1:], hints) for m in plan.phase.members)
+        most = max(1, min(most, IMAGES // max(1, image)))
+    parts = 2 * -(-rows // (2 * min(most, GEMM_PART)))
+    return min(most, -(-rows // parts))

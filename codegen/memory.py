@@ -14,7 +14,27 @@ from math import prod
 from typing import Literal
 
 from .expressions import accumulator_dtype
-from .ir import SAME, Buffer, First, Last, Linalg, Map, MatMul, Program, Random, Repeat, Scatter, Size, Stack, Statement, Within, reads
+from .ir import (
+    SAME,
+    Buffer,
+    First,
+    Indirect,
+    Last,
+    Linalg,
+    Map,
+    MatMul,
+    Place,
+    Pool,
+    Program,
+    Random,
+    Repeat,
+    Scatter,
+    Size,
+    Stack,
+    Statement,
+    Within,
+    reads,
+)
 from .sizes import extents
 from .stages import Arranged, Plan, Position, Work, same_element
 
@@ -359,7 +379,7 @@ class _Placer:
         position, work = self.uses.made[name]
         readers = self.uses.readers.get(name, [])
         if name not in self.exposed and self._row_by_row(work, call):
-            if work is not None and not isinstance(call, MatMul) and all(_sees_local(position, work, plan, r) for r in readers):
+            if work is not None and isinstance(work.statement, Map) and all(_sees_local(position, work, plan, r) for r in readers):
                 self.homes[name] = Home("local")
                 return
             if plan.phase.kind == "rows" and all(at[0] == number for at, *_ in readers):
@@ -381,7 +401,8 @@ class _Placer:
     @staticmethod
     def _row_by_row(work: Work | None, call: object) -> bool:
         """Is a value made element by element or row by row, so that its readers may take it from less than a whole array?"""
-        return isinstance(call, MatMul) or work is not None and not work.folded and isinstance(work.statement, Map)
+        calls = isinstance(call, MatMul | Pool) or isinstance(call, Indirect) and not call.summed
+        return calls or work is not None and not work.folded and isinstance(work.statement, Map | Place)
 
     def _last(self, name: str) -> int:
         """The last phase that may read a buffer, directly or through a reshape."""

@@ -85,8 +85,14 @@ def _copy(
     source: Window | None,
     shift: tuple[int, str] = (-1, "0"),
 ) -> list[Node]:
-    """out[target window or shifted] = x[source window], over `shape`."""
-    variables = [p.names.fresh("j") for _ in shape]
+    """out[target window or shifted] = x[source window], over `shape`; the last axes, as far as they lie in one piece, are one loop."""
+    lowest = 1 if p.rows else 0
+    piece = len(shape)
+    while piece > lowest and all(w is None or w[1][piece - 1] == 1 for w in (target, source)):
+        piece -= 1
+        if p.table[out].shape[piece] != shape[piece] or p.table[x].shape[piece] != shape[piece]:
+            break
+    variables = [p.names.fresh("j") for _ in shape[:piece]] + ["0"] * (len(shape) - piece)
     follows = source is None or source[0][0] == 0 and source[1][0] == 1 and p.table[x].shape[0] == p.table[out].shape[0] if shape else False
     if p.rows:
         variables[0] = p.row
@@ -101,16 +107,20 @@ def _copy(
             if window is not None and not (relative and axis == 0):
                 start, step = p.names.size(window[0][axis]), window[1][axis]
                 if start != "0" or step != 1:
-                    v = f"({start} + {v} * {step})"
+                    v = start if v == "0" else f"({start} + {v if step == 1 else f'{v} * {step}'})"
             if shifted and axis == shift[0] and shift[1] != "0":
-                v = f"({shift[1]} + {v})"
+                v = f"({shift[1]})" if v == "0" else f"({shift[1]} + {v})"
             coordinates.append(v)
         return coordinates
 
     left = _index(p, out, walk(target, to_relative, True), to_relative)
     right = _index(p, x, walk(source, of_relative, False), of_relative)
+    if piece < len(shape):
+        j = p.names.fresh("j")
+        left, right = (j if at == "0" else f"{at} + {j}" for at in (left, right))
     nodes: list[Node] = [Store(to, left, f"{of}[{right}]")]
-    for axis in reversed(range(len(shape))):
-        if not (p.rows and axis == 0):
-            nodes = [For(variables[axis], p.names.size(shape[axis]), tuple(nodes))]
+    if piece < len(shape):
+        nodes = [For(j, product(shape[piece:], p.names), tuple(nodes))]
+    for axis in reversed(range(lowest, piece)):
+        nodes = [For(variables[axis], p.names.size(shape[axis]), tuple(nodes))]
     return nodes

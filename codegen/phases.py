@@ -17,11 +17,13 @@ from typing import Literal
 from .ir import (
     Buffer,
     Concat,
+    Indirect,
     Last,
     Linalg,
     Map,
     MatMul,
     Place,
+    Pool,
     Program,
     Random,
     Repeat,
@@ -35,6 +37,7 @@ from .ir import (
     reads,
     streams,
 )
+from .windows import products
 
 SERIAL = 512
 """Points of an iteration space up to which one thread does it: 2 us of work, against 0.1 for a barrier and the imbalance."""
@@ -108,6 +111,10 @@ def work(s: Statement, table: dict[str, Buffer]) -> tuple[Size, ...]:
         case MatMul():
             a = table[s.a].shape
             return (*table[s.out].shape, a[-2] if s.ta else a[-1])
+        case Indirect():
+            return products(s, table)
+        case Pool():
+            return (table[s.x].shape[0], estimate(table[s.cells].shape, {}) if s.cells else 1, table[s.x].shape[-1])
         case _:
             return table[s.out].shape
 
@@ -134,6 +141,11 @@ def row_forms(s: Statement, table: dict[str, Buffer], hints: Hints) -> Iterator[
             same = s.start[0] == 0 and s.step[0] == 1 and table[s.x].shape[0] == out.shape[0] if out.shape else False
             if out.shape and (isinstance(s, Slice) or same):
                 yield RowForm(out.shape[0], 0, False, (same,))
+        case Indirect():
+            if not s.summed:
+                yield RowForm(out.shape[0], 0, False, (True,) + (False,) * 5)
+        case Pool():
+            yield RowForm(out.shape[0], 0, False, (True, True) + (False,) * (s.cells is not None))
         case Concat():
             if s.axis > 0:
                 yield RowForm(out.shape[0], 0, False, (True,) * len(s.xs))
@@ -205,7 +217,7 @@ def _find(s, open_, low, forms, serial, operands, ready, inside) -> tuple[int | 
     """The earliest phase that can take a statement, and the form it has there."""
     for at in range(low, len(open_)):
         phase = open_[at]
-        if phase.kind == "loop":
+        if phase.kind == "loop" or any(_apart(s, m.statement) for m in phase.members):
             continue
         if phase.kind == "serial":
             if serial and all(ready[n] <= at for n in operands):
@@ -219,12 +231,17 @@ def _find(s, open_, low, forms, serial, operands, ready, inside) -> tuple[int | 
     return None, None
 
 
+def _apart(s: Statement, other: Statement) -> bool:
+    """Is one a product that wants many rows at a time, and the other work on images, of which few fit the cache?"""
+    return isinstance(s, Indirect | Pool) and isinstance(other, MatMul) or isinstance(s, MatMul) and isinstance(other, Indirect | Pool)
+
+
 def _why(
     s: Statement, open_: list[_Open], operands: tuple[str, ...], ready: dict[str, int], form: RowForm | None, made_by: dict[str, str]
 ) -> str:
     """Why a statement opens a phase."""
     if form is None:
-        call = isinstance(s, Linalg | Random | Reshape)
+        call = isinstance(s, Linalg | Random | Reshape | Indirect)
         head = f"{type(s).__name__.lower()} {s.out} is one thread's work" if call else f"{s.out} is small"
     else:
         head = f"{s.out} walks {form.size} rows"

@@ -14,15 +14,19 @@ from typing import Any
 
 import numpy as np
 
+from . import reference_windows
 from .ir import (
     At,
     Concat,
+    Conv,
     First,
+    Indirect,
     Last,
     Linalg,
     Map,
     MatMul,
     Place,
+    Pool,
     Program,
     Random,
     Repeat,
@@ -374,6 +378,9 @@ RULES: dict[type[Statement], Callable[..., Array]] = {
     Scatter: _scatter,
     First: _first,
     Within: _within,
+    Conv: reference_windows.conv,
+    Pool: reference_windows.pool,
+    Indirect: reference_windows.indirect,
     Repeat: _repeat,
     Last: _last,
     Stack: _stack,

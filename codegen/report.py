@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 
 from .fuse import PassNote
-from .ir import Buffer, Linalg, Map, MatMul, Program, Repeat, Size, Statement, reads
+from .ir import Buffer, Indirect, Linalg, Map, MatMul, Program, Repeat, Size, Statement, reads
 from .loops import count
 from .lower import Kernel
 from .memory import Memory
@@ -73,7 +73,7 @@ def _flops(s: Statement, table: dict[str, Buffer]) -> Iterator[Term]:
     match s:
         case Map():
             yield s.body.flops() + (s.reducer is not None), s.space
-        case MatMul():
+        case MatMul() | Indirect():
             yield 2, work(s, table)
         case Linalg():
             if s.fn == "top":

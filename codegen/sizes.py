@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import prod
 
-from .ir import Program, Size, SizeOf, evaluate_sizes
+from .ir import Program, Size, SizeOf
 
 
 def extents(shape: tuple[Size, ...], sizes: Mapping[str, int]) -> tuple[int, ...]:
@@ -20,6 +20,34 @@ def extents(shape: tuple[Size, ...], sizes: Mapping[str, int]) -> tuple[int, ...
 def count(shape: tuple[Size, ...], sizes: Mapping[str, int]) -> int:
     """The number of elements of a shape."""
     return prod(extents(shape, sizes))
+
+
+def evaluate_sizes(program: Program, extents: dict[tuple[str, int], int]) -> dict[str, int]:
+    """Every named size as a number, given the extents of the buffers that `SizeOf` entries name."""
+    known: dict[str, int] = {}
+
+    def value(s: Size) -> int:
+        return s if isinstance(s, int) else known[s]
+
+    for name, rule in program.sizes:
+        if isinstance(rule, SizeOf):
+            known[name] = int(extents[rule.buffer, rule.axis])
+            continue
+        left, *rest = (value(a) for a in rule.args)
+        for right in rest:
+            match rule.fn:
+                case "add":
+                    left += right
+                case "sub":
+                    left -= right
+                case "mul":
+                    left *= right
+                case "floordiv":
+                    left //= right
+                case "max":
+                    left = max(left, right)
+        known[name] = left
+    return known
 
 
 def settle(program: Program, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal
 
+from .expressions import accumulator_dtype
 from .ir import Buffer, Concat, Map, MatMul, Place, Program, Size, Slice, Statement, reads
 from .phases import Member, Phase, estimate
 
@@ -37,6 +38,9 @@ class Work:
     `rows` walk the rows of the phase; `outer` are the other labels of the result and `inner` the other reduced ones,
     both without labels of extent 1, in order; the nest's loops are outer + inner.  A `folded` statement is reduced over
     the rows: 'carry' in one register, 'unrolled' in several, 'memory' in an array for each block.
+
+    A sum that is `crossed` has its reduced labels outside, as its operand lies in memory, and gathers in the array of its
+    result: sums over all but the last axis.
     """
 
     statement: Statement
@@ -45,6 +49,12 @@ class Work:
     inner: tuple[int, ...]
     loops: tuple[Size, ...]
     folded: Literal["", "carry", "unrolled", "memory"] = ""
+    crossed: bool = False
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The labels of the nest's loops."""
+        return self.inner + self.outer if self.crossed else self.outer + self.inner
 
     @property
     def scalar(self) -> bool:
@@ -103,8 +113,20 @@ def analyse(member: Member, phase: Phase, table: dict[str, Buffer]) -> Work:
         rows = tuple(range(len(space))) if phase.flat else (form.label,)
     rest = [label for label in range(len(space)) if label not in rows and space[label] != 1]
     outer, inner = tuple(a for a in rest if a < rank), tuple(a for a in rest if a >= rank)
-    loops = tuple(space[a] for a in outer + inner)
-    return Work(s, rows, outer, inner, loops, _fold(s, member, phase, table, outer, inner))
+    fold = _fold(s, member, phase, table, outer, inner)
+    crossed = isinstance(s, Map) and fold in ("", "memory") and _crosses(s, outer, inner, table)
+    order = inner + outer if crossed else outer + inner
+    return Work(s, rows, outer, inner, tuple(space[a] for a in order), fold, crossed)
+
+
+def _crosses(s: Map, outer: tuple[int, ...], inner: tuple[int, ...], table: dict[str, Buffer]) -> bool:
+    """Does every operand that is reduced lie along the last axis of the result?
+
+    The biases of 28 x 28 x 32 images: as 784 numbers for each channel LLVM unrolled the sums and took 15 s for them."""
+    if not outer or not inner or s.reducer not in ("sum", "prod", "max", "min") or accumulator_dtype(table[s.out].dtype) != s.body.dtype:
+        return False
+    reduced = [ix for ix in s.index if set(ix) & set(inner)]
+    return any(set(outer + inner) <= set(ix) for ix in reduced) and all(ix[-1] == outer[-1] for ix in reduced)
 
 
 def _fold(s: Statement, member: Member, phase: Phase, table: dict[str, Buffer], outer, inner) -> Literal["", "carry", "unrolled", "memory"]:
@@ -210,6 +232,6 @@ def same_element(producer: Work, consumer: Work, slot: int) -> bool:
     if producer.folded or producer.inner or not isinstance(producer.statement, Map) or not isinstance(s, Map):
         return False
     index = s.index[slot]
-    ours = consumer.outer + consumer.inner
+    ours = consumer.order
     walked = [label for axis, label in enumerate(index) if axis in producer.outer]
     return [ours.index(a) if a in ours else -1 for a in walked] == list(range(len(producer.outer)))

@@ -14,12 +14,15 @@ from .ir import (
     At,
     Buffer,
     Concat,
+    Conv,
     First,
+    Indirect,
     Last,
     Linalg,
     Map,
     MatMul,
     Place,
+    Pool,
     Program,
     ProgramError,
     Random,
@@ -162,6 +165,25 @@ def _verify_statement(s: Statement, table: dict[str, Buffer], check_sizes) -> No
             need(at.shape == x.shape[:1] and x.shape[1:] == out.shape[1:] and rank[s.x] == rank[s.out], "a coordinate for each row")
             need(s.onto is None or (table[s.onto].dtype, table[s.onto].shape) == (out.dtype, out.shape), "onto another shape or dtype")
             need(s.onto is not None or not s.put, "rows are put onto something")
+        case Conv():
+            need(out.dtype in ("float32", "float64") and all(table[n].dtype == out.dtype for n in (s.a, s.b)), "dtypes")
+            shapes = {**dict(zip((r for r in "xwy" if r != s.role), (table[s.a].shape, table[s.b].shape), strict=True)), s.role: out.shape}
+            images, filters, made = (shapes[r] for r in "xwy")
+            need(len(images) == len(filters) == len(made) == len(s.windows) + 2, "ranks")
+            need(all(isinstance(e, int) for e in (*images[1:], *filters, *made[1:])), "extents but the number of images are numbers")
+            need(tuple(v.size for v in s.windows) == filters[:-2] and images[0] == made[0], "extents")
+            channels = filters[-2] * filters[-1] if s.depthwise else filters[-1]  # type: ignore[operator]
+            need(images[-1] == filters[-2] and made[-1] == channels, "channels")
+        case Pool():
+            one = (out, table[s.x], table[s.v])[2 if s.role == "route" else 0].shape
+            need(all(isinstance(e, int) for e in (*table[s.x].shape[1:], *one[1:])), "extents but the number of images are numbers")
+            need(len(one) == rank[s.x] == len(s.windows) + 2 and one[-1] == table[s.x].shape[-1], "ranks or channels")
+            need((out if s.role == "route" else table[s.v]).shape == table[s.x].shape, "two arrays of one shape")
+            need(out.dtype == table[s.v].dtype, "dtypes")
+            need(s.cells is None or table[s.cells].dtype == "int64", "a table is int64")
+        case Indirect():
+            need(all(table[n].dtype == "int64" and table[n].role == "const" for n in s.tables), "tables are int64 constants")
+            need(table[s.a].dtype == table[s.b].dtype == out.dtype, "dtypes")
         case First() | Within():
             need((table[s.x].dtype, table[s.x].shape) == (out.dtype, out.shape), "another shape or dtype")
             need(out.dtype in ("int32", "int64"), "coordinates are integers")

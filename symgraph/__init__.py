@@ -46,11 +46,13 @@ from .history import History
 from .minibatch import Minibatch
 from .notebook import GraphPicture, show_graph
 from .ops import activations as _activations
+from .ops import convolution as _convolution
 from .ops import dense as _dense
 from .ops import linalg as _linalg
 from .ops import math as _math
 from .ops import nn as _nn
 from .ops import normalization as _normalization
+from .ops import pooling as _pooling
 from .ops import reduce as _reduce
 from .ops import sampling as _sampling
 from .ops import sorting as _sorting
@@ -315,7 +317,11 @@ math = _Namespace(
     reduce_variance=_reduce.reduce_variance,
 )
 nn = _Namespace(
-    **{n: getattr(m, n) for m in (_activations, _dense, _nn, _normalization, _sampling, _sorting) for n in m.__all__},
+    **{
+        n: getattr(m, n)
+        for m in (_activations, _convolution, _dense, _nn, _normalization, _pooling, _sampling, _sorting)
+        for n in m.__all__
+    },
     embedding_lookup=_embedding_lookup,
     l2_normalize=_linalg.l2_normalize,
 )

@@ -12,7 +12,7 @@ from dataclasses import replace
 from . import build, scalar
 from .looping import Cycle, Ends, parts
 from .node import Kind, Node, depends_on, make, toposort
-from .shapes import Shape
+from .shapes import Shape, product
 
 
 def batched(roots: Sequence[Node], leaf: Node, stack: Node) -> list[Node]:
@@ -142,7 +142,46 @@ def _part(n: Node, operands: list[Node], live: list[bool], lead: Shape) -> Node:
     return whole if k < carried else build.permute(whole, [*range(1, b + 1), 0, *range(b + 1, whole.rank)])
 
 
+def _conv(n: Node, operands: list[Node], live: list[bool], lead: Shape) -> Node:
+    """The batch joins the images where one operand of them has it and the result has it, else the channels or the columns."""
+    role, windows, depthwise = n.attrs
+    others, b = [r for r in "xwy" if r != role], len(lead)
+    if not depthwise and all(live):
+        raise NotImplementedError("a convolution has no Jacobian by what its images and its filter both depend on: use tf.gradients")
+    has = {r for r, l in zip(others, live, strict=True) if l} | {role}
+    where = {"x": 0, "y": 0} if has == {"x", "y"} else {"x": -1, "w": -2} if has == {"x", "w"} else {"w": -1, "y": -1}
+    if depthwise:
+        where, has = {"x": -1, "w": -2, "y": -1}, set("xwy")
+    given = []
+    for r, o, l in zip(others, operands, live, strict=True):
+        if r in has:
+            o = o if l else repeated(o, lead)
+            o = _merged(o, b, where[r])
+        given.append(o)
+    axis = where[role] % n.rank
+    count = product(lead)
+    made = build.conv(role, given, windows, depthwise, (*n.shape[:axis], count * n.shape[axis], *n.shape[axis + 1 :]))
+    apart = build.reshape(made, (*n.shape[:axis], *lead, *n.shape[axis:]))
+    return build.permute(apart, [*range(axis, axis + b), *range(axis), *range(axis + b, apart.rank)])
+
+
+def _merged(o: Node, b: int, axis: int) -> Node:
+    """The first b axes in front of another one, and one with it."""
+    at = axis % (o.rank - b)
+    moved = build.permute(o, [*range(b, b + at), *range(b), *range(b + at, o.rank)])
+    return build.reshape(moved, (*moved.shape[:at], product(moved.shape[at : at + b + 1]), *moved.shape[at + b + 1 :]))
+
+
+def _pool(n: Node, operands: list[Node], live: list[bool], lead: Shape) -> Node:
+    """The batch joins the images."""
+    x, v = (_merged(o if has else repeated(o, lead), len(lead), 0) for o, has in zip(operands, live, strict=True))
+    made = build.pool(n.attrs[0], x, v, n.attrs[1], (product((*lead, n.shape[0])), *n.shape[1:]))
+    return build.reshape(made, (*lead, *n.shape))
+
+
 _KINDS: dict[Kind, Rule] = {
+    Kind.CONV: _conv,
+    Kind.POOL: _pool,
     Kind.GENERIC: _generic,
     Kind.MATMUL: _matmul,
     Kind.RESHAPE: lambda n, operands, live, lead: build.reshape(operands[0], (*lead, *n.shape)),

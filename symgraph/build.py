@@ -14,6 +14,7 @@ import sympy as sp
 
 from . import dtypes, scalar
 from .codegen import scalar as fn
+from .codegen.ir import Window
 from .dtypes import DType
 from .node import Array, Key, Kind, Node, make
 from .shapes import Extent, Shape, ShapeError, agree, brackets, broadcast, compatible, merge, product, quotient, text
@@ -333,6 +334,28 @@ def put(n: Node, rows: Node, at: Node) -> Node:
     return make(Kind.PUT, (n, rows, at), (), n.shape, n.dtype)
 
 
+# ---------------------------------------------------------------- windows
+def conv(role: str, given: Sequence[Node], windows: Sequence[Window], depthwise: bool, shape: Shape) -> Node:
+    """One of images x, filter w and convolution y from the other two, in that order; `shape` is that of the result.
+
+    The sum over everything of x[b, p, c] w[k, c, n] y[b, o, n], p being where window o has cell k, is linear in each: this
+    is its derivative by the one that `role` names."""
+    shapes = dict(zip((r for r in "xwy" if r != role), (g.shape for g in given), strict=True)) | {role: tuple(shape)}
+    x, w, y = (shapes[r] for r in "xwy")
+    if not compatible(x[-1], w[-2]):
+        raise ShapeError(f"Dimensions must be equal, but are {x[-1]} and {w[-2]}\nthe images and the filter differ in channels")
+    if not compatible(y[-1], product(w[-2:]) if depthwise else w[-1]):
+        raise ShapeError(f"Dimensions must be equal, but are {y[-1]} and {w[-1]}\nthe result and the filter differ in channels")
+    if any(not compatible(v.size, d) for v, d in zip(windows, w, strict=False)) or not compatible(x[0], y[0]):
+        raise ShapeError(f"images {brackets(x)}, filter {brackets(w)} and result {brackets(y)} of a convolution do not fit")
+    return make(Kind.CONV, tuple(given), (role, tuple(windows), depthwise), tuple(shape), given[0].dtype)
+
+
+def pool(role: str, x: Node, v: Node, windows: Sequence[Window], shape: Shape) -> Node:
+    """'pick': v where x is greatest in each window, the first of ties; 'route', its transpose: v added there."""
+    return make(Kind.POOL, (x, v), (role, tuple(windows)), tuple(shape), v.dtype)
+
+
 # ---------------------------------------------------------------- linear algebra
 def linalg(name: str, *operands: Node) -> Node:
     """inverse, solve, cholesky, determinant, logdet over the last two axes."""
@@ -408,6 +431,12 @@ def rebuild(n: Node, operands: tuple[Node, ...]) -> Node:
             return scatter(operands[0], operands[1], n.shape)
         case Kind.PUT:
             return put(*operands)
+        case Kind.CONV | Kind.POOL:
+            batch = () if n.attrs[0] == "w" else operands[n.attrs[0] == "x"].shape[:1]
+            shape = (*batch, *n.shape[len(batch) :])
+            if n.kind is Kind.CONV:
+                return conv(n.attrs[0], operands, n.attrs[1], n.attrs[2], shape)
+            return pool(n.attrs[0], operands[0], operands[1], n.attrs[1], shape)
         case Kind.LINALG:
             return top(operands[0], n.shape[-1]) if n.attrs[0] == "top" else linalg(n.attrs[0], *operands)
         case Kind.COMPOSITE:

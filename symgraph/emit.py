@@ -8,7 +8,7 @@ scalar code.  Several programs may share inputs, states, constants and sizes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sympy as sp
@@ -47,6 +47,14 @@ def origin(op: Operation) -> str:
 
 class MissingSize(Exception):
     """A size that no fed tensor has."""
+
+
+class MissingExtent(Exception):
+    """Sizes of images that must be numbers: convolutions are compiled for the extents that they meet."""
+
+    def __init__(self, symbols: Sequence[sp.Symbol]) -> None:
+        super().__init__(", ".join(map(str, symbols)))
+        self.symbols = symbols
 
 
 class Emitter:
@@ -354,6 +362,25 @@ class Emitter:
     def _emit_put(self, n: Node) -> None:
         onto, x, i = (self._buffer(o) for o in n.operands)
         self.statements.append(ir.Scatter(self._out(n), x, i, onto, put=True))
+
+    def _emit_conv(self, n: Node) -> None:
+        a, b = (self._buffer(o) for o in n.operands)
+        role, windows, depthwise = n.attrs
+        self.statements.append(ir.Conv(self._out(n), role, a, b, self._windows(n, windows), depthwise))
+
+    def _emit_pool(self, n: Node) -> None:
+        x, v = (self._buffer(o) for o in n.operands)
+        self.statements.append(ir.Pool(self._out(n), n.attrs[0], x, v, self._windows(n, n.attrs[1])))
+
+    def _windows(self, n: Node, windows: Sequence[ir.Window]) -> tuple[ir.Window, ...]:
+        """Windows as numbers; so must be all extents of what they lie in and of filters, but for the number of images."""
+        filters = {"w": n, "x": n.operands[0], "y": n.operands[1]}.get(n.attrs[0])
+        extents = [d for m in (n, *n.operands) for d in (m.shape if m is filters else m.shape[1:])]
+        extents += [d for v in windows for d in (v.size, v.before)]
+        unknown = {s for d in extents if not isinstance(d, int) and not isinstance(self.size(d), int) for s in sp.sympify(d).free_symbols}
+        if unknown:
+            raise MissingExtent(sorted(unknown, key=str))
+        return tuple(replace(v, size=int(self.size(v.size)), before=int(self.size(v.before))) for v in windows)
 
     def _shape(self, name: str) -> tuple[ir.Size, ...]:
         return self.shapes[name]

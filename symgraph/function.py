@@ -7,6 +7,7 @@ path, kernel, report) is inspected here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from html import escape
 from typing import Any
 
@@ -21,7 +22,7 @@ from .loop import Loop, own_name
 from .minibatch import Minibatch, whole
 from .ops.core import graph_of, same_dtype
 from .ops.state import ref_of
-from .plan import Family, Plan, State, feed_array
+from .plan import Family, Plan, State, UnknownExtent, feed_array
 from .stages import family, python_in
 
 
@@ -166,7 +167,8 @@ def function(
             _initialize(request, given, state)
         family = Family(request, given, state, name)
         if all(t.extents is not None for t in given):
-            family.symbolic()
+            with suppress(UnknownExtent):  # images: compiled for the extents that are given
+                family.symbolic()
     return Function(family, many)
 
 

@@ -319,6 +319,22 @@ def _put(n: Node, g: Node) -> Sequence[Node | None]:
     return build.put(g, build.filled(0, rows.shape, rows.dtype), at), taken, None
 
 
+def _conv(n: Node, g: Node) -> Sequence[Node]:
+    """The derivative of a form that is linear in three arrays, by two of them and again by one of these: the form with g in
+    the place of the array that was taken out first."""
+    role, windows, depthwise = n.attrs
+    others = [r for r in "xwy" if r != role]
+    whole = {role: g, **dict(zip(others, n.operands, strict=True))}
+    return [build.conv(r, [whole[q] for q in "xwy" if q != r], windows, depthwise, whole[r].shape) for r in others]
+
+
+def _pool(n: Node, g: Node) -> Sequence[Node | None]:
+    """What decides is a choice, which has no derivative."""
+    role, windows = n.attrs
+    x, v = n.operands
+    return None, build.pool("route" if role == "pick" else "pick", x, g, windows, v.shape)
+
+
 _RULES: dict[Kind, Vjp] = {
     Kind.MATMUL: _matmul,
     Kind.RESHAPE: lambda n, g: (build.reshape(g, n.operands[0].shape),),
@@ -328,6 +344,8 @@ _RULES: dict[Kind, Vjp] = {
     Kind.GATHER: lambda n, g: (build.scatter(g, n.operands[1], n.operands[0].shape), None),
     Kind.SCATTER: lambda n, g: (build.gather(g, n.operands[1]), None),
     Kind.PUT: _put,
+    Kind.CONV: _conv,
+    Kind.POOL: _pool,
 }
 
 

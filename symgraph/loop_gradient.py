@@ -80,7 +80,7 @@ def _zeros(like: Node) -> Node:
     return build.filled(0, like.shape, like.dtype)
 
 
-_DEAR = frozenset({Kind.MATMUL, Kind.LINALG, Kind.SCATTER, Kind.PART, Kind.RANDOM})
+_DEAR = frozenset({Kind.MATMUL, Kind.CONV, Kind.POOL, Kind.LINALG, Kind.SCATTER, Kind.PART, Kind.RANDOM})
 
 
 class _Reading:

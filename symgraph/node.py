@@ -37,6 +37,8 @@ class Kind(Enum):
     GATHER = "gather"  # ()                      operands: x and whole numbers i; x[i], over the first axis
     SCATTER = "scatter"  # ()                    the transpose of gather, i a vector: rows summed where i says
     PUT = "put"  # ()                            operands: x, rows and a vector of whole numbers i; x with x[i] = rows, the last counting
+    CONV = "conv"  # (role, windows, depthwise)  operands: two of images x, filter w, convolution y; see codegen/ir.py
+    POOL = "pool"  # (role, windows)             operands: x, which decides, and v, which is picked or routed
     LINALG = "linalg"  # (fn,)                   also the order of rows, 'top'
     COMPOSITE = "composite"  # (fn, axes, keepdims)  a row of composites.py: softmax, norm, ...
     LOOP = "loop"  # (Cycle,)                    a body that runs many times; see looping.py

@@ -1,7 +1,8 @@
 """Plans: a request frozen, compiled and bound to the state of a session.
 
 Law of this file: a `Family` is a request with its fed tensors; a plan in it is keyed on the ranks of what is fed, on
-which sizes are 0 and which ambiguous ones are 1, and on the values that shapes depend on.  So a new batch size is not a new compile.
+which sizes are 0 and which ambiguous ones are 1, on the extents of images under windows, and on the values that shapes depend
+on.  So a new batch size is not a new compile.
 Which way a program runs is one rule, `route`.
 """
 
@@ -19,7 +20,7 @@ import numpy as np
 
 from . import build, codegen, config, facts
 from .codegen import ir
-from .emit import MissingSize, origin
+from .emit import MissingExtent, MissingSize, origin
 from .errors import FailedPreconditionError, InvalidArgumentError, locate, shown, user_site
 from .freeze import Frozen, Request, freeze, needed_operations
 from .graph import NeedsValue, Operation, Tensor, Unknown
@@ -175,6 +176,10 @@ _SINGULAR = {
 """TF's words for a failed factorisation, by operation type."""
 
 
+class UnknownExtent(ValueError):
+    """An extent of images or of a filter that only what is fed has."""
+
+
 class Family:
     """Plans of one request under varying feeds."""
 
@@ -185,16 +190,19 @@ class Family:
         self.request, self.fed, self.state, self.name = request, tuple(fed), state, name
         self.plans: dict[tuple, Plan] = {}
         self.ones: list[tuple[int, int]] = []
+        self.exact: list[tuple[int, int]] = []
         self.valued: list[int] = []
         self._leaves: dict[tuple, Node] = {}
         self._last: tuple[list | None, Any] = (None, None)
 
-    def plan(self, arrays: Sequence[np.ndarray]) -> Plan:
-        """The plan for arrays of these ranks (and, where it matters, extents and values)."""
+    def plan(self, arrays: Sequence[np.ndarray], fed: bool = True) -> Plan:
+        """The plan for arrays of these ranks (and, where it matters, extents and values).
+
+        When they are not `fed` but stand for any of their ranks: UnknownExtent where extents matter."""
         key = self._key(arrays)
         found = self.plans.get(key)
         if found is None:
-            found = self._make(arrays)
+            found = self._make(arrays, fed)
             self.plans[self._key(arrays)] = found
         return found
 
@@ -213,12 +221,15 @@ class Family:
         for t in self.fed:
             if t.extents is None:
                 raise ValueError(f"the rank of {t.described()} is not known before it is fed: run once, or give the placeholder a shape")
-        return self.plan([np.empty([d if isinstance(d, int) else 2 for d in t.extents], t.dtype.as_numpy_dtype) for t in self.fed])  # type: ignore[union-attr]
+        guess = [np.empty([d if isinstance(d, int) else 2 for d in t.extents], t.dtype.as_numpy_dtype) for t in self.fed]  # type: ignore[union-attr]
+        return self.plan(guess, fed=False)
 
     def _key(self, arrays: Sequence[np.ndarray]) -> tuple:
         key: tuple = tuple([a.ndim if a.size else a.shape for a in arrays])
         if self.ones:
             key += tuple([arrays[k].ndim > axis and arrays[k].shape[axis] == 1 for k, axis in self.ones])
+        if self.exact:
+            key += tuple([arrays[k].shape[axis : axis + 1] for k, axis in self.exact])
         if self.valued:
             key += tuple([(arrays[k].shape, arrays[k].tobytes()) for k in self.valued])
         return key
@@ -232,7 +243,7 @@ class Family:
         static = t.extents
         if static is None:
             static = tuple(symbol(f"{t.op.name}.shape[{a}]") for a in range(len(shape)))
-        extents = tuple(1 if a in ones else 0 if shape[a] == 0 else d for a, d in enumerate(static))
+        extents = tuple(shape[a] if shape[a] == 0 or a in ones or (k, a) in self.exact else d for a, d in enumerate(static))
         leaf = t.op.type == "Placeholder" or t.op.type in HOST
         if leaf and t.node is not None and extents == t.node.shape:
             return t.node
@@ -248,7 +259,7 @@ class Family:
             self._leaves[key] = build.leaf(Kind.PLACEHOLDER, t.op.name, own, t.dtype)
         return self._leaves[key]
 
-    def _make(self, arrays: Sequence[np.ndarray]) -> Plan:
+    def _make(self, arrays: Sequence[np.ndarray], fed_now: bool) -> Plan:
         while True:
             fed: dict[Tensor, Node] = {}
             for k, t in enumerate(self.fed):
@@ -272,6 +283,12 @@ class Family:
                 raise InvalidArgumentError("A tensor's rank is not known: feed the placeholders that it is computed from") from None
             except MissingSize as e:
                 raise InvalidArgumentError(f"The size {e} is needed: feed the placeholder that has it") from None
+            except MissingExtent as e:
+                if not fed_now:
+                    raise UnknownExtent(f"the extent {e} is known when it is fed: run once, or give the placeholder a shape") from None
+                if not self._note_exact(e.symbols, fed):
+                    raise InvalidArgumentError(f"The extent {e} is needed: feed the placeholder that has it") from None
+                continue
             except ValueError as e:  # shapes that only the fed ones contradict
                 raise InvalidArgumentError(str(e)) from None
             if self._note_ones(frozen, fed, arrays):
@@ -303,6 +320,13 @@ class Family:
                 self.plans.clear()
                 return True
         return False
+
+    def _note_exact(self, symbols: Sequence[Any], fed: Mapping[Tensor, Node]) -> bool:
+        """Remember which extents are compiled as the numbers that they are."""
+        found = [(k, a) for k, t in enumerate(self.fed) for a, d in enumerate(fed[t].shape) if d in symbols and (k, a) not in self.exact]
+        self.exact += found
+        self.plans.clear()
+        return bool(found)
 
     def _note_ones(self, frozen: Any, fed: Mapping[Tensor, Node], arrays: Sequence[np.ndarray]) -> bool:
         """Remember which extents must not be 1; True when one of these arrays has a 1 there."""

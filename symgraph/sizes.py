@@ -71,6 +71,12 @@ class Sizes:
             for d, e in zip((*at.shape, *n.shape[1:]), rows.shape, strict=True):
                 if d != e:
                     self.same(d, e, n)
+        elif n.kind in (Kind.CONV, Kind.POOL) and n.attrs[0] in ("w", "pick", "route"):
+            x, other = (o.shape for o in n.operands)
+            same = len(x) if n.attrs[0] == "pick" else 1  # two arrays of one shape, or two of the same images
+            for d, e in zip(x[:same], other[:same], strict=True):
+                if d != e:
+                    self.same(d, e, n)
         elif n.kind is Kind.RESHAPE:
             given, wanted = build.product(n.operands[0].shape), build.product(n.shape)
             if given != wanted:

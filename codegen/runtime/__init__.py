@@ -7,6 +7,8 @@
     pace      how many of them a running loop is given
     blas      matrix products with alpha and beta
     tiles     the same for small and middling sizes (microkernels: its code)
+    indirect  products whose rows lie where tables say: convolutions
+    pooling   the greatest of a window's cells; depthwise convolutions
     dense     inverse, solve, cholesky, determinants
     philox    TensorFlow's random streams (philox_numpy: the same without Numba)
     integer   division, remainder and powers where Python, Numba and NumPy differ

@@ -52,8 +52,13 @@ def _target() -> tuple[llvm.TargetMachine, str, str]:
 
 def machine_code(name: str, machine: microkernels.Machine | None = None) -> bytes:
     """An object file with the product `name`, shaped for this processor or for the one described."""
+    return compiled(lambda here: microkernels.module(name, SIZES[name], machine or here))
+
+
+def compiled(text: Callable[[microkernels.Machine], str]) -> bytes:
+    """An object file of the assembly that `text` gives for this processor."""
     target, features, triple = _target()
-    module = llvm.parse_assembly(microkernels.module(name, SIZES[name], machine or microkernels.machine(features, triple)))
+    module = llvm.parse_assembly(text(microkernels.machine(features, triple)))
     module.triple = triple
     return target.emit_object(module)
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-from . import blas, dense, integer, philox, rows, table, team, tiles, vecmath
+from . import blas, dense, indirect, integer, philox, pooling, rows, table, team, tiles, vecmath
 
 
 @functools.cache
 def _twins() -> dict[str, Callable]:
-    return vecmath.plain() | team.PLAIN | blas.PLAIN | tiles.PLAIN | dense.PLAIN | philox.PLAIN | integer.PLAIN | rows.PLAIN | table.PLAIN
+    modules = (team, blas, tiles, dense, philox, integer, rows, table, indirect, pooling)
+    return vecmath.plain() | {name: f for module in modules for name, f in module.PLAIN.items()}
 
 
 def python_namespace() -> dict[str, Callable]:

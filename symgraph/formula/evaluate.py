@@ -6,6 +6,7 @@ Law of this file: sizes become numbers and leaves constants, node by node, and t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,11 @@ class Concrete:
                 return build.place(operands[0], self._tuple(n.attrs[0]), shape, n.attrs[1])
             case Kind.SCATTER:
                 return build.scatter(operands[0], operands[1], shape)
+            case Kind.CONV | Kind.POOL:
+                windows = [replace(v, size=self._at(v.size), before=self._at(v.before)) for v in n.attrs[1]]
+                if n.kind is Kind.CONV:
+                    return build.conv(n.attrs[0], operands, windows, n.attrs[2], shape)
+                return build.pool(n.attrs[0], operands[0], operands[1], windows, shape)
             case Kind.LOOP:
                 raise NotImplementedError("a derivation through a loop is not checked: its body would have to be widened to float64")
             case Kind.CONST if n.dtype.is_floating:

@@ -7,6 +7,7 @@ right of any of them is in parentheses, while a scalar in front of a matrix prod
 from __future__ import annotations
 
 from .notation import POWER, PRODUCT, Notation
+from .numpy_windows import CONVOLUTION, POOLING
 
 FUNCTIONS = {
     "asin": "arcsin",
@@ -81,6 +82,8 @@ def place(x, where, shape):
     out[where] = x
     return out
 """,
+    "convolution": CONVOLUTION,
+    "pooling": POOLING,
     "scatter": """\
 def scatter(x, i, shape):
     out = np.zeros(shape, x.dtype)

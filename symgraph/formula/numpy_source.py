@@ -23,7 +23,9 @@ from .parts import occurrences
 from .spelling import identifier
 
 MAX_ELEMENTS = 32
-_WORK = frozenset({Kind.MATMUL, Kind.LINALG, Kind.GATHER, Kind.SCATTER, Kind.PUT, Kind.CONCAT, Kind.COMPOSITE})
+_WORK = frozenset(
+    {Kind.MATMUL, Kind.LINALG, Kind.GATHER, Kind.SCATTER, Kind.PUT, Kind.CONCAT, Kind.COMPOSITE, Kind.CONV, Kind.POOL}
+)
 
 
 class _Identifiers:

@@ -15,6 +15,7 @@ import sympy as sp
 
 from .. import build, scalar
 from ..codegen import scalar as fn
+from ..codegen.ir import Window
 from ..node import Kind, Node
 from ..shapes import Shape, same_but_ones
 from .bodies import Scale, Scope, Written
@@ -134,6 +135,20 @@ class Source(Writer):
     def concat(self, n: Node, ops: Sequence[Written]) -> Written:
         axis = f", axis={n.attrs[0]}" if n.attrs[0] else ""
         return Written(f"np.concatenate([{', '.join(w.text for w in ops)}]{axis})", ATOM)
+
+    def conv(self, n: Node, ops: Sequence[Written]) -> Written:
+        role, windows, depthwise = n.attrs
+        arrays = ", ".join(self.array(o) for o in n.operands)
+        deep = ", True" if depthwise else ""
+        return Written(f'convolution("{role}", {arrays}, {self._windows(windows)}, {self.shape(n.shape)}{deep})', ATOM)
+
+    def pool(self, n: Node, ops: Sequence[Written]) -> Written:
+        arrays = ", ".join(self.array(o) for o in n.operands)
+        return Written(f'pooling("{n.attrs[0]}", {arrays}, {self._windows(n.attrs[1])}, {self.shape(n.shape)})', ATOM)
+
+    def _windows(self, windows: Sequence[Window]) -> str:
+        numbers = ((v.size, v.stride, v.dilation, v.before) for v in windows)
+        return "[" + ", ".join("(" + ", ".join(self.size(d).text for d in four) + ")" for four in numbers) + "]"
 
     def loop(self, n: Node, ops: Sequence[Written]) -> Written:
         raise NotImplementedError("a loop is not written in NumPy: look at the generated code, sg.function(...).source")

@@ -77,6 +77,8 @@ _KINDS: dict[Kind, str | Sequence[str]] = {
     Kind.PLACE: "of what lies among zeros, its own part",
     Kind.CONCAT: "of what lies beside others, its own part",
     Kind.GATHER: "each row adds up the derivatives of the places that took it",
+    Kind.CONV: "a convolution is linear in images and filter: its derivatives are convolutions with the other one",
+    Kind.POOL: "a maximum over a window has the derivative of the first element that attains it",
     Kind.SCATTER: "each row has the derivative of the place that it was added to",
     Kind.PUT: ("what is replaced has no part in it", "each row has the derivative of the place that it was put to"),
 }

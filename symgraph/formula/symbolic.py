@@ -191,6 +191,11 @@ class _Matrices(_Elements):
 
     _scatter = _put = _gather
 
+    def _conv(self, n: Node, ops: Sequence[Any]) -> Any:
+        raise _NotSympy("it looks at images through windows")
+
+    _pool = _conv
+
     def _loop(self, n: Node, ops: Sequence[Any]) -> Any:
         raise _NotSympy("it is a loop")
 

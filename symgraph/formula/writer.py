@@ -125,6 +125,17 @@ class Writer(Bodies):
     def put(self, n: Node, ops: Sequence[Written]) -> Written:
         return self.called("put", ops)
 
+    # -- windows
+    def conv(self, n: Node, ops: Sequence[Written]) -> Written:
+        """A convolution of images and a filter; its transpose of filter and result, and what the filter learns by."""
+        name = {"y": "conv", "x": "conv_transpose", "w": "conv_filter"}[n.attrs[0]]
+        return self.called(f"depthwise_{name}" if n.attrs[2] else name, ops)
+
+    def pool(self, n: Node, ops: Sequence[Written]) -> Written:
+        if n.attrs[0] == "pick" and n.operands[0] is n.operands[1]:
+            return self.called("max_pool", ops[:1])
+        return self.called({"pick": "at_max_of", "route": "to_max_of"}[n.attrs[0]], ops)
+
     # -- loops
     def loop(self, n: Node, ops: Sequence[Written]) -> Written:
         """A loop is a function of what it reads: its body is not written."""

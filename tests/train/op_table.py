@@ -18,6 +18,7 @@ from tests.train import (
     op_rows_matrix,
     op_rows_nn,
     op_rows_positions,
+    op_rows_windows,
 )
 from tests.train.op_cases import Row
 
@@ -41,11 +42,13 @@ def _numbered(rows: Iterator[Row]) -> Iterator[Row]:
 def table() -> list[Row]:
     """Every row."""
     e, m, a, n = op_rows_elementwise, op_rows_matrix, op_rows_array, op_rows_nn
-    l, p = op_rows_layers, op_rows_positions
+    l, p, w = op_rows_layers, op_rows_positions, op_rows_windows
     arrays = (a.movement, a.gathers, a.sources)
     networks = (n.activations, n.cross_entropies, l.activations, l.dense, l.normalization, l.ordering)
     positions = (p.movement, p.running, p.blocks, p.numbers, p.segments, p.masks, p.contractions, p.small)
-    parts = (e.unary, e.binary, e.others, op_rows_clip.norms, m.reductions, m.matrices, *arrays, e.operators, *networks, *positions)
+    windows = (w.convolutions, w.transposes, w.poolings)
+    elements = (e.unary, e.binary, e.others, op_rows_clip.norms, m.reductions, m.matrices)
+    parts = (*elements, *arrays, e.operators, *networks, *positions, *windows)
     return list(_numbered(row for part in parts for row in part()))
 
 
