@@ -1,5 +1,5 @@
 """What programs used of TF1's contrib."""
 
-from . import opt
+from . import factorization, opt
 
-__all__ = ["opt"]
+__all__ = ["factorization", "opt"]
