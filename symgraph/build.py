@@ -60,6 +60,7 @@ def generic(
     rank: int,
     reducer: str | None,
     dtype: DType,
+    fold: bool = True,
 ) -> Node:
     """out[labels < rank] = reduce over the other labels of body(operands at their labels).
 
@@ -71,9 +72,7 @@ def generic(
     rename: dict[sp.Symbol, sp.Expr] = {}
     for k in sorted(numbers):
         o, ix = operands[k], index[k]
-        number = is_filled(o) if o.dtype is not dtypes.bool else None
-        if number == 0 and body.xreplace({scalar.x(k): sp.S.Zero}).has(sp.zoo):
-            number = None  # log(0) and 1/0 have a sign that only floats know
+        number = is_filled(o) if fold and o.dtype is not dtypes.bool else None
         if number is not None:
             rename[scalar.x(k)] = number
             continue
@@ -85,9 +84,11 @@ def generic(
         if at != k:
             rename[scalar.x(k)] = scalar.x(at)
     if rename:
-        body = scalar.canonical(body.xreplace(rename))
+        given, body = body, scalar.canonical(body.xreplace(rename))
+        if fold and body.has(sp.zoo, sp.nan, sp.I):  # log(0), 1/0 and sqrt(-1) have a value that only floats know
+            return generic(given, operands, index, space, rank, reducer, dtype, fold=False)
         if scalar.operand_numbers(body) != frozenset(range(len(new_operands))):
-            return generic(body, new_operands, tuple(new_index), space, rank, reducer, dtype)
+            return generic(body, new_operands, tuple(new_index), space, rank, reducer, dtype, fold)
     if reducer is None and body == scalar.x(0):
         (o,) = new_operands
         in_place = all(a == axis or a is None and d == 1 for axis, (a, d) in enumerate(zip(new_index[0], o.shape, strict=True)))

@@ -497,3 +497,10 @@ def test_functions_keep_variables_of_their_own() -> None:
         g = tf.function([x], x * v, updates={v: v + 1.0}, session=sess)
         np.testing.assert_array_equal(g([1.0]), [1.0])
         assert sess.run(v) == 2.0
+
+
+def test_numbers_that_sympy_does_not_have_as_floats() -> None:
+    zero, minus = tf.constant(0.0), tf.constant(-1.0)
+    fetches = [tf.log(0.0), 1.0 / zero, minus / zero, tf.log(minus), tf.sqrt(minus), tf.pow(0.0, -1.0)]
+    with tf.Session() as session:
+        np.testing.assert_array_equal(session.run(fetches), [-np.inf, np.inf, -np.inf, np.nan, np.nan, np.inf])
