@@ -54,6 +54,7 @@ from .ops import nn as _nn
 from .ops import normalization as _normalization
 from .ops import pooling as _pooling
 from .ops import reduce as _reduce
+from .ops import regularizers as _regularizers
 from .ops import sampling as _sampling
 from .ops import sorting as _sorting
 from .ops.array import (
@@ -127,15 +128,18 @@ from .ops.gather import batch_gather, gather, gather_nd, scatter_nd, tensor_scat
 from .ops.indexed_slices import IndexedSlices, IndexedSlicesValue
 from .ops.initialized import assert_variables_initialized, is_variable_initialized, report_uninitialized_variables
 from .ops.initializers import Constant as constant_initializer
+from .ops.initializers import Identity as identity_initializer
 from .ops.initializers import Ones as ones_initializer
+from .ops.initializers import Orthogonal as orthogonal_initializer
 from .ops.initializers import RandomNormal as random_normal_initializer
 from .ops.initializers import RandomUniform as random_uniform_initializer
 from .ops.initializers import TruncatedNormal as truncated_normal_initializer
+from .ops.initializers import UniformUnitScaling as uniform_unit_scaling_initializer
 from .ops.initializers import VarianceScaling as variance_scaling_initializer
 from .ops.initializers import Zeros as zeros_initializer
 from .ops.initializers import glorot_normal as glorot_normal_initializer
 from .ops.initializers import glorot_uniform as glorot_uniform_initializer
-from .ops.initializers import he_normal, l1_regularizer, l2_regularizer
+from .ops.initializers import he_normal, he_uniform, lecun_normal, lecun_uniform
 from .ops.linalg import (
     cholesky,
     cross,
@@ -216,6 +220,7 @@ from .ops.reduce import (
     reduce_prod,
     reduce_sum,
 )
+from .ops.regularizers import l1_regularizer, l2_regularizer
 from .ops.scatter import scatter_add, scatter_nd_add, scatter_nd_sub, scatter_nd_update, scatter_sub, scatter_update
 from .ops.segments import (
     bincount,
@@ -265,6 +270,7 @@ from .scopes import (
     add_to_collections,
     get_collection,
     get_collection_ref,
+    get_local_variable,
     get_variable,
     get_variable_scope,
     init_scope,
@@ -315,6 +321,23 @@ math = _Namespace(
     reduce_euclidean_norm=_reduce.reduce_euclidean_norm,
     reduce_std=_reduce.reduce_std,
     reduce_variance=_reduce.reduce_variance,
+)
+keras = _Namespace(
+    initializers=_Namespace(
+        **{
+            f.__name__: f
+            for f in (
+                constant_initializer,
+                ones_initializer,
+                random_normal_initializer,
+                random_uniform_initializer,
+                truncated_normal_initializer,
+                variance_scaling_initializer,
+                zeros_initializer,
+            )
+        }
+    ),
+    regularizers=_Namespace(l1=_regularizers.l1, l1_l2=_regularizers.l1_l2, l2=_regularizers.l2),
 )
 nn = _Namespace(
     **{

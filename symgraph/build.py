@@ -314,6 +314,15 @@ def _inside(at: Node, extent: Extent) -> None:
             raise ShapeError(f"indices{where} = {value[tuple(place)]} is not in [0, {extent})")
 
 
+def positions(extent: Extent) -> Node:
+    """0, 1, 2, ...: int64 [extent].  Gathered from, it gives the places themselves, and they must be some."""
+    return generic(scalar.i(0), (), (), (extent,), 1, None, dtypes.int64)
+
+
+def is_positions(n: Node) -> bool:
+    return n.kind is Kind.GENERIC and n.attrs[0] == scalar.i(0) and n.rank == 1
+
+
 def scatter(n: Node, at: Node, shape: Shape) -> Node:
     """The transpose of `gather` from an array of `shape`: zeros of it, with the slices of n added where `at` says."""
     _inside(at, shape[0])

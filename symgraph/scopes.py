@@ -71,9 +71,11 @@ class GraphKeys:
 class VariableScope:
     """What `with tf.variable_scope(...) as scope` gives: a name, reuse, and defaults for `get_variable`."""
 
-    def __init__(self, name: str, reuse: Any, initializer: Any, regularizer: Any, dtype: Any, name_scope: str) -> None:
+    def __init__(
+        self, name: str, reuse: Any, initializer: Any, regularizer: Any, dtype: Any, name_scope: str, custom_getter: Any = None
+    ) -> None:
         self.name, self.reuse, self.initializer, self.regularizer, self.dtype = name, reuse, initializer, regularizer, dtype
-        self.original_name_scope = name_scope
+        self.original_name_scope, self.custom_getter = name_scope, custom_getter
 
     def reuse_variables(self) -> None:
         """From here on, `get_variable` in this scope finds variables and makes none."""
@@ -81,6 +83,9 @@ class VariableScope:
 
     def set_initializer(self, initializer: Any) -> None:
         self.initializer = initializer
+
+    def set_custom_getter(self, custom_getter: Any) -> None:
+        self.custom_getter = custom_getter
 
     def set_regularizer(self, regularizer: Any) -> None:
         self.regularizer = regularizer
@@ -198,19 +203,21 @@ def variable_scope(
         raise TypeError("If default_name is None then name_or_scope is required")
     if reuse not in (None, True, False) and reuse is not AUTO_REUSE:
         raise ValueError("The reuse parameter must be True or False or None or tf.AUTO_REUSE.")
+    _unpartitioned(partitioner, constraint)
     if reuse is True and name_or_scope is None:
         raise ValueError("reuse=True cannot be used without a name_or_scope")
     graph = get_default_graph()
     store = _store(graph)
     outer = store.current
     if isinstance(name_or_scope, VariableScope):
-        full, label, base = name_or_scope.name, name_or_scope.name.rsplit("/", 1)[-1], name_or_scope
+        full, called, base = name_or_scope.name, name_or_scope.name.rsplit("/", 1)[-1], name_or_scope
     else:
         if name_or_scope is not None and not isinstance(name_or_scope, str):
             raise TypeError(f"VariableScope: name_or_scope must be a string or VariableScope, not {name_or_scope!r}")
         label = store.unique(default_name or "") if name_or_scope is None else name_or_scope
+        called = (default_name or "") if name_or_scope is None else label  # variables and operations are numbered apart
         full, base = (f"{outer.name}/{label}" if outer.name and label else label or outer.name), outer
-    scope_of_names = graph.name_scope(label) if label and auxiliary_name_scope else nullcontext(graph.scope)
+    scope_of_names = graph.name_scope(called) if called and auxiliary_name_scope else nullcontext(graph.scope)
     with scope_of_names as names:
         scope = VariableScope(
             full,
@@ -219,6 +226,7 @@ def variable_scope(
             regularizer if regularizer is not None else base.regularizer,
             as_dtype(dtype) if dtype is not None else base.dtype,
             name_or_scope.original_name_scope if isinstance(name_or_scope, VariableScope) else names,
+            _nested(base.custom_getter, custom_getter),
         )
         store.opened[full] = store.opened.get(full, 0) + 1
         before, inside = dict(store.opened), full + "/" if full else ""
@@ -254,10 +262,32 @@ def get_variable(
     differ from what was made."""
     if not isinstance(name, str):
         raise TypeError(f"the name of a variable must be a string, not {type(name).__name__}: {name!r}")
-    graph = get_default_graph()
+    _unpartitioned(partitioner, constraint)
+    scope = get_variable_scope()
+    full = f"{scope.name}/{name}" if scope.name else name
+    getter = _nested(scope.custom_getter, custom_getter)
+    given = {"shape": shape, "dtype": dtype, "initializer": initializer, "regularizer": regularizer, "trainable": trainable}
+    given["collections"] = collections
+    if getter is None:
+        return _get(full, **given)
+    with get_default_graph().name_scope(None):
+        return getter(_get, name=full, reuse=scope.reuse, validate_shape=validate_shape, **given)
+
+
+def _get(
+    name: str,
+    shape: Any = None,
+    dtype: Any = None,
+    initializer: Any = None,
+    regularizer: Any = None,
+    trainable: bool = True,
+    collections: Any = None,
+    **unused: Any,
+) -> Variable:
+    """The variable of a full name: what a custom getter is given to call."""
+    full, graph = name, get_default_graph()
     store = _store(graph)
     scope = store.current
-    full = f"{scope.name}/{name}" if scope.name else name
     with Attempt(graph, "get_variable", full, {"shape": shape, "initializer": initializer}):
         found = store.variables.get(full)
         if found is not None and graph.holds(found.op):  # else what made it failed later, and was taken back
@@ -310,6 +340,26 @@ def _shared(found: Variable, full: str, scope: VariableScope, shape: Any, dtype:
     return found
 
 
+def _nested(outer: Any, inner: Any) -> Any:
+    """The inner getter, which calls the outer one as its getter."""
+    if outer is None or inner is None:
+        return inner if outer is None else outer
+    return lambda getter, *args, **kwargs: inner(partial(outer, getter), *args, **kwargs)
+
+
+def _unpartitioned(partitioner: Any, constraint: Any) -> None:
+    if partitioner is not None:
+        raise NotImplementedError("partitioned variables are not supported: leave the partitioner out, one variable holds all values")
+    if constraint is not None:
+        raise NotImplementedError("constraint= is not supported: after the training step, run tf.assign(variable, constraint(variable))")
+
+
+def get_local_variable(name: str, shape: Any = None, dtype: Any = None, initializer: Any = None, **more: Any) -> Variable:
+    """As `get_variable`, a variable that no optimizer changes and no checkpoint holds: it joins LOCAL_VARIABLES."""
+    more |= {"trainable": False, "collections": [*(more.get("collections") or ()), GraphKeys.LOCAL_VARIABLES]}
+    return get_variable(name, shape, dtype, initializer, **more)
+
+
 # ---------------------------------------------------------------- collections of the default graph
 def add_to_collection(name: Any, value: Any) -> None:
     """Append a value to a collection of the default graph; any name, any value."""
@@ -360,23 +410,21 @@ def make_template(
 ) -> Callable[..., Any]:
     """`func_` as a function that makes its variables in its first call and shares them in all others.
 
-    They lie in a variable scope called `name_`, made unique; `kwargs` are given to every call."""
+    They lie in a variable scope called `name_`, made unique, or `unique_name_`; `kwargs` are given to every call."""
     scopes: list[VariableScope] = []
+    called: list[bool] = []
 
-    def scope() -> VariableScope:
-        if not scopes:
-            with variable_scope(unique_name_, name_) as made:
-                scopes.append(made)
-        return scopes[0]
-
-    made_before: list[bool] = []
+    def enter() -> Reusable:
+        return variable_scope(scopes[0]) if scopes else variable_scope(unique_name_, name_)
 
     def call(*args: Any, **more: Any) -> Any:
-        with variable_scope(scope(), reuse=True if made_before else None):
+        with enter() as scope, variable_scope(scope, reuse=True if called else None, auxiliary_name_scope=False):
+            scopes[:] = [scope]
             result = func_(*args, **{**kwargs, **more})
-        made_before.append(True)
+        called[:] = [True]
         return result
 
     if create_scope_now_:
-        scope()
+        with enter() as scope:
+            scopes.append(scope)
     return call

@@ -161,6 +161,7 @@ MIRRORS: dict[str, tuple[str, ...]] = {
     "errors": ("{}",),
     "initializers": ("{}_initializer", "{}"),
     "io": ("{}", "train.{}"),
+    "keras.initializers": ("{}_initializer", "{}"),
     "linalg": ("matrix_{}", "{}", "nn.{}"),
     "manip": ("{}",),
     "math": ("{}", "nn.{}"),

@@ -117,6 +117,8 @@ class Writer(Bodies):
         return Written(enclose([w.text for w in parts]), ATOM)
 
     def gather(self, n: Node, ops: Sequence[Written]) -> Written:
+        if build.is_positions(n.operands[0]):
+            return ops[1]
         return self.known(n) or Written(self.inside(ops[0], ATOM) + f"[{ops[1].text}]", ATOM)
 
     def scatter(self, n: Node, ops: Sequence[Written]) -> Written:

@@ -1,7 +1,6 @@
-"""Initial values of variables, and penalties on them.
+"""Initial values of variables.
 
-Law of this file: an initializer is a small frozen object that is called with a shape and gives a tensor; a regularizer
-is a function from a tensor to a scalar tensor.
+Law of this file: an initializer is a small frozen object that is called with a shape and gives a tensor.
 
 Sources: Glorot and Bengio (2010); He et al. (2015); TF1 draws truncated normals whose standard deviation after
 truncation is the one asked for.
@@ -10,20 +9,22 @@ truncation is the one asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from math import prod, sqrt
 from typing import Any
 
 from .. import dtypes
 from ..dtypes import as_dtype
-from ..graph import Tensor
-from .array import constant, ones, zeros
-from .math import _made
+from ..graph import Tensor, get_default_graph
+from .array import constant, eye, ones, reshape, transpose, zeros
+from .core import counted_as
+from .linalg import cholesky, matmul, matrix_solve
+from .math import _made, cast
 from .random import random_normal, random_uniform, truncated_normal
-from .reduce import reduce_sum
 
 Initializer = Callable[..., Tensor]
-square, times = _made["square"], _made["multiply"]
+times = _made["multiply"]
 _TRUNCATED = 0.87962566103423978
 """Standard deviation of a standard normal variable truncated to (-2, 2)."""
 
@@ -157,32 +158,76 @@ def he_normal(seed: int | None = None, dtype: Any = dtypes.float32) -> VarianceS
     return VarianceScaling(2.0, "fan_in", "truncated_normal", seed, dtype)
 
 
+def he_uniform(seed: int | None = None, dtype: Any = dtypes.float32) -> VarianceScaling:
+    """Uniform within sqrt(6 / fan_in)."""
+    return VarianceScaling(2.0, "fan_in", "uniform", seed, dtype)
+
+
+def lecun_normal(seed: int | None = None, dtype: Any = dtypes.float32) -> VarianceScaling:
+    """Truncated normal of standard deviation sqrt(1 / fan_in)."""
+    return VarianceScaling(1.0, "fan_in", "truncated_normal", seed, dtype)
+
+
+def lecun_uniform(seed: int | None = None, dtype: Any = dtypes.float32) -> VarianceScaling:
+    """Uniform within sqrt(3 / fan_in)."""
+    return VarianceScaling(1.0, "fan_in", "uniform", seed, dtype)
+
+
+@dataclass(frozen=True)
+class UniformUnitScaling:
+    """Uniform within factor * sqrt(3 / n), n the product of all extents but the last: what keeps the size of inputs."""
+
+    factor: float = 1.0
+    seed: int | None = None
+    dtype: Any = dtypes.float32
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None, partition_info: Any = None) -> Tensor:
+        limit = sqrt(3.0 / max(1.0, float(prod(shape[:-1])))) * self.factor
+        return random_uniform(shape, -limit, limit, dtype or self.dtype, self.seed)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """gain * the identity matrix, of two axes."""
+
+    gain: float = 1.0
+    dtype: Any = dtypes.float32
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None, partition_info: Any = None) -> Tensor:
+        if len(shape) != 2:
+            raise ValueError("Identity matrix initializer can only be used for 2D matrices.")
+        with _counted(6 if shape[0] != shape[1] else 5):
+            return times(self.gain, eye(shape[0], shape[1], dtype=as_dtype(dtype or self.dtype)))
+
+
+@dataclass(frozen=True)
+class Orthogonal:
+    """gain * a random matrix with orthonormal columns or rows, whichever are fewer; further leading axes count as rows.
+
+    It is the Q of a normal matrix A = Q R where R has a positive diagonal (Saxe et al., 2014): with L L' = A'A, Q' = L^-1 A'."""
+
+    gain: float = 1.0
+    seed: int | None = None
+    dtype: Any = dtypes.float32
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None, partition_info: Any = None) -> Tensor:
+        if len(shape) < 2:
+            raise ValueError("The tensor to initialize must be at least two-dimensional")
+        d = as_dtype(dtype or self.dtype)
+        rows, columns = prod(shape[:-1]), int(shape[-1])
+        drawn = random_normal([max(rows, columns), min(rows, columns)], dtype=d, seed=self.seed)
+        with _counted(8 if rows >= columns else 10):
+            a = cast(drawn, dtypes.float64)
+            for _ in range(2):  # the second time takes away what the first one rounded
+                a = transpose(matrix_solve(cholesky(matmul(a, a, transpose_a=True)), transpose(a)))
+            q = cast(a if rows >= columns else transpose(a), d)
+            return times(self.gain, reshape(q, shape))
+
+
+def _counted(count: int) -> AbstractContextManager[None]:
+    return counted_as(get_default_graph(), count)
+
+
 def default_initializer(dtype: dtypes.DType) -> Initializer:
     """What get_variable uses when nothing is said: Glorot's for floats, zeros for integers and truth values."""
     return glorot_uniform() if dtype.is_floating else Zeros()
-
-
-# ---------------------------------------------------------------- regularizers
-def l1_regularizer(scale: float, scope: str | None = None) -> Callable[[Any], Tensor | None]:
-    """w -> scale * sum of |w|; None for a scale of 0."""
-    return _regularizer(scale, "l1_regularizer", lambda w: reduce_sum(abs(w)))
-
-
-def l2_regularizer(scale: float, scope: str | None = None) -> Callable[[Any], Tensor | None]:
-    """w -> scale / 2 * sum of w^2; None for a scale of 0."""
-    return _regularizer(scale, "l2_regularizer", lambda w: times(reduce_sum(square(w)), 0.5))
-
-
-def _regularizer(scale: float, name: str, penalty: Callable[[Any], Tensor]) -> Callable[[Any], Tensor | None]:
-    if isinstance(scale, int) and not isinstance(scale, bool):
-        raise ValueError(f"scale cannot be an integer: {scale}")
-    if scale < 0.0:
-        raise ValueError(f"Setting a scale less than 0 on a regularizer: {scale}.")
-    if scale == 0.0:
-        return lambda w: None
-
-    def regularizer(w: Any) -> Tensor:
-        with w.graph.name_scope(name):
-            return times(penalty(w), scale)
-
-    return regularizer

@@ -64,9 +64,14 @@ class Variable(Arithmetic):
         expected_shape: Any = None,
         import_scope: Any = None,
         constraint: Any = None,
+        use_resource: Any = None,
     ) -> None:
         whole = Attempt(get_default_graph(), "VariableV2", name or "Variable", {"initial_value": initial_value}, scoped=True)
         with whole as (graph, scope), graph.control_dependencies(None):
+            if constraint is not None:
+                raise NotImplementedError(
+                    "constraint= is not supported: after the training step, run tf.assign(variable, constraint(variable))"
+                )
             if initial_value is None:
                 raise ValueError("initial_value must be specified.")
             if callable(initial_value) and not isinstance(initial_value, Tensor):

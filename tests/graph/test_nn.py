@@ -131,3 +131,46 @@ def test_names_and_refusals():
             tf.nn.sigmoid_cross_entropy_with_logits(labels=y)
         with pytest.raises(ValueError, match="Rank mismatch"):
             tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tf.constant(LABELS[:, None]), logits=z)
+
+
+def test_a_label_that_is_no_class_is_an_error_and_nothing_is_written():
+    with tf.Graph().as_default():
+        w, y = tf.Variable(np.ones((2, 3), np.float32)), tf.placeholder(tf.int32, [None])
+        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=w)
+        step = tf.train.GradientDescentOptimizer(0.1).minimize(loss)
+        with tf.Session() as sess:
+            sess.run(w.initializer)
+            for wrong in ([0, 3], [-1, 0]):
+                with pytest.raises(tf.errors.InvalidArgumentError, match=r"is not in \[0, 3\)"):
+                    sess.run(step, {y: wrong})
+            np.testing.assert_array_equal(sess.run(w), np.ones((2, 3)))
+            sess.run(step, {y: [0, 2]})
+        assert "sum₁(where(j = Placeholder, Variable, 0))" in str(tf.formula(loss))
+
+
+def test_classes_along_another_axis():
+    for f in (tf.nn.softmax_cross_entropy_with_logits, tf.nn.softmax_cross_entropy_with_logits_v2):
+        with tf.Graph().as_default(), tf.Session() as sess:
+            turned = f(labels=tf.constant(Y.T), logits=tf.constant(Z.T), dim=0)
+            np.testing.assert_allclose(sess.run(turned), -np.log(P[range(5), LABELS]), rtol=1e-14)
+
+
+def test_operations_counted():
+    with tf.Graph().as_default() as graph:
+        z, y, c = tf.placeholder(tf.float32, [None, 4]), tf.placeholder(tf.float32, [None, 4]), tf.placeholder(tf.int32, [None])
+        for make, wanted in (
+            (lambda: tf.nn.softmax_cross_entropy_with_logits(labels=y, logits=z), 32),
+            (lambda: tf.nn.sparse_softmax_cross_entropy_with_logits(labels=c, logits=z), 2),
+            (lambda: tf.nn.sigmoid_cross_entropy_with_logits(labels=y, logits=z), 10),
+            (lambda: tf.nn.weighted_cross_entropy_with_logits(y, z, 2.0), 16),
+            (lambda: tf.nn.log_poisson_loss(y, z, True), 21),
+            (lambda: tf.nn.softmax(z), 1),
+            (lambda: tf.nn.softmax(z, axis=1), 1),
+            (lambda: tf.nn.softmax(z, axis=0), 31),
+            (lambda: tf.nn.in_top_k(z, c, 1), 2),
+            (lambda: tf.nn.top_k(z, 2), 2),
+            (lambda: tf.nn.dropout(z, 0.5), 8),
+        ):
+            before = graph.counted
+            make()
+            assert graph.counted - before == wanted

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 import symgraph as sg
-from tests.train.op_cases import TWO, Patterns, Row, Shape, at_least, smooth, truth, unit
+from tests.train.op_cases import TWO, Patterns, Row, Shape, at_least, positive, smooth, truth, unit
 
 CLASSES: Patterns = {
     "full": (((3, 4), (3, 4)), ((5,), (5,)), ((2, 3, 4), (2, 3, 4))),
@@ -141,3 +141,32 @@ def cross_entropies() -> Iterator[Row]:
         label="of truths, far out",
         loose=4,
     )
+
+
+def weighted() -> Iterator[Row]:
+    def plain(x: np.ndarray, z: np.ndarray, q: np.ndarray) -> np.ndarray:
+        return (1 - z) * x + (1 + (q - 1) * z) * np.logaddexp(0, -x)
+
+    three = {name: tuple((a, b, ()) for a, b in group) for name, group in ALIKE.items()}
+    yield Row(
+        "nn.weighted_cross_entropy_with_logits",
+        lambda x, z, q: sg.nn.weighted_cross_entropy_with_logits(z, x, q),
+        plain,
+        three,
+        (smooth, unit, positive),
+        loose=4,
+    )
+
+    def stirling(z: np.ndarray) -> np.ndarray:
+        return np.where((z >= 0) & (z <= 1), 0, z * np.log(z) - z + np.log(2 * np.pi * z) / 2).astype(z.dtype)
+
+    for full in (False, True):
+        yield Row(
+            "nn.log_poisson_loss",
+            lambda z, c, f=full: sg.nn.log_poisson_loss(z, c, f),
+            lambda z, c, f=full: np.exp(c) - c * z + (stirling(z) if f else 0),
+            ALIKE,
+            (lambda g, s: g.uniform(1.2, 4, s), unit),
+            label="full" if full else "",
+            loose=4,
+        )

@@ -44,7 +44,7 @@ def table() -> list[Row]:
     e, m, a, n = op_rows_elementwise, op_rows_matrix, op_rows_array, op_rows_nn
     l, p, w = op_rows_layers, op_rows_positions, op_rows_windows
     arrays = (a.movement, a.gathers, a.sources)
-    networks = (n.activations, n.cross_entropies, l.activations, l.dense, l.normalization, l.ordering)
+    networks = (n.activations, n.cross_entropies, n.weighted, l.activations, l.dense, l.normalization, l.ordering)
     positions = (p.movement, p.running, p.blocks, p.numbers, p.segments, p.masks, p.contractions, p.small)
     windows = (w.convolutions, w.transposes, w.poolings)
     elements = (e.unary, e.binary, e.others, op_rows_clip.norms, m.reductions, m.matrices)
@@ -59,11 +59,12 @@ NO_VALUES = {
     "core": "what all operations share",
     "derivative": "every gradient check calls it",
     "initialized": "questions about variables: tests/graph/test_environment.py",
-    "initializers": "starts of variables",
+    "initializers": "starts of variables: tests/graph/test_initializers.py",
     "places": "sizes that depend on values: tests/graph/test_python.py",
     "python": "Python inside a graph: tests/graph/test_python.py",
     "random": "draws: their streams are tested with the generator",
     "selection": "sizes that depend on values: tests/graph/test_python.py",
+    "regularizers": "penalties: tests/graph/test_initializers.py",
     "sampling": "draws, and losses over them: tests/graph/test_sampling.py",
     "indexed_slices": "gradients: tests/train/test_sparse.py",
     "scatter": "variables: tests/train/test_sparse.py",
