@@ -114,7 +114,9 @@ RULES: tuple[tuple[str, str], ...] = (
         "contrib.slim.* contrib.framework.*",
         "slim and its framework: tf.layers has the layers, tf.get_variable and tf.get_collection the variables",
     ),
+    ("contrib.layers.optimize_loss", "training in one call: tf.train, tf.clip_by_global_norm and tf.summary do its parts"),
     ("contrib.layers.*", "this layer: tf.layers"),
+    ("metrics.*", "this metric: fetch labels and predictions, and use sklearn.metrics"),
     ("contrib.losses.*", "tf.losses has it"),
     ("contrib.metrics.*", "tf.metrics"),
     ("contrib.opt.*", "this optimizer: tf.train has Adam, Momentum, RMSProp, Adagrad, Adadelta, Ftrl and others"),
@@ -122,7 +124,7 @@ RULES: tuple[tuple[str, str], ...] = (
         "contrib.summary.* *_summary merge_all_summaries train.SummaryWriter",
         "tf.summary has scalar, histogram, image, text, merge_all and FileWriter",
     ),
-    ("contrib.factorization.*", "sklearn.cluster and sklearn.mixture"),
+    ("contrib.factorization.*", "sklearn.cluster.KMeans and sklearn.mixture.GaussianMixture"),
     ("contrib.tensorboard.*", "the embedding projector"),
     ("contrib.*", "contrib was TF1's attic; what programs used most of it is in tf.contrib.layers and tf.contrib.rnn"),
     ("scatter_mul scatter_div scatter_m* batch_scatter_update", "rows in place: tf.scatter_update of what tf.gather reads"),
@@ -143,7 +145,7 @@ RULES: tuple[tuple[str, str], ...] = (
         "only pictures and sequences are convolved: tf.nn.conv2d, tf.nn.conv1d",
     ),
     ("nn.*backprop*", "gradients of convolutions: tf.gradients of tf.nn.conv2d"),
-    ("nn.ctc_*", "CTC"),
+    ("nn.ctc_*", "CTC: its forward recursion is a tf.scan with tf.reduce_logsumexp"),
     ("summary.tensor_summary", "tf.summary.histogram, tf.summary.scalar and tf.summary.text"),
     ("summary.audio", "tf.summary.image and tf.summary.histogram; scipy.io.wavfile writes sound"),
     ("profiler.* contrib.memory_stats.*", "profiles: Session.compiled(...).explain() tells flops and bytes"),
@@ -156,6 +158,8 @@ RULES: tuple[tuple[str, str], ...] = (
 """(patterns of names, what they are about and the nearest thing that works); the first row that fits counts."""
 
 MIRRORS: dict[str, tuple[str, ...]] = {
+    "contrib.framework": ("{}", "train.{}"),
+    "contrib.slim": ("contrib.layers.{}", "contrib.framework.{}"),
     "debugging": ("{}",),
     "dtypes": ("{}",),
     "errors": ("{}",),

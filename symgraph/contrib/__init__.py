@@ -1,5 +1,5 @@
 """What programs used of TF1's contrib."""
 
-from . import factorization, opt
+from . import factorization, framework, layers, opt
 
-__all__ = ["factorization", "opt"]
+__all__ = ["factorization", "framework", "layers", "opt"]

@@ -30,6 +30,7 @@ class Layer:
 
     least_rank = 0
     """How many axes the input must have."""
+    updates_collections: Any = GraphKeys.UPDATE_OPS
     variable_names: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
@@ -47,8 +48,8 @@ class Layer:
         self.losses: list[Tensor] = []
         self._dtype = None if dtype is None else as_dtype(dtype)
         self._reuse, self._base_name = _reuse, name or snake_case(type(self).__name__)
-        self._scope: VariableScope | None = None
-        if _scope is not None:
+        self._scope: VariableScope | None = _scope if isinstance(_scope, VariableScope) else None
+        if isinstance(_scope, str):
             with variable_scope(_scope) as scope:
                 self._scope = scope
 
@@ -100,7 +101,8 @@ class Layer:
         for update in updates if isinstance(updates, list | tuple) else [updates]:
             op = as_operation(update)
             self.updates.append(op)
-            op.graph.add_to_collection(GraphKeys.UPDATE_OPS, op)
+            for key in [keys] if isinstance(keys := self.updates_collections, str) else keys or ():
+                op.graph.add_to_collection(key, op)
 
     # -- calling
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:

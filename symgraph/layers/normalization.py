@@ -42,6 +42,7 @@ class BatchNormalization(Layer):
     bool tensor.  The averages move only when the operations in UPDATE_OPS run."""
 
     least_rank = 2
+    fused_ranks: tuple[int, ...] = (4,)
 
     def __init__(
         self,
@@ -89,7 +90,7 @@ class BatchNormalization(Layer):
         self.axis = axes[0] % len(sizes)
         if sizes[self.axis] is None:
             raise ValueError(f"Input has undefined `axis` dimension. Input shape: {input_shape}")
-        image = len(sizes) == 4 and self.axis in (1, 3)
+        image = len(sizes) in self.fused_ranks and self.axis in (1, 3)
         if self.fused and not image:
             raise ValueError("Batch normalization layers with fused=True only support 4D input tensors with channels first or last.")
         self.fused = image if self.fused is None else self.fused
