@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import busy, call, events, formulas, fresh, growth, products, saving
+from . import busy, call, embedding, events, formulas, fresh, growth, products, saving
 from .loops import suite as loops
 from .timing import Timing, machine, table
 
@@ -23,6 +23,7 @@ WORKLOADS: dict[str, Callable[[bool], list[Timing]]] = {
     "first-step": fresh.first_step,
     "session-call": call.session_call,
     "housing-step": call.housing_step,
+    "embedding-step": embedding.adagrad,
     "log-scalars": events.scalars,
     "saving": saving.hundred_megabytes,
     "team-idle": busy.idle,
