@@ -121,7 +121,17 @@ from .ops.control import tuple_ as tuple
 from .ops.control_flow import case, cond, foldl, foldr, map_fn, scan, while_loop
 from .ops.core import is_tensor
 from .ops.cumulative import cumprod, cumsum
-from .ops.derivative import UnconnectedGradients, gradients, hessian, hessian_vector_product, hessians, jacobian, jvp, vjp
+from .ops.derivative import (
+    AggregationMethod,
+    UnconnectedGradients,
+    gradients,
+    hessian,
+    hessian_vector_product,
+    hessians,
+    jacobian,
+    jvp,
+    vjp,
+)
 from .ops.einsum import einsum, tensordot
 from .ops.embedding import embedding_lookup as _embedding_lookup
 from .ops.gather import batch_gather, gather, gather_nd, scatter_nd, tensor_scatter_add, tensor_scatter_sub, tensor_scatter_update
@@ -257,6 +267,7 @@ from .ops.state import (
     local_variables,
     local_variables_initializer,
     model_variables,
+    moving_average_variables,
     trainable_variables,
     variables_initializer,
 )

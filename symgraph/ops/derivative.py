@@ -17,6 +17,12 @@ from .indexed_slices import joined, lookups
 from .state import Variable
 
 
+class AggregationMethod:
+    """Ways to add up gradients, of which there is one here: the names are accepted."""
+
+    ADD_N = DEFAULT = EXPERIMENTAL_TREE = EXPERIMENTAL_ACCUMULATE_N = 0
+
+
 class UnconnectedGradients(Enum):
     """What `gradients` gives for an x on which nothing depends."""
 

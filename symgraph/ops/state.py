@@ -19,6 +19,7 @@ from .control import group
 from .core import recording, same_dtype
 
 GLOBAL_VARIABLES, LOCAL_VARIABLES, TRAINABLE_VARIABLES = "variables", "local_variables", "trainable_variables"
+MOVING_AVERAGE_VARIABLES = "moving_average_variables"
 
 
 @builder("VariableV2", contextual=True)
@@ -229,6 +230,11 @@ def local_variables(scope: str | None = None) -> list[Variable]:
 def model_variables(scope: str | None = None) -> list[Variable]:
     """What was put into the collection 'model_variables'."""
     return _collected("model_variables", scope)
+
+
+def moving_average_variables(scope: str | None = None) -> list[Variable]:
+    """The variables of which a `train.ExponentialMovingAverage` is kept."""
+    return _collected(MOVING_AVERAGE_VARIABLES, scope)
 
 
 def local_variables_initializer() -> Operation:

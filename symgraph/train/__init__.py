@@ -29,7 +29,7 @@ from .schedules import (
     piecewise_constant_decay,
     polynomial_decay,
 )
-from .steps import create_global_step, get_global_step, get_or_create_global_step, global_step
+from .steps import assert_global_step, create_global_step, get_global_step, get_or_create_global_step, global_step
 
 __all__ = [
     "AdadeltaOptimizer",
@@ -47,6 +47,7 @@ __all__ = [
     "ProximalGradientDescentOptimizer",
     "RMSPropOptimizer",
     "Saver",
+    "assert_global_step",
     "checkpoint_exists",
     "cosine_decay",
     "cosine_decay_restarts",

@@ -17,11 +17,18 @@ from ..ops import math
 from ..ops.control import group
 from ..ops.core import graph_of, recording
 from ..ops.initializers import Zeros
-from ..ops.state import Variable, assign, assign_add, assign_sub, global_variables, trainable_variables
+from ..ops.state import (
+    MOVING_AVERAGE_VARIABLES,
+    Variable,
+    assign,
+    assign_add,
+    assign_sub,
+    global_variables,
+    moving_average_variables,
+    trainable_variables,
+)
 from ..scopes import get_variable, get_variable_scope, variable_scope
 from .slots import slot
-
-MOVING_AVERAGE_VARIABLES = "moving_average_variables"
 
 
 def assign_moving_average(variable: Variable, value: Any, decay: Any, zero_debias: bool = True, name: str | None = None) -> Tensor:
@@ -113,7 +120,7 @@ class ExponentialMovingAverage:
         `moving_avg_variables` (default: those with averages and the trainable ones) are restored under the names of their
         averages, all other variables under their own."""
         if moving_avg_variables is None:
-            moving_avg_variables = [*trainable_variables(), *get_default_graph().get_collection(MOVING_AVERAGE_VARIABLES)]
+            moving_avg_variables = [*trainable_variables(), *moving_average_variables()]
         found = {self.average_name(v): v for v in dict.fromkeys(moving_avg_variables)}
         names = {v.name for v in moving_avg_variables}
         for v in global_variables():

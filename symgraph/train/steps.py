@@ -37,6 +37,14 @@ def get_or_create_global_step(graph: Graph | None = None) -> Variable:
     return found
 
 
+def assert_global_step(global_step_tensor: Any) -> None:
+    """TypeError unless it is a step counter: one whole number."""
+    if not global_step_tensor.dtype.is_integer:
+        raise TypeError(f'Existing "global_step" does not have integer type: {global_step_tensor.dtype!r}')
+    if global_step_tensor.shape.ndims not in (0, None):
+        raise TypeError(f'Existing "global_step" is not scalar: {global_step_tensor.shape}')
+
+
 def global_step(sess: Any, global_step_tensor: Any) -> int:
     """The value of a step counter in a session, as a Python int."""
     return int(sess.run(global_step_tensor))

@@ -27,7 +27,7 @@ def test_a_variable_is_followed() -> None:
     assert move.name == average.name == "ExponentialMovingAverage"
     shadow = average.average(v)
     assert shadow.name == "v/ExponentialMovingAverage:0" and not shadow.trainable and average.average_name(v) == shadow.op.name
-    assert tf.get_collection("moving_average_variables") == [v] and tf.trainable_variables() == [v]
+    assert tf.moving_average_variables() == [v] and tf.trainable_variables() == [v]
     with started() as session:
         assert session.run(shadow).tolist() == [1, 2]
         session.run(v.assign([5.0, 2.0]))

@@ -196,6 +196,21 @@ def test_unknown_ranks_change_nothing(name: str) -> None:
     assert trajectory(make().minimize(tf.square(v - y)), v, feed={y: 0.0}) == pytest.approx(wanted, abs=1e-6)
 
 
+def test_a_step_counter_is_one_whole_number() -> None:
+    train.assert_global_step(train.create_global_step())
+    with pytest.raises(ValueError, match="already exists"):
+        train.create_global_step()
+    for wrong, said in ((tf.Variable(1.0), "integer type"), (tf.Variable([1, 2]), "not scalar")):
+        with pytest.raises(TypeError, match=said):
+            train.assert_global_step(wrong)
+    with started() as session:
+        assert train.global_step(session, train.get_global_step()) == 0
+    v = tf.Variable(1.0)
+    assert train.GradientDescentOptimizer(0.1).minimize(
+        v * v, gate_gradients=train.Optimizer.GATE_OP, aggregation_method=tf.AggregationMethod.ADD_N
+    )
+
+
 def test_variables_without_a_gradient_stay() -> None:
     x, other = tf.Variable(2.0), tf.Variable(3.0)
     pairs = train.GradientDescentOptimizer(0.1).compute_gradients(x * x)
