@@ -13,6 +13,7 @@ if not (_here / "codegen").is_dir() and (_here.parent / "codegen").is_dir():
     __path__.append(str(_here.parent))  # a bare checkout: codegen/ lies beside the package
 
 from . import app, contrib, errors, flags, gfile, layers, logging, losses, metrics, summary, test, train
+from . import rnn as _rnn
 from .codegen.threads import get_threads, set_threads
 from .dtypes import DType, as_dtype, bool, float32, float64, int8, int16, int32, int64, string, uint8
 from .environment import (
@@ -353,7 +354,7 @@ keras = _Namespace(
 nn = _Namespace(
     **{
         n: getattr(m, n)
-        for m in (_activations, _convolution, _dense, _nn, _normalization, _pooling, _sampling, _sorting)
+        for m in (_activations, _convolution, _dense, _nn, _normalization, _pooling, _rnn, _sampling, _sorting)
         for n in m.__all__
     },
     embedding_lookup=_embedding_lookup,

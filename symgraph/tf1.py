@@ -106,6 +106,7 @@ RULES: tuple[tuple[str, str], ...] = (
     ),
     ("contrib.seq2seq.* contrib.legacy_seq2seq.*", "decoders: tf.nn.dynamic_rnn over the target sequence, tf.nn.softmax on its outputs"),
     ("contrib.crf.*", "CRF layers: the forward recursion is a tf.scan with tf.reduce_logsumexp"),
+    ("*.static_state_saving_rnn", "tf.nn.static_rnn: fetch its state and feed it again as initial_state"),
     (
         "contrib.rnn.* contrib.cudnn_rnn.* nn.rnn_cell.*",
         "this cell: tf.nn.rnn_cell has BasicRNNCell, BasicLSTMCell, LSTMCell and GRUCell, and RNNCell to subclass",
@@ -146,6 +147,7 @@ RULES: tuple[tuple[str, str], ...] = (
     ),
     ("nn.*backprop*", "gradients of convolutions: tf.gradients of tf.nn.conv2d"),
     ("nn.ctc_*", "CTC: its forward recursion is a tf.scan with tf.reduce_logsumexp"),
+    ("nn.raw_rnn", "what loop_fn does is a cell for tf.nn.dynamic_rnn, derived from tf.nn.rnn_cell.RNNCell, or a step of tf.scan"),
     ("summary.tensor_summary", "tf.summary.histogram, tf.summary.scalar and tf.summary.text"),
     ("summary.audio", "tf.summary.image and tf.summary.histogram; scipy.io.wavfile writes sound"),
     ("profiler.* contrib.memory_stats.*", "profiles: Session.compiled(...).explain() tells flops and bytes"),

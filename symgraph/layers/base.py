@@ -28,6 +28,8 @@ class Layer:
     A subclass makes variables with `add_variable` in `build(input_shape)` and computes in `call(inputs, ...)`.
     `variable_names` renames variables: {'kernel': 'weights'}.  TypeError for arguments that no layer has."""
 
+    namespace = "tf.layers"
+    """Where users find the class."""
     least_rank = 0
     """How many axes the input must have."""
     updates_collections: Any = GraphKeys.UPDATE_OPS
@@ -108,7 +110,7 @@ class Layer:
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         graph = get_default_graph()
         scope = kwargs.pop("scope", None)
-        with Attempt(graph, f"tf.layers.{type(self).__name__}", self._base_name, {"inputs": inputs}):
+        with Attempt(graph, f"{self.namespace}.{type(self).__name__}", self._base_name, {"inputs": inputs}):
             first = self._input(inputs, graph)
             self._take_scope(scope)
             with self._entered():
@@ -116,7 +118,7 @@ class Layer:
                     self._dtype = self._dtype or first.dtype
                     self.build(first.shape)
                     self.built = True
-                outputs = self.call(inputs if isinstance(inputs, list | tuple) else first, *args, **kwargs)
+                outputs = self.call(inputs if isinstance(inputs, list | tuple | dict) else first, *args, **kwargs)
                 if self.activity_regularizer is not None:
                     with graph.name_scope("ActivityRegularizer"):
                         self.add_loss(self.activity_regularizer(outputs))

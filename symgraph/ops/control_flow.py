@@ -42,8 +42,8 @@ def _loop_variable(graph: Graph, start: Tensor, name: str, row: bool = False) ->
 @builder("Loop", lambda op: op.attrs["_dtypes"][0], contextual=True)
 def _loop(context: Any, op: Operation) -> tuple[Node, ...]:
     rest, a = [context.node(t) for t in op.inputs], op.attrs
-    roles = (a["carried"], a["carried"], a["rows"], a["rows"], a["carried"], a["stacked"], a["conditional"], a["draws"])
-    starts, variables, sources, slices, new, kept, condition, drawn = ([rest.pop(0) for _ in range(k)] for k in roles)
+    roles = (a["carried"], a["carried"], a["rows"], a["rows"], a["carried"], a["stacked"], a["conditional"], a["limited"], a["draws"])
+    starts, variables, sources, slices, new, kept, condition, bounds, drawn = ([rest.pop(0) for _ in range(k)] for k in roles)
     bound: Extent | None = a["steps"]
     if sources:
         for s in sources:
@@ -51,7 +51,7 @@ def _loop(context: Any, op: Operation) -> tuple[Node, ...]:
                 raise ShapeError("what a loop walks over has rows: its rank is at least 1")
         bound = sources[0].shape[0]
     test = condition[0] if condition else None
-    limit = None
+    limit = bounds[0] if bounds else None
     if test is not None:
         bound, limit, test = _counted(test, variables, starts, new, bound)
     if bound is None:
@@ -168,7 +168,9 @@ def _at_least_0(steps: Any) -> Extent:
 
 
 class _Tracing:
-    """The operations that are recorded inside of the `with`: what they draw and write."""
+    """The operations that are recorded inside of the `with`: what they draw and write.
+
+    Variables that are made there, and their initial values, are outside all the same."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -178,7 +180,17 @@ class _Tracing:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.operations = self.graph.get_operations()[self.first :]
+        recorded = self.graph.get_operations()[self.first :]
+        variables = {op for op in recorded if op.type == "VariableV2"}
+        outside = {*variables, *(op for op in recorded if op.type == "Identity" and op.inputs[0].op in variables)}
+        first = {op.inputs[0].op: op for op in reversed(recorded) if op.type == "Assign" and op.inputs[0].op in variables}
+        pending = list(first.values())
+        while pending:
+            op = pending.pop()
+            if op not in outside and op.number >= self.first:
+                outside.add(op)
+                pending.extend(t.op for t in op.inputs)
+        self.operations = [op for op in recorded if op not in outside]
 
     @property
     def draws(self) -> list[Tensor]:
@@ -207,6 +219,7 @@ def _record_loop(
     traced: Sequence[_Tracing],
     steps: int | None,
     backwards: bool = False,
+    limit: Tensor | None = None,
 ) -> tuple[list[Tensor], list[Tensor]]:
     draws = [t for tracing in traced for t in tracing.draws]
     for tracing in traced:
@@ -222,6 +235,7 @@ def _record_loop(
         "rows": len(sources),
         "stacked": len(stacked),
         "conditional": condition is not None,
+        "limited": limit is not None,
         "draws": len(draws),
         "steps": steps,
         "backwards": backwards,
@@ -232,7 +246,7 @@ def _record_loop(
         ],
         "_dtypes": [*(s.dtype for s in starts), *(t.dtype for t in stacked), dtypes.int64],
     }
-    inputs = [*starts, *variables, *sources, *slices, *new, *stacked, *([] if condition is None else [condition]), *draws]
+    inputs = [*starts, *variables, *sources, *slices, *new, *stacked, *(t for t in (condition, limit) if t is not None), *draws]
     outputs = graph.add("Loop", inputs, attrs, scope).outputs
     a = len(starts)
     return list(outputs[:a]), list(outputs[a:-1])
@@ -245,11 +259,13 @@ def counted(
     steps: int | None = None,
     name: str = "scan",
     backwards: bool = False,
+    limit: Tensor | None = None,
 ) -> tuple[list[Tensor], list[Tensor]]:
     """A loop over the rows of `sequences`, or of `steps` steps: `step(carried, rows)` gives what is carried on, of the same
     shapes and dtypes, and what is kept of each step.
 
-    Returns (carried by the last step, stacks of what was kept: a row for each step).  `backwards` walks from the last row."""
+    Returns (carried by the last step, stacks of what was kept: a row for each step).  `backwards` walks from the last row.
+    No more steps are made than the integer scalar `limit` says; rows of the others are zeros."""
     with recording(
         "Loop", name, **{f"carried {k}": c for k, c in enumerate(carried)}, **{f"rows {k}": s for k, s in enumerate(sequences)}
     ) as (
@@ -264,7 +280,7 @@ def counted(
             new, kept = step(list(variables), list(rows))
             after = [convert(v, like=s.dtype, graph=graph) for v, s in zip(new, starts, strict=True)]
             outputs = [convert(v, graph=graph) for v in kept]
-        return _record_loop(graph, scope, starts, variables, sources, rows, after, outputs, None, [traced], steps, backwards)
+        return _record_loop(graph, scope, starts, variables, sources, rows, after, outputs, None, [traced], steps, backwards, limit)
 
 
 # ---------------------------------------------------------------- TF1's functions
