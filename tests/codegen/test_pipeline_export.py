@@ -13,7 +13,7 @@ import pytest
 from symgraph import codegen
 from symgraph.codegen import export
 from symgraph.codegen.ir import Buffer, Check, Program
-from tests.codegen import programs
+from tests.codegen import programs, test_repeat
 from tests.codegen.programs import Writer
 
 rng = np.random.default_rng(0)
@@ -46,6 +46,8 @@ PROGRAMS = {
     "fed": (programs.fed_regression(), [f32(3, 1)], [f32(50, 3), f32(50, 1)]),
     "net": (programs.softmax_net(50, (100, 80, 60)), [f32(100, 80), f32(80), f32(80, 60), f32(60)], [f32(50, 100), f32(50, 60)]),
     "algebra": (linear_algebra(), [np.array([0, 1, 2]), np.array(0, np.float32)], [f32(4, 4)]),
+    "recurrent": (test_repeat.recurrent(limited=True), [], [f32(6, 3, 5), f32(5, 4), f32(4, 4), f32(3, 4), np.asarray(4, np.int32)]),
+    "walk": (test_repeat.walk(), [np.array([0, 1, 2])], []),
     "constants": (returned_constants(), [], [f32(300)]),
 }
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from symgraph import codegen
-from symgraph.codegen.ir import Program, ProgramError, Repeat
+from symgraph.codegen.ir import Loop, Program, ProgramError, Repeat
 from symgraph.codegen.verify import verify
 from tests.codegen import fuzz
+from tests.codegen import test_steps as steps
 from tests.codegen.programs import Writer
 from tests.codegen.routes import check, run, same_bits
 
@@ -29,11 +30,11 @@ def reference(program: Program, states=(), inputs=()) -> tuple:
     return codegen.interpret(program).bind(list(states))(*inputs)
 
 
-def recurrent(steps="t", batch="m", backwards=False, limited=False) -> Program:
+def recurrent(steps="t", batch="m", backwards=False, limited=False, units=4) -> Program:
     """h <- tanh(x W + h U), with the pre-activations stacked."""
     w = Writer("recurrent")
-    x, u, v = w.input(steps, batch, 5), w.input(5, 4), w.input(4, 4)
-    h0 = w.input(batch, 4)
+    x, u, v = w.input(steps, batch, 5), w.input(5, units), w.input(units, units)
+    h0 = w.input(batch, units)
     limit = w.input(dtype="int32") if limited else None
     b = w.body()
     h, part = b.carried(h0), b.part(x)
@@ -65,6 +66,50 @@ def test_slices_stacks_and_carried_values(number, backwards):
     got = reference(program, (), given)
     for a, b in zip(got, recurrent_by_hand(x, u, v, h, number, backwards), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_threads_walk_their_rows_through_all_steps_and_never_meet():
+    x, u, v, h = f32(9, 150, 5), f32(5, 40), f32(40, 40) / 6, f32(150, 40)
+    made = check(recurrent(units=40), (), [x, u, v, h], rtol=1e-4, atol=1e-5)
+    assert "gemm_f32(" in made.source and made.report.kernel.barriers == 1  # after what is carried is copied to its place
+    compiled = codegen.compile(recurrent(units=40))
+    one, *more = (run(compiled, (), [x, u, v, h], threads=n) for n in (1, 2, 3))
+    for other in more:
+        same_bits(other, one)
+
+
+@pytest.mark.parametrize(("short", "long"), [(10, 1000)])
+def test_a_number_of_steps_is_a_number_in_the_source(short, long):
+    a, b = (codegen.compile(recurrent(n), target="python").source for n in (short, long))
+    assert len(a.splitlines()) == len(b.splitlines())
+    assert "in range(most" in a and " = 1000" in b
+
+
+def iterated() -> Program:
+    """The greatest eigenvalue: products until it no longer changes, which all threads must learn at once."""
+    w = Writer("iterated")
+    a, v0 = w.input("n", "n"), w.input("n", 3)
+    on = w.const(True, "bool")
+    none = w.const(0.0)
+    b = w.body()
+    v, last, more = b.carried(v0), b.carried(none), b.carried(on)
+    y = b.matmul(b.capture(a), v)
+    norm = b.apply("sqrt", b.reduce("sum", y, (0, 1), lambda b, x: b.apply("mul", x, x)))
+    b.update(v, b.map(lambda b, y, n: b.apply("div", y, n), y, norm, index=((0, 1), ()), space=("n", 3)))
+    far = lambda b, n, last: b.apply("gt", b.apply("absolute", b.apply("sub", n, last)), b.literal(1e-2, "float32"))  # noqa: E731
+    b.update(more, b.map(far, norm, last))
+    b.update(last, norm)
+    n = w.repeat(b, 200, norm, condition=more)
+    return w.done(w.last(n, b, v), w.last(n, b, last), w.stack(n), n)
+
+
+def test_threads_end_a_loop_together():
+    a = f32(60, 60)
+    program, inputs = iterated(), [a @ a.T, f32(60, 3)]
+    v, norm, norms, n = reference(program, (), inputs)
+    assert 3 < n < 200 and np.all(norms[:n] > 0) and not norms[n:].any()
+    np.testing.assert_allclose(norm, np.linalg.eigvalsh(inputs[0])[-1], rtol=1e-2)
+    check(program, (), inputs, rtol=1e-3, atol=1e-3)
 
 
 def collatz(most: bool = False) -> Program:
@@ -120,6 +165,36 @@ def test_each_step_draws_anew():
     assert stream[0] == 7 * 4 * 256
     assert len({*drawn.ravel(), *before, *after}) == 28
     np.testing.assert_allclose(end, before + drawn.sum(0), rtol=1e-5)
+
+
+def stepping(steps: int) -> Program:
+    """Rows of x by an index that each step moves on, and a factorisation of a matrix that each step makes smaller."""
+    w = Writer("stepping")
+    x, at, a, count = w.input("n", 3), w.input(2, dtype="int32"), w.input(2, 2), w.state()
+    b = w.body()
+    k, rest = b.carried(at), b.carried(a)
+    rows = b.gather(b.capture(x), k)
+    factor = b.linalg("cholesky", rest)
+    b.update(k, b.map(lambda b, k: b.apply("add", k, b.literal(1, "int32")), k))
+    identity = b.const(np.eye(2))
+    b.update(rest, b.apply("sub", rest, identity))
+    n = w.repeat(b, steps, rows, factor)
+    w.update(count, w.map(lambda b, c: b.apply("add", c, b.literal(1, "float32")), count))
+    return w.done(w.stack(n, 0), w.stack(n, 1))
+
+
+def test_what_fails_in_a_step_fails_the_run():
+    x, at, a = f32(6, 3), np.array([0, 1], np.int32), np.diag([4.5, 3.5]).astype(np.float32)
+    count = np.zeros((), np.float32)
+    reference(stepping(3), [count.copy()], [x, at, a])
+    for target in ("python", "cpu"):
+        made = codegen.compile(stepping(5), target=target)
+        for call in (made.bind([count]), made.bind_team([count], 2)):
+            with pytest.raises(IndexError, match=r"indices\[1\] = 2 is not in \[0, 2\)"):
+                call(x[:2], at, np.eye(2, dtype=np.float32) * 9)
+            with pytest.raises(FloatingPointError, match="cholesky .* is not positive definite"):
+                call(x, at * 0, a)
+    assert count == 0
 
 
 def nested() -> Program:
@@ -186,6 +261,92 @@ def test_what_a_loop_must_not_be(change, what):
     statements = tuple(replace(s, **change) if isinstance(s, Repeat) else s for s in program.statements)
     with pytest.raises(ProgramError, match=what):
         verify(replace(program, statements=statements))
+
+
+def trained(steps="t") -> Program:
+    """A recurrent net whose weights each step of training changes: forwards, and back over what was kept."""
+    w = Writer("trained")
+    x, y, v = w.input(steps, "m", 6), w.input("m", 6), w.state(6, 6)
+    zero = w.map(lambda b, y: b.apply("mul", y, b.literal(0, "float32")), y)
+    there = w.body()
+    h = there.carried(zero)
+    new = there.apply("tanh", there.apply("add", there.part(x), there.matmul(h, there.capture(v))))
+    there.update(h, new)
+    n = w.repeat(there, steps, h, new)
+    end, before, after = w.last(n, there, h), w.stack(n, 0), w.stack(n, 1)
+    none = w.const(np.zeros((6, 6)))
+    back = w.body()
+    d, total = back.carried(w.apply("sub", end, y)), back.carried(none)
+    slope = lambda b, d, a: b.apply("mul", d, b.apply("sub", b.literal(1, "float32"), b.apply("mul", a, a)))  # noqa: E731
+    dz = back.map(slope, d, back.part(after))
+    back.update(d, back.matmul(dz, back.capture(v), tb=True))
+    back.update(total, back.apply("add", total, back.matmul(back.part(before), dz, ta=True)))
+    m = w.repeat(back, steps, backwards=True)
+    rate = lambda b, v, g: b.apply("sub", v, b.apply("mul", b.literal(0.01, "float32"), g))  # noqa: E731
+    w.update(v, w.map(rate, v, w.last(m, back, total)))
+    return w.done(w.reduce("sum", end, (0, 1)))
+
+
+@pytest.mark.parametrize("rows", [5, 200])
+def test_loops_in_a_loop_of_steps(rows):
+    program, v, x, y = trained(), f32(6, 6), f32(4, rows, 6), f32(rows, 6)
+    check(program, [v], [x, y], rtol=1e-3, atol=1e-3)
+    loop = Loop("loop", program)
+    hoisted, _ = codegen.hoist_loop(loop, {"t": 4, "m": rows}, algebra=True)
+    wanted = steps.one_by_one(loop, [v], [x, y], 5, 2)
+    assert sum(isinstance(s, Repeat) for s in hoisted.step.statements) == 2  # the weights change
+    for target in ("python", "cpu"):
+        one, two = (steps.run(loop, [v], [x, y], 5, 2, target=target, nthreads=n, pieces=2) for n in (1, 2))
+        steps.compare(one, wanted)
+        for a, b in zip((*one[0], *one[1]), (*two[0], *two[1]), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_loop_that_is_the_same_in_all_steps_is_run_once():
+    w = Writer("same")
+    x, s = w.input("t", "m", 6), w.state("m", 6)
+    b = w.body()
+    h = b.carried(w.map(lambda b, y: b.apply("mul", y, b.literal(0, "float32")), s))
+    b.update(h, b.apply("tanh", b.apply("add", h, b.part(x))))
+    n = w.repeat(b, "t")
+    end = w.last(n, b, h)
+    t = w.map(lambda b, s, e: b.apply("sub", s, b.apply("mul", s, e)), s, end)
+    zero = w.const(0.0)
+    inner = w.body()
+    z = inner.carried(zero)
+    inner.update(
+        z,
+        inner.map(
+            lambda b, z, x: b.apply("add", z, b.apply("mul", x, x)),
+            z,
+            inner.part(x),
+            index=((), (0, 1)),
+            space=("m", 6),
+            reducer="sum",
+            rank=0,
+        ),
+    )
+    k = w.repeat(inner, "t")
+    w.update(s, w.map(lambda b, t, z: b.apply("mul", t, b.apply("tanh", z)), t, w.last(k, inner, z), index=((0, 1), ()), space=("m", 6)))
+    loop = Loop("loop", w.done(end))
+    hoisted, moved = codegen.hoist_loop(loop, {"t": 30, "m": 50}, algebra=False)
+    assert moved.once is not None and len([s for s in moved.once.statements if isinstance(s, Repeat)]) == 1
+    assert len([s for s in hoisted.step.statements if isinstance(s, Repeat)]) == 1
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_loops_in_a_loop_of_steps(seed, monkeypatch):
+    fuzz.shrink(monkeypatch)
+    program, states, inputs = fuzz.looped(seed)
+    loop = Loop("loop", program)
+    wanted = steps.one_by_one(loop, states, inputs, 3, 1)
+    steps.compare(steps.run(loop, states, inputs, 3, 1, nthreads=2), wanted)
+
+
+def test_the_report_says_what_runs_inside():
+    report = str(codegen.compile(nested(), target="python").report)
+    assert "  phase 0: loop: " in report and "\n    phase 0.0: loop: " in report and "\n      phase 0.0.0: serial: " in report
+    assert "flops and 72 bytes for each unit of c * r" in report
 
 
 @pytest.mark.parametrize("seed", range(16))
