@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -43,17 +43,25 @@ def route(program: ir.Program) -> str:
         return chosen
     if not program.statements or not codegen.worth_compiling(program):
         return "reference"
-    table = program.table()
     read = {n for s in program.statements for n in ir.reads(s)}
-    streams = {s.stream for s in program.statements if isinstance(s, ir.Random)}
+    streams = {n for s in program.statements for n in ir.streams(s)}
     if not program.inputs and not program.outputs and not (read - streams) & set(program.states):
         return "reference"
-    written = [table[s.out] for s in program.statements]
-    counts = [prod([d for d in b.shape if isinstance(d, int)]) for b in written]
-    exact = all(b.dtype[0] != "f" and all(isinstance(d, int) for d in b.shape) for b in written)
-    if exact and sum(counts) <= _EXACT_AND_SMALL:
-        return "reference"
-    return "numba"
+    return "reference" if _exact(program) <= _EXACT_AND_SMALL else "numba"
+
+
+def _exact(program: ir.Program) -> float:
+    """How many elements an integer program of known sizes writes, in all steps of its loops; infinity for any other."""
+    table, total = program.table(), 0.0
+    for s in program.statements:
+        b = table[s.out]
+        known = [d for d in b.shape if isinstance(d, int)]
+        if b.dtype[0] == "f" or len(known) < len(b.shape):
+            return inf
+        total += prod(known)
+        if isinstance(s, ir.Repeat):
+            total += s.steps * _exact(s.body) if isinstance(s.steps, int) else inf
+    return total
 
 
 def executable_of(program: ir.Program) -> Any:
