@@ -111,6 +111,15 @@ class Shape:
         return Shape(tuple(t for t in self.terms if test(t[0]))), Shape(tuple(t for t in self.terms if not test(t[0])))
 
 
-def flat_index(shape: Sequence[Size], coordinates: Sequence[str], names: Names) -> Shape:
-    """The flat index of an element of a C-ordered array."""
-    return Shape(tuple((v, product(shape[axis + 1 :], names)) for axis, v in enumerate(coordinates) if v != "0"))
+def flat_index(
+    shape: Sequence[Size], coordinates: Sequence[str], names: Names, start: Sequence[int] = (), step: Sequence[int] = ()
+) -> Shape:
+    """The flat index of an element of a C-ordered array; with `start` and `step`, of an element of a section of it."""
+    terms: list[tuple[str, str]] = []
+    for axis, v in enumerate(coordinates):
+        stride = product(shape[axis + 1 :], names)
+        if v != "0":
+            terms.append((v, scaled(stride, str(step[axis])) if step else stride))
+        if start and start[axis]:
+            terms.append((str(start[axis]), stride))
+    return Shape(tuple(terms))

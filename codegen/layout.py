@@ -26,6 +26,8 @@ GEMM_PART = 48
 IMAGES = 56 * 1024
 """Elements of a block of images, at most: what is made of one is read again while it lies in the cache."""
 ROW_BLOCK = 256
+PARTS = 4
+"""Blocks into which long rows are divided at least, however few they are."""
 FLAT_BLOCK = 4096
 FOLD_BLOCK = 512
 """Elements of a block when arrays are walked row by row; flat, without and with a sum."""
@@ -155,9 +157,10 @@ def _plain_block(plan: Plan, table: dict[str, Buffer], hints: Hints) -> int:
     """Rows in a block of any other phase: a literal of the source, the same for every number of threads."""
     if plan.phase.flat:
         return FOLD_BLOCK if any(w.folded for w in plan.works()) else FLAT_BLOCK
-    if all(stage.call is None for stage in plan.stages):
-        return ROW_BLOCK
     rows = estimate(plan.phase.rows, hints)
+    if all(stage.call is None for stage in plan.stages):
+        parts = min(PARTS, rows * max(estimate(w.loops, hints) for w in plan.works()) // FLAT_BLOCK)
+        return min(ROW_BLOCK, -(-rows // parts)) if parts > 1 else ROW_BLOCK
     most = GEMM_BLOCK
     if any(isinstance(stage.call, Indirect | Pool) for stage in plan.stages):
         image = max(estimate(table[m.statement.out].shape[1:], hints) for m in plan.phase.members)

@@ -23,18 +23,19 @@ from .ir import (
     Linalg,
     Map,
     MatMul,
-    Place,
     Pool,
     Program,
     Random,
     Repeat,
     Scatter,
     Size,
+    Slice,
     Stack,
     Statement,
     Within,
     reads,
 )
+from .sections import Section, sections
 from .sizes import extents
 from .stages import Arranged, Plan, Position, Work, same_element
 
@@ -84,9 +85,9 @@ class Arg:
 class Home:
     """Where one buffer lives: `array` the whole of it, `row` and `tile` one row or block of it, `slot` of a pool, `local`.
 
-    `packed`: the rows of a block of an array or tile whose rows are the last axis."""
+    `packed`: the rows of a block of an array or tile whose rows are the last axis.  A `section` is part of another home."""
 
-    kind: Literal["array", "row", "tile", "slot", "local"]
+    kind: Literal["array", "row", "tile", "slot", "local", "section"]
     arg: str = ""
     slot: int = 0
     packed: int = 0
@@ -121,7 +122,8 @@ class Memory:
     commits: tuple[tuple[str, str], ...]
     partials: dict[str, str]
     notes: tuple[str, ...]
-    bodies: dict[str, Body] = field(default_factory=dict)
+    bodies: dict[str, Body]
+    sections: dict[str, Section]
 
 
 @dataclass(frozen=True)
@@ -242,6 +244,16 @@ class _Placer:
         self.partials: dict[str, str] = {}
         self.exposed = {*program.outputs, *(source for _, source in program.updates)}
         self.exposed |= {s.call.x for plan in plans for s in plan.stages if isinstance(s.call, SAME)}
+        self.sections = sections(plans, self.table, self.exposed)
+        self._read_through()
+
+    def _read_through(self) -> None:
+        """Who reads a slice reads what it is a slice of."""
+        for name, section in self.sections.items():
+            position, work = self.uses.made[name]
+            if work is not None and isinstance(work.statement, Slice):
+                found = [(at, order, work, 0) for at, order, _, _ in self.uses.readers.get(name, ())]
+                self.uses.readers.setdefault(section.of, []).extend(found)
 
     def run(self) -> Memory:
         for b in self.program.buffers:
@@ -271,7 +283,7 @@ class _Placer:
                 self._loop(number, plan, plan.body)
         for n in self.program.outputs:
             self.results.append(self._result(n))
-        return Memory(self.homes, tuple(self.results), commits, self.partials, tuple(self.notes), self.bodies)
+        return Memory(self.homes, tuple(self.results), commits, self.partials, tuple(self.notes), self.bodies, self.sections)
 
     def _loop(self, number: int, plan: Plan, body: Arranged) -> None:
         """The memory of a loop's body: what is carried stays where `Last` wants it, a stack is written in its place."""
@@ -317,7 +329,7 @@ class _Placer:
         fails = (self.uses.made[n][0] for n, call in self.calls.items() if may_fail(call))
         if position <= max(fails, default=(-1, 0, 0)):  # a status is looked at before the next stage begins
             return False
-        if self.table[target].shape != self.table[source].shape or not chain and (writer is None or not self._overwrites(writer)):
+        if self.table[target].shape != self.table[source].shape or not chain and not self._overwrites(source, writer):
             return False
         readers = self.uses.readers.get(target, ())
         if any(w is None and isinstance(self.plans[at[0]].stages[at[1]].call, SAME) for at, _, w, _ in readers):
@@ -334,17 +346,18 @@ class _Placer:
         self.notes.append(f"{target} is updated in place")
         return True
 
-    @staticmethod
-    def _overwrites(writer: Work) -> bool:
-        """Does a statement write its result element by element?"""
+    def _overwrites(self, source: str, writer: Work | None) -> bool:
+        """Does a statement write its result element by element, or as a product?"""
+        if writer is None:
+            return isinstance(self.calls[source], MatMul)
         return not writer.folded and isinstance(writer.statement, Map)
 
     def _read_before(self, at: Position, w: Work | None, slot: int, position: Position, writer: Work | None, target: str) -> bool:
         """Does a reader in the writer's phase see every element of the state before it changes?"""
-        if at[0] > position[0] or writer is None or not isinstance(writer.statement, Map):
+        if at[0] > position[0]:
             return False
-        if w is None or not isinstance(w.statement, Map):
-            return self._by_row(at, w, slot) and bool(writer.rows) and at < position
+        if writer is None or w is None or not (isinstance(w.statement, Map) and isinstance(writer.statement, Map)):
+            return at < position and (self.plans[at[0]].phase.kind == "serial" or self._by_row(at, w, slot))
         order = [x.statement.out for x in self.plans[position[0]].works()]
         reads_it = any(n == target and same_element(writer, writer, k) for k, n in enumerate(writer.statement.operands))
         # in one nest an element is loaded under a name at its first use, which is then the writer's or comes before it
@@ -354,10 +367,10 @@ class _Placer:
         return by_row and (at < position or at == position and order.index(w.statement.out) <= last_use and same_element(writer, w, slot))
 
     def _by_row(self, at: Position, w: Work | None, slot: int) -> bool:
-        """Does a statement that is no Map read an operand row by row?"""
+        """Does a statement read an operand row by row?"""
         s = w.statement if w else self.plans[at[0]].stages[at[1]].call
-        form = next(m.form for m in self.plans[at[0]].phase.members if m.statement is s)
-        return form is not None and form.rowwise[slot]
+        form = next((m.form for m in self.plans[at[0]].phase.members if m.statement is s), None)
+        return form is not None and form.rowwise[slot] and not self.plans[at[0]].phase.flat
 
     def _added(self, target: str, source: str) -> list[str]:
         """The calls that add to `target` what makes it `source`, first to last, when nothing else sees what lies between."""
@@ -376,15 +389,19 @@ class _Placer:
         if isinstance(call, SAME):
             self.homes[name] = self.homes[call.x]
             return
+        if name in self.sections:
+            self.homes[name] = Home("section")
+            return
         position, work = self.uses.made[name]
         readers = self.uses.readers.get(name, [])
+        first = min([position, *(self.uses.made[n][0] for n, w in self.sections.items() if w.of == name)])
         if name not in self.exposed and self._row_by_row(work, call):
             if work is not None and isinstance(work.statement, Map) and all(_sees_local(position, work, plan, r) for r in readers):
                 self.homes[name] = Home("local")
                 return
             if plan.phase.kind == "rows" and all(at[0] == number for at, *_ in readers):
                 columns = plan.walk == "columns"
-                row = not columns and all(at[:2] == position[:2] for at, *_ in readers)
+                row = not columns and all(at[:2] == first[:2] for at, *_ in readers)
                 factors = tuple(b.shape[1:]) + (() if row else (plan.block,))
                 array = self._scratch(number, number, b.dtype, Extent(factors, threads=True))
                 self.homes[name] = Home("row" if row else "tile", array, packed=plan.block if columns else 0)
@@ -402,7 +419,7 @@ class _Placer:
     def _row_by_row(work: Work | None, call: object) -> bool:
         """Is a value made element by element or row by row, so that its readers may take it from less than a whole array?"""
         calls = isinstance(call, MatMul | Pool) or isinstance(call, Indirect) and not call.summed
-        return calls or work is not None and not work.folded and isinstance(work.statement, Map | Place)
+        return calls or work is not None and not work.folded
 
     def _last(self, name: str) -> int:
         """The last phase that may read a buffer, directly or through a reshape."""

@@ -27,7 +27,7 @@ def write(p: PhaseWriter, s: Statement) -> list[Node]:
     """The loops of one statement."""
     match s:
         case Slice():
-            return _copy(p, s.out, s.x, p.table[s.out].shape, target=None, source=(s.start, s.step))
+            return [] if s.out in p.memory.sections else _copy(p, s.out, s.x, p.table[s.out].shape, target=None, source=(s.start, s.step))
         case Place():
             return [*_zero(p, s.out), *_copy(p, s.out, s.x, p.table[s.x].shape, target=(s.start, s.step), source=None)]
         case Concat():
@@ -36,7 +36,8 @@ def write(p: PhaseWriter, s: Statement) -> list[Node]:
             for x in s.xs:
                 shape = p.table[x].shape
                 shift = " + ".join(offset) or "0"
-                nodes += _copy(p, s.out, x, shape, target=None, source=None, shift=(s.axis, shift))
+                if x not in p.memory.sections or p.memory.sections[x].of != s.out:
+                    nodes += _copy(p, s.out, x, shape, target=None, source=None, shift=(s.axis, shift))
                 offset.append(p.names.size(shape[s.axis]))
             return nodes
     raise AssertionError(s)

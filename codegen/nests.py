@@ -269,17 +269,19 @@ class PhaseWriter:
 
     def element(self, name: str, index: tuple[Walk, ...], w: Work, nest: Nest, write: bool = False) -> tuple[str, int]:
         """`array[index]` of a buffer whose axes walk these labels, and the level at which it stands."""
-        home, shape = self.memory.homes[name], self.table[name].shape
+        section, own = self.memory.sections.get(name), self.table[name].shape
+        base = section.of if section else name
+        home, shape = self.memory.homes[base], self.table[base].shape
         lead = len(w.rows) if self.rows and index[: len(w.rows)] == w.rows and not any(a in w.rows for a in index[len(w.rows) :]) else 0
-        if w.folded and write:
+        if w.folded and write or section and (section.start[0], section.step[0], shape[0]) != (0, 1, own[0]):
             lead = 0
         coordinates: list[str] = []
         for axis, walk in enumerate(index):
-            if axis < lead or walk is None or shape[axis] == 1:
+            if axis < lead or walk is None or own[axis] == 1:
                 coordinates.append("0")
             else:
                 coordinates.append(self.coordinate(w, walk.slot, nest) if isinstance(walk, At) else self.label(w, walk, nest))
-        inner = flat_index(shape, coordinates, self.names)
+        inner = flat_index(shape, coordinates, self.names, *((section.start, section.step) if section else ()))
         stride = product(shape[lead:], self.names)
         if home.kind not in ("row", "tile"):
             self.touch(home.arg, write, stride if lead else "")
@@ -295,7 +297,7 @@ class PhaseWriter:
             array = self.thread_slice(home.arg, scaled(str(self.size), stride))
             return self._sliced(array, inner.plus(self.row, stride), nest, level)
         if not lead:
-            if self.rows and inner.text == "0" and not write:
+            if self.rows and inner.text == "0" and not write and not section:
                 return self.scalar(name), 0
             return self._sliced(home.arg, inner, nest, level)
         array = self.block_slice(home.arg, stride)

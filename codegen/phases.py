@@ -153,6 +153,15 @@ def row_forms(s: Statement, table: dict[str, Buffer], hints: Hints) -> Iterator[
             return
 
 
+def _across(s: Statement, form: RowForm, hints: Hints) -> bool:
+    """Does a sum walk down columns, with others beside them that it could take with it?
+
+    The sum of 28 x 64 rows of 512 takes 0.2 ms by rows and 8 by columns, which come from other lines at each step."""
+    if not isinstance(s, Map) or form.reduces or s.reducer is None or estimate((form.size,), hints) > PARTIAL:
+        return False
+    return any(len(ix) > 1 and ix[-1] == form.label and isinstance(ix[0], int) and ix[0] != form.label for ix in s.index)
+
+
 def _walks(index: tuple[Walk, ...], label: int) -> bool:
     return bool(index) and index[0] == label and index.count(label) == 1
 
@@ -190,7 +199,7 @@ def schedule(program: Program, hints: Hints) -> tuple[Phase, ...]:
         at, form = _find(s, open_, low, forms, serial, operands, ready, inside)
         if at is None:
             at = len(open_)
-            form = None if serial else max(forms, key=lambda f: (estimate((f.size,), hints), sum(f.rowwise)))
+            form = None if serial else max(forms, key=lambda f: (not _across(s, f, hints), estimate((f.size,), hints), sum(f.rowwise)))
             open_.append(_Open("serial" if serial else "rows", form.size if form else None, _why(s, open_, operands, ready, form, made_by)))
         phase = open_[at]
         phase.members.append(Member(s, form))

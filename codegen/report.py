@@ -131,7 +131,7 @@ def _phases(plans: tuple[Plan, ...], memory: Memory, inside: str = "") -> Iterat
         if plan.body is not None:
             body = memory.bodies[plan.phase.members[0].statement.out]
             yield from _phases(body.plans, body.memory, f"{inside}{number}.")
-    for kind in ("local", "row", "tile"):
+    for kind in ("local", "row", "tile", "section"):
         if names := [n for n, h in memory.homes.items() if h.kind == kind]:
             yield f"{indent}never a whole array ({kind}): {', '.join(names)}"
 

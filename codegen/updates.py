@@ -56,12 +56,14 @@ def settle_stacks(program: Program) -> Rewritten:
 
 
 def _own_outputs(body: Program) -> Rewritten:
+    """Values from before the step are copied first, while they are there; the others when the step is done."""
     table = body.table()
     same = {s.out: s.x for s in body.statements if isinstance(s, SAME)}
     taken = {source for _, source in body.updates}
     outputs: list[str] = []
     buffers: list[Buffer] = []
-    copies: list[Statement] = []
+    first: list[Statement] = []
+    last: list[Statement] = []
     for n in body.outputs:
         root = n
         while root in same:
@@ -70,11 +72,13 @@ def _own_outputs(body: Program) -> Rewritten:
             b = table[n]
             fresh = replace(b, name=f"{n}.out{len(outputs)}", role="temp", value=None)
             buffers.append(fresh)
+            copies = last if b.role == "temp" else first
             copies.append(Map(fresh.name, (n,), (tuple(range(len(b.shape))),), b.shape, copying(b.dtype)))
             n = root = fresh.name
         taken.add(root)
         outputs.append(n)
-    return with_statements(replace(body, outputs=tuple(outputs)), [*body.statements, *copies], tuple(buffers)), [s.out for s in copies]
+    statements = [*first, *body.statements, *last]
+    return with_statements(replace(body, outputs=tuple(outputs)), statements, tuple(buffers)), [s.out for s in (*first, *last)]
 
 
 def keep_scalars(program: Program) -> Rewritten:
