@@ -36,6 +36,7 @@ from .environment import (
     disable_v2_behavior,
     disable_v2_tensorshape,
     executing_eagerly,
+    get_logger,
     resource_variables_enabled,
 )
 from .errors import NoGradientError, OpError

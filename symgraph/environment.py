@@ -7,10 +7,12 @@ Law of this file: it is accepted and changes nothing: a session computes on this
 from __future__ import annotations
 
 import copy
+import logging
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 from .graph import get_default_graph
+from .log import LOG
 
 VERSION = "1.15.0"
 """The TensorFlow whose names and meaning these are; symgraph's own version is `__version__`."""
@@ -137,6 +139,11 @@ def colocate_with(op: Any, ignore_existing: bool = False) -> AbstractContextMana
 def container(container_name: str) -> AbstractContextManager[str]:
     """A context that names where TF1 kept variables; here a hint that changes nothing."""
     return get_default_graph().container(container_name)
+
+
+def get_logger() -> logging.Logger:
+    """The logger of `tf.logging`."""
+    return LOG
 
 
 # ---------------------------------------------------------------- switches

@@ -11,8 +11,8 @@ import numpy as np
 
 from .. import dtypes
 from ..graph import Operation, Tensor, convert, get_default_graph
+from ..ops.array import ones_like, shape
 from ..ops.array import range as numbers
-from ..ops.array import shape
 from ..ops.control import group
 from ..ops.gather import gather
 from ..ops.linalg import l2_normalize, matmul
@@ -100,7 +100,7 @@ class KMeans:
     def _step(self, x: Tensor, nearest: Tensor, centres: Variable, c: Tensor) -> Operation:
         """The centres are moved."""
         sums = unsorted_segment_sum(x, nearest, self._count)
-        counts = unsorted_segment_sum(cast(nearest >= 0, x.dtype), nearest, self._count)
+        counts = unsorted_segment_sum(cast(ones_like(nearest), x.dtype), nearest, self._count)
         if not self._mini:
             means = sums / (counts + 1e-6)[:, None]
             return group(assign(centres, l2_normalize(means, 1) if self._cosine else means), name="training_op")

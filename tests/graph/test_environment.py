@@ -186,6 +186,7 @@ def test_switches_and_versions() -> None:
     tf.disable_resource_variables()
     assert not tf.executing_eagerly() and tf.VERSION == tf.version.VERSION and tf.VERSION.startswith("1.")
     assert not tf.test.is_gpu_available() and not tf.test.is_built_with_cuda() and tf.test.gpu_device_name() == ""
+    assert tf.get_logger().name == "symgraph.tf" and tf.AggregationMethod.ADD_N == 0
     assert tf.double is tf.float64 and tf.is_tensor(tf.constant(1)) and not tf.is_tensor(1)
     assert issubclass(tf.errors.OutOfRangeError, tf.OpError)
 
