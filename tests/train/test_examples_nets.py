@@ -24,6 +24,8 @@ TABLE: dict[str, tuple[Sequence[str], Check]] = {
         ("Digits that nobody wrote", "times as probable"),
         lambda r: r["ELBO"] > r["independent"] + 5 and r["new"] < 1.5 * r["kept back"] < 0.7 * r["pixels"],
     ),
+    # where words that belong together stand among each other's neighbours, the median
+    "word2vec": (("true: false", "positional: keyword"), lambda r: r["last"] < 0.95 * r["first"] and r["rank"] < 0.1 * r["chance"]),
     # how far from the density with two peaks: at first, and at last
     "gan": (("target", "distance"), lambda r: r[0] > 1 and r[-1] < 0.15),
 }
