@@ -32,7 +32,7 @@ PAIRS = [
     ("true", "false"),
     ("left", "right"),
     ("list", "tuple"),
-    ("first", "second"),
+    ("class", "instance"),
     ("bytes", "string"),
     ("integer", "float"),
     ("method", "function"),
