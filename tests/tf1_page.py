@@ -23,6 +23,9 @@ Which of TF1's names (mostly 1.15's) work with `import symgraph as tf`, and what
 at once with the words that stand here, and `symgraph check program.py` says them of a program without running it. Nothing here was edited
 by hand: `python -m tests.tf1_page` writes this page from the package, and a test holds it.
 
+Programs that use nothing but these names are in [examples](../examples): `digits_mlp.py`, `digits_cnn.py`, `sequence_lstm.py`,
+`autoencoder.py`, `vae.py`, `gan.py`, `word2vec.py`.
+
 """
 
 
