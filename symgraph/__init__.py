@@ -59,6 +59,7 @@ from .ops import reduce as _reduce
 from .ops import regularizers as _regularizers
 from .ops import sampling as _sampling
 from .ops import sorting as _sorting
+from .ops.activations import log_sigmoid
 from .ops.array import (
     concat,
     constant,
@@ -233,6 +234,7 @@ from .ops.reduce import (
     reduce_sum,
 )
 from .ops.regularizers import l1_regularizer, l2_regularizer
+from .ops.sampling import multinomial, random_categorical
 from .ops.scatter import scatter_add, scatter_nd_add, scatter_nd_sub, scatter_nd_update, scatter_sub, scatter_update
 from .ops.segments import (
     bincount,

@@ -18,7 +18,8 @@ from .graph import Tensor, convert
 from .ops.array import constant, expand_dims, ones_like, reshape, size, squeeze, zeros, zeros_like
 from .ops.linalg import diag_part, matmul
 from .ops.math import _made, cast, identity, where
-from .ops.reduce import reduce_mean, reduce_sum
+from .ops.reduce import reduce_any, reduce_mean, reduce_sum
+from .ops.sorting import top_k
 from .ops.state import Variable, assign_add
 from .scopes import GraphKeys, add_to_collections, variable_scope
 
@@ -436,3 +437,47 @@ def mean_per_class_accuracy(
         value = reduce_mean(div_no_nan(count, total), name="mean_accuracy")
         update = div_no_nan(*add, name="update_op")
         return _given(value, update, metrics_collections, updates_collections)
+
+
+# ---------------------------------------------------------------- among the first k
+def _at_k(default: str, other: str, what: str) -> Callable[..., Metric]:
+    def metric(
+        labels: Any,
+        predictions: Any,
+        k: int,
+        class_id: int | None = None,
+        weights: Any = None,
+        metrics_collections: Any = None,
+        updates_collections: Any = None,
+        name: str | None = None,
+    ) -> Metric:
+        with variable_scope(name, f"{default}_at_{k}", (predictions, labels, weights)):
+            p, y = convert(predictions, name="predictions"), cast(convert(labels, name="labels"), dtypes.int64)
+            if p.extents is None or len(p.extents) != 2 or not isinstance(p.extents[1], int):
+                raise ValueError(f"predictions must be [batch, classes] with a known number of classes, not {p.shape}")
+            y = expand_dims(y, 1) if y.extents is not None and len(y.extents) == 1 else y
+            classes = constant(np.arange(p.extents[1])[None, None])
+            truth, found = (reduce_any(equal(expand_dims(cast(at, dtypes.int64), 2), classes), 1) for at in (y, top_k(p, k).indices))
+            if class_id is not None:
+                truth, found = truth[:, class_id : class_id + 1], found[:, class_id : class_id + 1]
+            missed = both(found, neither(truth)) if other == "false_positive" else both(truth, neither(found))
+            sums = []
+            for cell, hits in (("true_positive", both(truth, found)), (other, missed)):
+                each = reduce_sum(cast(hits, float64), 1)
+                if weights is not None:
+                    each = multiply(each, reshape(cast(_floats(weights, "weights"), float64), [-1]))
+                v = _sum([], float64, f"{cell}_at_{k}")
+                sums.append((identity(v), assign_add(v, reduce_sum(each))))
+            value, update = (divide(sums[0][j], sums[0][j] + sums[1][j], name=called) for j, called in enumerate(("value", "update")))
+            return _given(value, update, metrics_collections, updates_collections)
+
+    metric.__name__ = metric.__qualname__ = f"{default}_at_k"
+    metric.__doc__ = (
+        f"True positives as a share of {what}, where the k greatest of a row are predicted; float64.\n\n"
+        "Labels are whole numbers [batch] or [batch, labels of a row], predictions [batch, classes]; `class_id` counts one class alone."
+    )
+    return metric
+
+
+precision_at_k = sparse_precision_at_k = _at_k("precision", "false_positive", "what was predicted")
+recall_at_k = _at_k("recall", "false_negative", "what is true")

@@ -6,99 +6,30 @@ Law of this file: a layer is one of tf.layers under contrib's names: variables '
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from math import sqrt
-from types import MappingProxyType
 from typing import Any
 
-from ..dtypes import float32
 from ..graph import Tensor, convert, get_default_graph
-from ..layers.base import Layer
 from ..layers.core import Dense, Dropout, Flatten
 from ..layers.normalization import BatchNormalization
 from ..ops import activations
 from ..ops import dense as dense_ops
 from ..ops.embedding import embedding_lookup
-from ..ops.initializers import Ones, Zeros, fans
+from ..ops.initializers import Ones, Zeros
 from ..ops.masks import one_hot
 from ..ops.math import _made, identity
 from ..ops.normalization import batch_normalization, moments
-from ..ops.random import random_uniform, truncated_normal
 from ..ops.reduce import reduce_sum
 from ..ops.regularizers import apply_regularization, l1_l2_regularizer, l1_regularizer, l2_regularizer, sum_regularizer
-from ..scopes import GraphKeys, VariableScope, add_to_collections, get_variable, variable_scope
+from ..scopes import GraphKeys, add_to_collections, get_variable, variable_scope
 from .framework import add_arg_scope
-
-bias_add = add_arg_scope(dense_ops.bias_add)
-RENAMED = MappingProxyType({"kernel": "weights", "bias": "biases"})
-
-
-# ---------------------------------------------------------------- initializers
-@dataclass(frozen=True)
-class _Scaling:
-    """Variance factor / n: uniform within sqrt(3 factor / n), or truncated normal with sqrt(1.3 factor / n) before truncation."""
-
-    factor: float
-    mode: str
-    uniform: bool
-    seed: int | None
-    dtype: Any
-
-    def __call__(self, shape: Sequence[int], dtype: Any = None, partition_info: Any = None) -> Tensor:
-        fan_in, fan_out = fans(shape)
-        n = {"FAN_IN": fan_in, "FAN_OUT": fan_out, "FAN_AVG": (fan_in + fan_out) / 2}[self.mode]
-        if self.uniform:
-            limit = sqrt(3.0 * self.factor / n)
-            return random_uniform(shape, -limit, limit, dtype or self.dtype, self.seed)
-        return truncated_normal(shape, 0.0, sqrt(1.3 * self.factor / n), dtype or self.dtype, self.seed)
-
-
-def variance_scaling_initializer(
-    factor: float = 2.0, mode: str = "FAN_IN", uniform: bool = False, seed: int | None = None, dtype: Any = float32
-) -> _Scaling:
-    """He's initializer by default: variance factor / n, with n the fan in ('FAN_IN'), out ('FAN_OUT') or their mean ('FAN_AVG')."""
-    if mode not in ("FAN_IN", "FAN_OUT", "FAN_AVG"):
-        raise TypeError(f"Unknown mode {mode} [FAN_IN, FAN_OUT, FAN_AVG]")
-    return _Scaling(factor, mode, uniform, seed, dtype)
-
-
-def xavier_initializer(uniform: bool = True, seed: int | None = None, dtype: Any = float32) -> _Scaling:
-    """Glorot's initializer: variance 2 / (fan in + fan out)."""
-    return variance_scaling_initializer(1.0, "FAN_AVG", uniform, seed, dtype)
-
+from .parts import collected, finished, layer_scope, variance_scaling_initializer, with_weights, xavier_initializer
+from .windows import avg_pool2d, conv1d, conv2d, conv2d_transpose, conv3d, convolution, convolution2d, convolution2d_transpose, max_pool2d
 
 xavier_initializer_conv2d = xavier_initializer
 
-
-# ---------------------------------------------------------------- what layers share
-@contextmanager
-def _layer(default: str, scope: Any, inputs: Any, reuse: Any) -> Iterator[VariableScope]:
-    with variable_scope(scope, default, [inputs], reuse=reuse) as own:
-        yield own
-
-
-def _collected(layer: Layer, variables_collections: Any) -> None:
-    """The layer's variables join 'model_variables', and what was asked for: a list, or one for each kind of variable."""
-    have = set(get_default_graph().get_collection(GraphKeys.MODEL_VARIABLES))
-    for v in [v for v in layer.variables if v not in have]:
-        v.graph.add_to_collection(GraphKeys.MODEL_VARIABLES, v)
-        kind = v.op.name.rsplit("/", 1)[-1]
-        keys = variables_collections.get(kind) if isinstance(variables_collections, Mapping) else variables_collections
-        if keys:
-            add_to_collections(keys, v)
-
-
-def _finished(outputs: Tensor, normalizer_fn: Any, normalizer_params: Any, activation_fn: Any, outputs_collections: Any) -> Tensor:
-    if normalizer_fn is not None:
-        outputs = normalizer_fn(outputs, **(normalizer_params or {}))
-    if activation_fn is not None:
-        outputs = activation_fn(outputs)
-    if outputs_collections:
-        add_to_collections(outputs_collections, outputs)
-    return outputs
+bias_add = add_arg_scope(dense_ops.bias_add)
 
 
 # ---------------------------------------------------------------- layers
@@ -122,23 +53,23 @@ def fully_connected(
     """activation_fn(inputs @ weights + biases), by default relu: [..., in] to [..., num_outputs].
 
     Weights start with Glorot's initializer.  With a `normalizer_fn` there are no biases: it is applied before the activation."""
-    with _layer("fully_connected", scope, inputs, reuse) as own:
-        layer = Dense(
-            num_outputs,
-            use_bias=normalizer_fn is None and biases_initializer is not None,
-            kernel_initializer=weights_initializer or xavier_initializer(),
-            bias_initializer=biases_initializer,
-            kernel_regularizer=weights_regularizer,
-            bias_regularizer=biases_regularizer,
-            trainable=trainable,
-            name=own.name,
-            _scope=own,
-            _reuse=reuse,
-        )
-        layer.variable_names = RENAMED
-        outputs = layer(inputs)
-        _collected(layer, variables_collections)
-        return _finished(outputs, normalizer_fn, normalizer_params, activation_fn, outputs_collections)
+    return with_weights(
+        partial(Dense, num_outputs),
+        "fully_connected",
+        inputs,
+        activation_fn,
+        normalizer_fn,
+        normalizer_params,
+        weights_initializer,
+        weights_regularizer,
+        biases_initializer,
+        biases_regularizer,
+        reuse,
+        variables_collections,
+        outputs_collections,
+        trainable,
+        scope,
+    )
 
 
 linear = partial(fully_connected, activation_fn=None)
@@ -185,7 +116,7 @@ def batch_norm(
         if value is not None and value is not False:
             raise NotImplementedError(f"tf.contrib.layers.batch_norm takes no {parameter} here: leave it out for the plain kind")
     starts, penalties = dict(param_initializers or {}), dict(param_regularizers or {})
-    with _layer("BatchNorm", scope, inputs, reuse) as own:
+    with layer_scope("BatchNorm", scope, inputs, reuse) as own:
         layer = _BatchNorm(
             axis=1 if data_format == "NCHW" else -1,
             momentum=decay,
@@ -204,11 +135,11 @@ def batch_norm(
         )
         layer.updates_collections = updates_collections
         outputs = layer(inputs, training=is_training)
-        _collected(layer, variables_collections)
+        collected(layer, variables_collections)
         if updates_collections is None and layer.updates:
             with get_default_graph().control_dependencies(layer.updates):
                 outputs = identity(outputs)
-        return _finished(outputs, None, None, activation_fn, outputs_collections)
+        return finished(outputs, None, None, activation_fn, outputs_collections)
 
 
 @add_arg_scope
@@ -227,7 +158,7 @@ def layer_norm(
 ) -> Tensor:
     """Each row normalised by its own mean and variance over the axes from `begin_norm_axis` on; variables gamma and beta have the
     shape of those from `begin_params_axis` on (Ba et al., 2016)."""
-    with _layer("LayerNorm", scope, inputs, reuse):
+    with layer_scope("LayerNorm", scope, inputs, reuse):
         x = convert(inputs)
         rank = len(x.shape)
         first, params = begin_norm_axis % rank, begin_params_axis % rank
@@ -243,7 +174,7 @@ def layer_norm(
                 add_to_collections([GraphKeys.MODEL_VARIABLES, *(variables_collections or ())], v)
         mean, variance = moments(x, list(range(first, rank)), keep_dims=True)
         outputs = batch_normalization(x, mean, variance, made["beta"], made["gamma"], 1e-12)
-        return _finished(outputs, None, None, activation_fn, outputs_collections)
+        return finished(outputs, None, None, activation_fn, outputs_collections)
 
 
 @add_arg_scope
@@ -257,16 +188,16 @@ def dropout(
     seed: int | None = None,
 ) -> Tensor:
     """In training, each element is kept with probability `keep_prob` and divided by it, else 0; otherwise the inputs."""
-    with _layer("Dropout", scope, inputs, None) as own:
+    with layer_scope("Dropout", scope, inputs, None) as own:
         layer = Dropout(1 - keep_prob, noise_shape, seed, name=own.name, _scope=own)
-        return _finished(layer(inputs, training=is_training), None, None, None, outputs_collections)
+        return finished(layer(inputs, training=is_training), None, None, None, outputs_collections)
 
 
 @add_arg_scope
 def flatten(inputs: Any, outputs_collections: Any = None, scope: Any = None) -> Tensor:
     """The same elements with all axes but the first as one."""
-    with _layer("Flatten", scope, inputs, None) as own:
-        return _finished(Flatten(name=own.name, _scope=own)(inputs), None, None, None, outputs_collections)
+    with layer_scope("Flatten", scope, inputs, None) as own:
+        return finished(Flatten(name=own.name, _scope=own)(inputs), None, None, None, outputs_collections)
 
 
 @add_arg_scope
@@ -275,7 +206,7 @@ def one_hot_encoding(
 ) -> Tensor:
     """[..., num_classes] with `on_value` at each label."""
     with get_default_graph().name_scope(scope or "OneHotEncoding"):
-        return _finished(one_hot(labels, num_classes, on_value=on_value, off_value=off_value), None, None, None, outputs_collections)
+        return finished(one_hot(labels, num_classes, on_value=on_value, off_value=off_value), None, None, None, outputs_collections)
 
 
 @add_arg_scope
@@ -300,7 +231,7 @@ def embed_sequence(
     """The rows of a table SCOPE/EmbedSequence/embeddings [vocab_size, embed_dim] that `ids` [batch, time] number."""
     if not (reuse or vocab_size and embed_dim):
         raise ValueError("Must specify vocab size and embedding dimension when not reusing.")
-    with _layer("EmbedSequence", scope, ids, reuse):
+    with layer_scope("EmbedSequence", scope, ids, reuse):
         shape = [vocab_size, embed_dim] if vocab_size and embed_dim else None
         table = get_variable("embeddings", shape, initializer=initializer, regularizer=regularizer, trainable=trainable)
         return embedding_lookup(table, ids)
@@ -327,8 +258,16 @@ def stack(inputs: Any, layer: Callable[..., Tensor], stack_args: Sequence[Any], 
 
 __all__ = (
     "apply_regularization",
+    "avg_pool2d",
     "batch_norm",
     "bias_add",
+    "conv1d",
+    "conv2d",
+    "conv2d_transpose",
+    "conv3d",
+    "convolution",
+    "convolution2d",
+    "convolution2d_transpose",
     "dropout",
     "embed_sequence",
     "flatten",
@@ -338,6 +277,7 @@ __all__ = (
     "l2_regularizer",
     "layer_norm",
     "linear",
+    "max_pool2d",
     "one_hot_encoding",
     "relu",
     "relu6",

@@ -13,15 +13,17 @@ import numpy as np
 
 from .. import build, scalar
 from ..codegen import scalar as fn
+from ..dtypes import float32
 from ..graph import Tensor, builder, convert
 from ..node import Node
 from ..shapes import ShapeError, TensorShape, compatible, product
 from ..statics import constant_value
 from .array import shape, shape_tensor
-from .core import FLOATS, NUMBERS, is_tensor, need, pair, recording
+from .core import FLOATS, NUMBERS, counted_as, is_tensor, need, pair, recording
 from .linalg import matmul
-from .math import _made
+from .math import _made, cast
 from .random import seed_pair, standard_uniform
+from .reduce import reduce_mean
 
 
 @builder("BiasAdd")
@@ -77,6 +79,14 @@ def l2_loss(t: Any, name: str | None = None) -> Tensor:
         x = convert(t, name="t", graph=graph)
         need(x, *FLOATS, parameter="t")
         return graph.add("L2Loss", (x,), {}, scope).outputs[0]
+
+
+def zero_fraction(value: Any, name: str | None = None) -> Tensor:
+    """The fraction of elements that are 0: a float32 scalar."""
+    with recording("Mean", name or "zero_fraction", value=value) as (graph, _):
+        x = convert(value, name="value", graph=graph)
+        with counted_as(graph, 26):
+            return reduce_mean(cast(_made["equal"](x, convert(0, dtype=x.dtype, graph=graph)), float32), name="fraction")
 
 
 # ---------------------------------------------------------------- dropout
@@ -139,4 +149,4 @@ def _completed(noise_shape: Any, x: Tensor) -> Any:
     return [shape(x)[a] if d is None and known[a] is None else known[a] if d is None else d for a, d in enumerate(sizes)]
 
 
-__all__: Sequence[str] = ("bias_add", "dropout", "l2_loss", "relu_layer", "xw_plus_b")
+__all__: Sequence[str] = ("bias_add", "dropout", "l2_loss", "relu_layer", "xw_plus_b", "zero_fraction")

@@ -19,14 +19,14 @@ from ..codegen import scalar as fn
 from ..dtypes import float32, int64
 from ..graph import Tensor, builder, convert
 from ..node import Node
-from .array import concat, ones_like, reshape, zeros_like
-from .core import INDICES, counted_as, need, recording
+from .array import concat, expand_dims, ones_like, reshape, shape, stack, zeros_like
+from .core import FLOATS, INDICES, counted_as, need, recording
 from .embedding import embedding_lookup
 from .linalg import matmul
 from .math import _made, cast, stop_gradient
 from .nn import sigmoid_cross_entropy_with_logits, softmax_cross_entropy_with_logits_v2
-from .random import candidates
-from .reduce import reduce_any, reduce_sum
+from .random import candidates, standard_uniform
+from .reduce import argmax, reduce_any, reduce_sum
 
 multiply, log = _made["multiply"], _made["log"]
 x0, x1 = scalar.x(0), scalar.x(1)
@@ -89,6 +89,30 @@ def uniform_candidate_sampler(
 ) -> CandidateSampler:
     """Classes in [0, range_max), each with the same probability; as `log_uniform_candidate_sampler`."""
     return _sampler(False, true_classes, num_true, num_sampled, unique, range_max, seed, name)
+
+
+# ---------------------------------------------------------------- draws by logits
+def multinomial(logits: Any, num_samples: int, seed: int | None = None, name: str | None = None, output_dtype: Any = None) -> Tensor:
+    """Classes drawn with probabilities softmax(logits): [batch, classes] to int64 [batch, num_samples].
+
+    The class whose logit plus a draw from Gumbel's distribution is greatest; the draws are not TensorFlow's own."""
+    with recording("Multinomial", name or "multinomial", logits=logits) as (graph, _), graph.name_scope("Multinomial") as scope:
+        x = convert(logits, name="logits", graph=graph)
+        need(x, *FLOATS, parameter="logits")
+        if x.extents is not None and len(x.extents) != 2:
+            raise ValueError(f"logits must be a matrix, not {x.shape}")
+        with counted_as(graph, 2):
+            count = convert(num_samples, like=dtypes.int32, name="num_samples", graph=graph)
+            with counted_as(graph, 0):
+                sizes = shape(x)
+                wanted = stack([sizes[0], count, sizes[1]])
+            u = standard_uniform(graph, wanted, x.dtype, seed)
+            return argmax(expand_dims(x, 1) - log(-log(u)), 2, name=scope, output_type=output_dtype or int64)
+
+
+def random_categorical(logits: Any, num_samples: int, dtype: Any = None, seed: int | None = None, name: str | None = None) -> Tensor:
+    """`multinomial` by its later name, tf.random.categorical."""
+    return multinomial(logits, num_samples, seed, name or "categorical", dtype)
 
 
 # ---------------------------------------------------------------- losses

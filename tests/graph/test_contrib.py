@@ -119,3 +119,26 @@ def test_what_is_missing_says_what_does_it():
         layers.batch_norm(tf.ones([2, 3]), batch_weights=[1.0, 2.0])
     with pytest.raises(TypeError, match="Unknown mode fan_in"):
         layers.variance_scaling_initializer(mode="fan_in")
+
+
+def test_convolutions():
+    x = tf.placeholder(tf.float32, [None, 8, 8, 3])
+    with framework.arg_scope([layers.conv2d], normalizer_fn=layers.batch_norm, weights_regularizer=layers.l2_regularizer(0.1)):
+        h = layers.conv2d(x, 4, 3, scope="conv1")
+    h = layers.max_pool2d(h, 2, scope="pool1")
+    up = layers.conv2d_transpose(layers.avg_pool2d(h, [2, 2]), 2, [3, 3], stride=2)
+    line = layers.conv1d(tf.zeros([1, 5, 2]), 3, 2, padding="VALID", activation_fn=None)
+    assert (h.op.name, up.op.name, line.op.name) == ("pool1/MaxPool", "Conv2d_transpose/Relu", "Conv/BiasAdd")
+    assert [t.shape.as_list() for t in (h, up, line)] == [[None, 4, 4, 4], [None, 4, 4, 2], [1, 4, 3]]
+    scopes = ("conv1/weights", "conv1/BatchNorm/beta", "conv1/BatchNorm/moving_mean", "conv1/BatchNorm/moving_variance")
+    assert names() == [*scopes, *(f"{s}/{n}" for s in ("Conv2d_transpose", "Conv") for n in ("weights", "biases"))]
+    assert len(tf.losses.get_regularization_losses()) == 1 and len(tf.get_collection(tf.GraphKeys.UPDATE_OPS)) == 2
+    weights, fed = tf.global_variables()[0], np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
+    plain = tf.nn.conv2d(x, weights, [1, 1, 1, 1], "SAME")
+    y = tf.get_default_graph().get_tensor_by_name("conv1/Relu:0")
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        got, raw = sess.run([y, plain], {x: fed})
+        wanted = (raw - raw.mean((0, 1, 2))) / np.sqrt(raw.var((0, 1, 2)) + 1e-3)
+        np.testing.assert_allclose(got, np.maximum(wanted, 0), rtol=1e-3, atol=1e-4)
+        assert sess.run(up, {x: fed}).shape == (2, 4, 4, 2)

@@ -161,3 +161,18 @@ def test_mistakes():
         tf.metrics.auc([True], [0.5], summation_method="sum")
     with pytest.raises(ValueError, match="incompatible"):
         tf.metrics.accuracy([1, 2], [1, 2, 3])
+
+
+def test_among_the_first_k():
+    """Numbers of TensorFlow 2.21 in its TF1 mode."""
+    rng = np.random.default_rng(0)
+    scores, labels = rng.normal(size=(2, 3, 4)).astype(np.float32), rng.integers(0, 4, (2, 3, 2))
+    x, y = tf.placeholder(tf.float32, [None, 4]), tf.placeholder(tf.int64, [None, 2])
+    made = [f(z, x, 2) for z in (y, y[:, 0]) for f in (tf.metrics.recall_at_k, tf.metrics.precision_at_k)]
+    with tf.Session() as sess:
+        sess.run(tf.local_variables_initializer())
+        for k, wanted in enumerate(([1 / 2, 1 / 2, 1 / 3, 1 / 6], [6 / 11, 1 / 2, 1 / 2, 1 / 4])):
+            np.testing.assert_allclose(sess.run([u for _, u in made], {x: scores[k], y: labels[k]}), wanted)
+        np.testing.assert_allclose(sess.run([v for v, _ in made]), wanted)
+    with pytest.raises(ValueError, match="known number of classes"):
+        tf.metrics.recall_at_k(y, tf.placeholder(tf.float32, [None, None]), 2)

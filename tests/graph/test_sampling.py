@@ -128,3 +128,22 @@ def test_mistakes():
         tf.nn.log_uniform_candidate_sampler(np.zeros((2, 1), np.int64), 2, 3, True, 5)
     with pytest.raises(ValueError, match="weights must be one table here, not 2 parts"):
         tf.nn.nce_loss([WEIGHTS, WEIGHTS], BIASES, LABELS, INPUTS, 4, 20)
+
+
+def test_draws_by_logits():
+    p = np.array([[0.1, 0.2, 0.7], [0.5, 0.5, 0.0]])
+    with np.errstate(divide="ignore"):
+        logits = tf.constant(np.log(p).astype(np.float32))
+    graph = tf.get_default_graph()
+    before = graph.counted
+    drawn = tf.multinomial(logits, 20000, seed=4)
+    assert graph.counted - before == 2 and drawn.dtype == tf.int64 and drawn.shape.as_list() == [2, 20000]
+    later = tf.random.categorical(tf.placeholder_with_default(np.zeros((1, 4), np.float32), [None, 4]), 5, dtype=tf.int32, seed=4)
+    with tf.Session() as sess, tf.Session() as other:
+        first = sess.run(drawn)
+        shares = [np.bincount(row, minlength=3) / 20000 for row in first]
+        np.testing.assert_allclose(shares, p, atol=0.012)
+        np.testing.assert_array_equal(first, other.run(drawn))
+        assert sess.run(later).shape == (1, 5) and sess.run(later).dtype == np.int32
+    with pytest.raises(ValueError, match="logits must be a matrix"):
+        tf.multinomial([1.0, 2.0], 3)

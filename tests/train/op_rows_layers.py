@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 import symgraph as sg
-from tests.train.op_cases import ONE, Patterns, Row, alone, at_least, distinct, positive, small, smooth, whole
+from tests.train.op_cases import ONE, Patterns, Row, alone, at_least, distinct, halves, positive, small, smooth, whole
 
 BIASED: Patterns = {
     "full": (((3, 4), (4,)), ((2, 3, 4), (4,))),
@@ -93,6 +93,9 @@ def dense() -> Iterator[Row]:
     yield Row("nn.xw_plus_b", sg.nn.xw_plus_b, lambda x, w, b: x @ w + b, VECTORS, (smooth,) * 3, loose=4)
     yield Row("nn.relu_layer", sg.nn.relu_layer, lambda x, w, b: np.maximum(x @ w + b, 0), VECTORS, (positive,) * 3, loose=4)
     yield Row("nn.l2_loss", sg.nn.l2_loss, lambda x: np.asarray((x**2).sum() / 2, x.dtype), ONE, (smooth,), loose=4)
+    shares = {"full": alone((3, 4), (5,)), "size 1": alone((1, 1))}
+    fraction = lambda x: np.float32((x == 0).mean(dtype=np.float32))  # noqa: E731
+    yield Row("nn.zero_fraction", sg.nn.zero_fraction, fraction, shares, (halves,), (small,), gradient="skip", loose=2)
     kept = {"full": alone((3, 4), (5,)), "size 1": alone((1, 1)), "empty": alone((0, 4))}
     yield Row("nn.dropout", lambda x: sg.nn.dropout(x, 1.0), lambda x: x, kept, (smooth,), label="of nothing")
 
