@@ -45,6 +45,8 @@ UNKNOWN = 4096
 """What a size that is known only at launch is taken for."""
 ENDLESS = 64
 """How many steps a loop is taken for that nothing but its own condition ends."""
+ENOUGH = 16
+"""Rows from which a team has enough of them."""
 PARTIAL = 4096
 """Elements up to which a row reduction keeps partial results for each block."""
 BLOCKWISE = ("sum", "prod", "max", "min", "any", "all")
@@ -153,6 +155,12 @@ def row_forms(s: Statement, table: dict[str, Buffer], hints: Hints) -> Iterator[
             return
 
 
+def _rank(s: Statement, form: RowForm, hints: Hints) -> tuple:
+    """What makes a form better than others: no columns, rows enough for a team, one after another in memory, many."""
+    rows = estimate((form.size,), hints)
+    return not _across(s, form, hints), min(rows, ENOUGH), sum(form.rowwise), rows
+
+
 def _across(s: Statement, form: RowForm, hints: Hints) -> bool:
     """Does a sum walk down columns, with others beside them that it could take with it?
 
@@ -199,7 +207,7 @@ def schedule(program: Program, hints: Hints) -> tuple[Phase, ...]:
         at, form = _find(s, open_, low, forms, serial, operands, ready, inside)
         if at is None:
             at = len(open_)
-            form = None if serial else max(forms, key=lambda f: (not _across(s, f, hints), estimate((f.size,), hints), sum(f.rowwise)))
+            form = None if serial else max(forms, key=lambda f: _rank(s, f, hints))
             open_.append(_Open("serial" if serial else "rows", form.size if form else None, _why(s, open_, operands, ready, form, made_by)))
         phase = open_[at]
         phase.members.append(Member(s, form))

@@ -78,6 +78,35 @@ def test_threads_walk_their_rows_through_all_steps_and_never_meet():
         same_bits(other, one)
 
 
+def gated(units=40) -> Program:
+    """The gates of a cell cut out of one product, and back: what they become, joined, times the same matrix transposed."""
+    w = Writer("gated")
+    x, v = w.input("t", "m", 4 * units), w.input(units, 4 * units)
+    start = w.map(lambda b, v: b.apply("mul", v, b.literal(0.5, "float32")), w.input("m", units))
+    b = w.body()
+    h, c = b.carried(start), b.carried(start)
+    u = b.capture(v)
+    z = b.apply("add", b.part(x), b.matmul(h, u))
+    i, j, f, o = (b.slice(z, ("m", units), (0, k * units)) for k in range(4))
+    kept = b.map(lambda b, c, f, i, j: b.apply("add", b.apply("mul", c, b.apply("sigmoid", f)), b.apply("mul", i, j)), c, f, i, j)
+    b.update(c, kept)
+    out = b.map(lambda b, c, o: b.apply("mul", b.apply("tanh", c), b.apply("sigmoid", o)), kept, o)
+    parts = [b.map(lambda b, p, c: b.apply("tanh", b.apply("mul", p, c)), p, out) for p in (i, o, f, j)]
+    joined = b.concat(1, *parts, extent=4 * units)
+    b.update(h, b.matmul(joined, u, tb=True))
+    n = w.repeat(b, "t", joined, h)
+    return w.done(w.last(n, b, h), w.last(n, b, c), w.stack(n, 0), w.stack(n, 1))
+
+
+def test_gates_are_cut_and_joined_where_they_lie():
+    given = [f32(5, 100, 160), f32(40, 160) / 6, f32(100, 40)]
+    made = check(gated(), (), given, rtol=1e-4, atol=1e-4)
+    kinds = [home.kind for home in made.report.memory.bodies["n4"].memory.homes.values()]
+    assert kinds.count("section") == 8
+    loop = made.source[made.source.index("for step0 in range") :]
+    assert "barrier_wait" not in loop and "True, w" not in loop  # nobody waits, nothing is transposed
+
+
 @pytest.mark.parametrize(("short", "long"), [(10, 1000)])
 def test_a_number_of_steps_is_a_number_in_the_source(short, long):
     a, b = (codegen.compile(recurrent(n), target="python").source for n in (short, long))
