@@ -582,4 +582,6 @@ def _symbols(n: Node) -> set[sp.Symbol]:
     found = {s for d in walked if isinstance(d, sp.Expr) for s in d.free_symbols}
     if n.kind is Kind.GENERIC:
         found |= scalar.sizes(n.attrs[0])
+    elif n.kind is Kind.LOOP and isinstance(n.attrs[0].steps, sp.Expr):  # no stack need have it as its size
+        found |= n.attrs[0].steps.free_symbols
     return found

@@ -446,8 +446,9 @@ def _cond(context: Any, op: Operation) -> tuple[Node, ...]:
     pred, read, results = nodes[0], set(nodes[1 : 1 + outside]), nodes[1 + outside :]
     yes, no, drawn = results[:count], results[count : 2 * count], results[2 * count :]
     for a, b in zip(yes, no, strict=True):
-        if a.rank != b.rank:
+        if a.rank != b.rank or any(isinstance(d, int) and isinstance(e, int) and d != e for d, e in zip(a.shape, b.shape, strict=True)):
             raise ShapeError(f"the branches give {brackets(a.shape)} and {brackets(b.shape)}: one shape is needed")
+    no = [b if a.shape == b.shape else build.reshape(b, a.shape) for a, b in zip(yes, no, strict=True)]  # a run holds them to it
     inner = [[n for n in toposort(branch, stop=read.__contains__) if n not in read and n.operands] for branch in (yes, no)]
     if not drawn and not any(n.kind in _LAZY or n.kind is Kind.GENERIC and n.attrs[3] for branch in inner for n in branch):
         chosen = fn.select(scalar.x(0), scalar.x(1), scalar.x(2))
@@ -473,8 +474,9 @@ def cond(
 ) -> Any:
     """What `true_fn()` gives where the boolean scalar `pred` holds, else what `false_fn()` gives.
 
-    Both return the same structure of tensors of the same dtypes and shapes, or an operation each.  Variables are written
-    by the branch that is taken alone."""
+    Both return the same structure of tensors of the same dtypes and shapes, or an operation each: ValueError where the
+    shapes are known to differ, InvalidArgumentError where a run finds it.  Variables are written by the branch that is
+    taken alone."""
     true_fn, false_fn = fn1 if true_fn is None else true_fn, fn2 if false_fn is None else false_fn
     if not callable(true_fn) or not callable(false_fn):
         raise TypeError("true_fn and false_fn must be callable.")

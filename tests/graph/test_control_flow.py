@@ -149,6 +149,16 @@ def test_the_other_branch_does_not_fail() -> None:
     assert run(y, {x: np.zeros((2, 2))}).sum() == 0
 
 
+def test_branches_are_never_broadcast_to_each_other() -> None:
+    p, x = tf.placeholder(tf.bool, []), tf.placeholder(tf.float32, [None, 2])
+    with pytest.raises(ValueError, match=r"the branches give \[2,3\] and \[1,3\]"):
+        tf.cond(p, lambda: tf.zeros([2, 3]), lambda: tf.zeros([1, 3]))
+    y = tf.cond(p, lambda: x, lambda: x[:1])
+    assert run(y, {p: False, x: np.ones((1, 2))}).shape == (1, 2)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Incompatible shapes"):
+        run(y, {p: False, x: np.ones((3, 2))})
+
+
 def test_branches_write_variables() -> None:
     p = tf.placeholder(tf.bool, [])
     v = tf.Variable(1.0)
@@ -264,6 +274,18 @@ def test_derivative_of_a_number_of_steps_that_values_decide() -> None:
     second = tf.gradients(first, x)[0]
     with tf.Session() as session:
         assert [session.run([power, first, second], {x: 2.0, n: k}) for k in (0, 1, 3)] == [[1, 0, 0], [2, 1, 0], [8, 12, 12]]
+
+
+def test_a_number_of_steps_that_no_stack_has_as_its_size() -> None:
+    """The derivative of a linear step needs no values of the steps, only how many there were."""
+    x, n = tf.placeholder(tf.float64, [3]), tf.placeholder(tf.int32, [])
+    halved = tf.while_loop(lambda v: tf.reduce_sum(v) > 1.0, lambda v: v / 2.0, [x])
+    _, counted = tf.while_loop(lambda i, v: i < n, lambda i, v: (i + 1, v / 2.0), [0, x])
+    start = np.array([3.0, 4.0, 5.0])
+    first, second = run([tf.gradients(halved, x)[0], tf.gradients(counted, x)[0]], {x: start, n: 2})
+    np.testing.assert_array_equal(first, np.full(3, 1 / 16))
+    np.testing.assert_array_equal(second, np.full(3, 1 / 4))
+    np.testing.assert_array_equal(run(tf.gradients(counted, x)[0], {x: start, n: 0}), np.ones(3))
 
 
 def test_a_number_of_steps_decided_in_a_body() -> None:
