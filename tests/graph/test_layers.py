@@ -128,10 +128,11 @@ def test_operations_counted(make, wanted):
 def test_initial_values_under_a_graph_seed_are_those_of_tf1():
     tf.set_random_seed(42)
     x = tf.placeholder(tf.float32, [None, 3])
-    layer = tf.layers.Dense(2)
-    layer(x)
+    h = tf.layers.batch_normalization(tf.layers.dense(x, 2, tf.nn.elu), training=True)
+    tf.layers.dense(tf.layers.dropout(h, training=True), 2)
     seeds = [op.attrs["seed"] for op in tf.get_default_graph().get_operations() if op.type == "RandomDraw"]
-    assert seeds == [(42, 4)]  # the placeholder, and three constants of the draw
+    before = 1 + 16 + 1 + 40  # the placeholder, the layer, elu, the averages
+    assert seeds == [(42, 4), (42, before + 3), (42, before + 8 + 3)]
 
 
 # ---------------------------------------------------------------- values
@@ -298,3 +299,55 @@ def test_dropout_is_a_fraction_that_is_dropped():
         kept = sess.run(y, {training: True})
         assert set(np.unique(kept)) == {0, np.float32(1.25)} and abs((kept == 0).mean() - 0.2) < 0.02
     assert tf.layers.dropout(x, 0.2).op.type == "Identity"
+
+
+def test_dropout_draws_tensorflows_masks():
+    """Which elements TensorFlow 2.21 drops under graph seed 42."""
+    tf.set_random_seed(42)
+    x, keep = 2 * tf.ones([3, 5]), tf.placeholder_with_default(1.0, [])
+    fixed, fed = tf.nn.dropout(x, 0.6, seed=7), tf.nn.dropout(x, keep, seed=7)
+    rows = tf.nn.dropout(x, rate=0.25, noise_shape=[None, 1], seed=7)
+    slope = tf.gradients(fixed, x)[0]
+    mask = np.array([[1, 1, 1, 1, 1], [0, 1, 0, 1, 0], [0, 0, 1, 1, 1]])
+    with tf.Session() as sess:
+        got = sess.run([fixed, fed, rows, slope])
+        np.testing.assert_array_equal(got[0] > 0, mask)
+        np.testing.assert_allclose(got[0][0], 2 / 0.6, rtol=1e-6)
+        np.testing.assert_array_equal(got[1], np.full((3, 5), 2))
+        assert all(len(set(row)) == 1 for row in got[2].tolist())
+        np.testing.assert_allclose(got[3], got[0] / 2, rtol=1e-6)
+    with tf.Session() as sess:
+        np.testing.assert_array_equal(sess.run(fed, {keep: 0.6}) > 0, mask)
+    for wrong in (0.0, 1.5):
+        with pytest.raises(ValueError, match=r"keep_prob must be a scalar tensor or a float in the range \(0, 1\]"):
+            tf.nn.dropout(x, wrong)
+    with pytest.raises(ValueError, match="one of the two"):
+        tf.nn.dropout(x)
+    assert tf.nn.dropout(x, 1.0) is x
+
+
+def test_a_stored_graph_has_its_layers(tmp_path):
+    tf.set_random_seed(1)
+    x, y = tf.placeholder(tf.float32, [None, 6], name="x"), tf.placeholder(tf.int32, [None], name="y")
+    training = tf.placeholder_with_default(False, [], name="training")
+    h = tf.layers.dropout(tf.layers.batch_normalization(tf.layers.dense(x, 8, tf.nn.selu), training=training), training=training)
+    out = tf.layers.dense(tf.nn.leaky_relu(h), 3, name="out")
+    first = tf.nn.top_k(out, 2)
+    loss = tf.losses.sparse_softmax_cross_entropy(y, out)
+    tf.train.GradientDescentOptimizer(0.1).minimize(loss, name="step")
+    asked = [t.name for t in (out, *first, tf.nn.in_top_k(out, y, 1), loss)]
+    fed = {"x:0": np.random.default_rng(0).normal(size=(7, 6)), "y:0": np.arange(7) % 3}
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        wanted = sess.run(asked, fed)
+        path = tf.train.Saver().save(sess, str(tmp_path / "model"))
+    with tf.Graph().as_default():
+        saver = tf.train.import_meta_graph(path + ".meta")
+        updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
+        assert len(updates) == 2 and [t.name for t in tf.losses.get_losses()] == [loss.name]
+        with tf.Session() as sess:
+            saver.restore(sess, path)
+            for got, w in zip(sess.run(asked, fed), wanted, strict=True):
+                np.testing.assert_array_equal(got, w)
+            sess.run(["step", *updates], {**fed, "training:0": True})
+            assert np.any(sess.run("batch_normalization/moving_mean:0"))
