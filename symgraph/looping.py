@@ -106,7 +106,8 @@ def loop(
             if n.dtype is not x.dtype or n.rank != x.rank or not all(map(compatible, n.shape, x.shape)):
                 raise ShapeError(
                     f"a loop variable keeps its dtype and shape: {x.attrs[0]} is {x.dtype.name} {brackets(x.shape)} "
-                    f"and {what} {n.dtype.name} {brackets(n.shape)}"
+                    f"and {what} {n.dtype.name} {brackets(n.shape)}\n"
+                    "tf.scan and tf.map_fn stack what each step gives; shape_invariants that let a variable grow are not supported"
                 )
     given = [*new, *stacked, *((condition,) if condition is not None else ())]
     inside = list(inside)

@@ -34,6 +34,15 @@ def flatten(structure: Any) -> list[Any]:
     return [leaf for child in _children(structure) for leaf in flatten(child)] if is_nested(structure) else [structure]
 
 
+def flatten_as(structure: Any, value: Any) -> list[Any]:
+    """What of a value stands where the structure's leaves are; ValueError where it is of another structure."""
+    if not is_nested(structure):
+        return [value]
+    if not isinstance(value, tuple | list | dict) or len(value) != len(structure) or isinstance(value, dict) != isinstance(structure, dict):
+        raise ValueError(f"a value of the structure of {structure!r} is wanted")
+    return [leaf for a, b in zip(_children(structure), _children(value), strict=True) for leaf in flatten_as(a, b)]
+
+
 def pack(structure: Any, leaves: Sequence[Any]) -> Any:
     """A structure like this one with other leaves, as many."""
     rest = iter(leaves)

@@ -29,6 +29,7 @@ from .log import tell
 from .node import Key, Kind, Node
 from .ops.core import is_tensor
 from .shapes import brackets, symbol, text
+from .statics import leaf_behind
 
 _EXACT_AND_SMALL = 4096
 
@@ -290,6 +291,8 @@ class Family:
             except Unknown:
                 raise InvalidArgumentError("A tensor's rank is not known: feed the placeholders that it is computed from") from None
             except MissingSize as e:
+                if (leaf := leaf_behind(e.args[0])) is not None and self._note_value(leaf, fed):
+                    continue
                 raise InvalidArgumentError(f"The size {e} is needed: feed the placeholder that has it") from None
             except MissingExtent as e:
                 if not fed_now:
@@ -311,6 +314,8 @@ class Family:
 
     def _check_links(self, leaves: Sequence[Node], fed: Mapping[Tensor, Node]) -> None:
         """A derivative goes on into what a fed tensor is computed from, whose placeholders may be needed too."""
+        if inside := next((n for n in leaves if n.kind is Kind.CUT), None):
+            raise ValueError(f"what is computed from '{inside.attrs[0]}' is not fetchable: it is inside of the body of a loop")
         wanted = set(leaves).difference(fed.values())
         for op in self.fed[0].graph.get_operations() if self.fed and wanted else ():
             if op.type == "Placeholder" and op.outputs[0] not in fed and op.attrs["_node"] in wanted:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from . import facts
+from . import facts, nest
 from .errors import OpError, locate, shown, user_site
 from .freeze import Request, needed_operations
 from .function import Function
@@ -67,6 +67,9 @@ class Session:
 
     def _prepare(self, fetches: Any, feed_dict: Mapping) -> Callable[[Any], Any]:
         """How to serve these fetches under feeds of these tensors: everything that does not depend on the fed values."""
+        if isinstance(feed_dict, Mapping) and any(map(nest.is_nested, feed_dict)):
+            keys, flat = list(feed_dict), self._prepare(fetches, _flat(feed_dict))
+            return lambda values: flat([leaf for k, v in zip(keys, values, strict=True) for leaf in nest.flatten_as(k, v)])
         fed = self._fed(feed_dict)
         leaves: list[Tensor | Operation] = []
         rebuild = _structure(fetches, self._leaf_of, leaves)
@@ -133,7 +136,7 @@ class Session:
         (array([25.    ,  1.5625], dtype=float32), array([0, 2]))
         """
         try:
-            feeds = {} if feed_dict is None else feed_dict
+            feeds = {} if feed_dict is None else _flat(feed_dict)
             loop, steps = self._loop(fetches, feeds, record), whole("steps", steps, 0)
             job = loop.job(list(feeds.values()), minibatch, every, reassociate, self._fed_tensor)
             return loop.run(job, steps, progress)
@@ -153,7 +156,7 @@ class Session:
 
         ValueError, saying why, for a loop that runs step by step."""
         try:
-            feeds = {} if feed_dict is None else feed_dict
+            feeds = {} if feed_dict is None else _flat(feed_dict)
             loop = self._loop(fetches, feeds, record)
             made, why = loop.plan(loop.job(list(feeds.values()), minibatch, every, reassociate, self._fed_tensor), FEW)
             if made is None:
@@ -220,7 +223,7 @@ class Session:
         from them.  Returns the tensors that were looked at; those that need a placeholder that is not fed are left out.
 
         InvalidArgumentError names the tensor, the line that made it, the fact, and the first place where it is not so."""
-        feeds = {} if feed_dict is None else feed_dict
+        feeds = {} if feed_dict is None else _flat(feed_dict)
         try:
             fed = dict.fromkeys(self._fed(feeds))
             tensors = [
@@ -349,6 +352,13 @@ def _key(fetches: Any, feed_dict: Mapping | None) -> tuple | None:
     except TypeError:
         return None
     return key
+
+
+def _flat(feed_dict: Mapping) -> Mapping:
+    """The feeds with those of structures (the state of a recurrent net) taken apart."""
+    if not isinstance(feed_dict, Mapping) or not any(map(nest.is_nested, feed_dict)):
+        return feed_dict
+    return {t: leaf for k, v in feed_dict.items() for t, leaf in zip(nest.flatten(k), nest.flatten_as(k, v), strict=True)}
 
 
 def _structure(fetch: Any, leaf_of: Callable[[Any], Tensor | Operation], leaves: list) -> Callable[[Any], Any]:

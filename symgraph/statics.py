@@ -2,21 +2,22 @@
 
 Law of this file: `static_value` reads an integer node as a flat list of ints and size expressions when it is made of
 constants, sizes of other tensors and arithmetic on them.  A node that needs the value of a leaf raises `NeedsValue`:
-the session then freezes the graph again with the fed value in the leaf's place.
+the session then freezes the graph again with the fed value in the leaf's place.  Until then a shape has a symbol for it.
 """
 
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import sympy as sp
 
-from . import scalar
+from . import build, scalar
 from .codegen import scalar as fn
 from .graph import NeedsValue
-from .node import Kind, Node, toposort
-from .shapes import Extent, Shape, ShapeError, is_known, normal, product
+from .node import Kind, Node, substitute, toposort
+from .shapes import Extent, Shape, ShapeError, is_known, normal, product, symbol
 
 _AS_SYMPY = {
     "maximum": sp.Max,
@@ -88,9 +89,32 @@ def static_shape(n: Node, wild: bool = False) -> Shape:
         raise TypeError(f"a shape must be int32 or int64, not {n.dtype.name}")
     if n.rank > 1:
         raise ShapeError(f"Shape must be rank 1 but is rank {n.rank}\na shape is a vector")
-    shape = tuple(static_value(n))
+    try:
+        shape = tuple(static_value(n))
+    except NeedsValue as needs:
+        shape = _with_symbols(n, needs)
     if not wild and any(isinstance(d, int) and d < 0 for d in shape):
         raise ShapeError(f"Dimensions must be >= 0, but are {list(shape)}")
+    return shape
+
+
+_leaves: WeakValueDictionary[sp.Symbol, Node] = WeakValueDictionary()
+
+
+def leaf_behind(size: sp.Symbol) -> Node | None:
+    """The scalar to be fed whose value a size is; None for the extent of an axis."""
+    return _leaves.get(size)
+
+
+def _with_symbols(n: Node, needs: NeedsValue) -> Shape:
+    """The shape with a symbol for each scalar that will be fed: [batch, 3] is of rank 2 and has 3 columns whatever is fed."""
+    fed = [o for o in toposort([n]) if o.kind is Kind.PLACEHOLDER and o.shape == () and o.dtype.is_integer]
+    sizes = {o: symbol(f"{o.attrs[0].name}.value{o.serial}") for o in fed}
+    (named,) = substitute([n], {o: build.filled(d, (), o.dtype) for o, d in sizes.items()}, build.rebuild)
+    shape = tuple(static_value(named))
+    if -1 in shape:
+        raise needs
+    _leaves.update({d: o for o, d in sizes.items()})
     return shape
 
 

@@ -19,6 +19,16 @@ from .graphdef import tensorboard
 from .tf1_names import NAMES
 
 RULES: tuple[tuple[str, str], ...] = (
+    (
+        "TensorArray",
+        "arrays that grow: tf.scan and tf.map_fn stack what each step gives, tf.while_loop carries a tensor of the whole length",
+    ),
+    (
+        "*atanh *asinh *acosh *erfc",
+        "write it with tf.log, tf.sqrt and tf.erf: atanh(x) is 0.5 * (log1p(x) - log1p(-x)), erfc(x) is 1 - erf(x)",
+    ),
+    ("*atan2 *angle", "write it with tf.atan and tf.where: atan2(y, x) is atan(y / x) where x > 0"),
+    ("*truncatemod *saturate_cast", "write it with tf.truncatediv, tf.clip_by_value and tf.cast"),
     ("keras.datasets.* keras.utils.get_file", "no data sets come with symgraph: {data}"),
     ("examples.tutorials.mnist.mnist", "copy its few lines: tf.layers or tf.nn build the same net"),
     ("examples.* contrib.learn.datasets.*", "no data sets come with symgraph: {data}"),
@@ -38,8 +48,8 @@ RULES: tuple[tuple[str, str], ...] = (
         "queues: feed NumPy arrays with feed_dict; sg.Minibatch takes batches in Session.run_loop",
     ),
     (
-        "*Reader *parse_example *parse_s* *decode_csv *decode_json* io.decode_raw decode_raw *decode_compressed *TFRecord* "
-        "*tf_record_iterator "
+        "*Reader *parse_example parse_single_* parse_sequence_* io.parse_s* *decode_csv *decode_json* io.decode_raw decode_raw "
+        "*decode_compressed *TFRecord* *tf_record_iterator "
         "python_io.* *FixedLen* *VarLenFeature *SparseFeature *RaggedFeature train.Feature* train.*List train.*Example "
         "*parse_tensor *serialize_* io.decode_proto io.encode_proto *matching_files read_file io.read_file write_file io.write_file",
         "files: read them in Python (NumPy, csv, json) and feed the arrays",
@@ -102,7 +112,7 @@ RULES: tuple[tuple[str, str], ...] = (
     ),
     (
         "contrib.distributions.* distributions.*",
-        "distributions: write the density with tf.exp, tf.log, tf.lgamma; tf.random_normal and tf.random_uniform draw",
+        "distributions: write the density with tf.exp, tf.log and tf.square; tf.random_normal and tf.random_uniform draw",
     ),
     ("contrib.seq2seq.* contrib.legacy_seq2seq.*", "decoders: tf.nn.dynamic_rnn over the target sequence, tf.nn.softmax on its outputs"),
     ("contrib.crf.*", "CRF layers: the forward recursion is a tf.scan with tf.reduce_logsumexp"),

@@ -504,3 +504,42 @@ def test_numbers_that_sympy_does_not_have_as_floats() -> None:
     fetches = [tf.log(0.0), 1.0 / zero, minus / zero, tf.log(minus), tf.sqrt(minus), tf.pow(0.0, -1.0)]
     with tf.Session() as session:
         np.testing.assert_array_equal(session.run(fetches), [-np.inf, np.inf, -np.inf, np.nan, np.nan, np.inf])
+
+
+def test_structures_are_fed_with_structures() -> None:
+    a, b, c = (tf.placeholder(tf.float32, []) for _ in range(3))
+    total = 100 * a + 10 * b + c
+    with tf.Session() as session:
+        assert session.run(total, {(a, (b, c)): (1, [2, 3])}) == 123
+        assert session.run(total, {(a, b): np.array([4.0, 5.0]).tolist(), c: 6}) == 456
+        with pytest.raises(ValueError, match="structure"):
+            session.run(total, {(a, b): (1, 2, 3), c: 0})
+        v = tf.Variable(0.0)
+        session.run(v.initializer)
+        session.run_loop(tf.assign_add(v, total), 2, {(a, b): (0, 1), c: 1})
+        assert session.run(v) == 22
+
+
+def test_a_fed_number_in_a_shape() -> None:
+    n, x = tf.placeholder(tf.int32, [], name="n"), tf.placeholder(tf.float32, [None, 6])
+    made = [tf.zeros([n, 3]), tf.random_normal([n, 3]), tf.reshape(x, [n, 6]), tf.fill(tf.stack([n, 2]), 1.0)]
+    assert [t.shape.as_list() for t in made] == [[None, 3], [None, 3], [None, 6], [None, 2]]
+    y = tf.matmul(made[0], tf.ones([3, 2])) + 1.0
+    with tf.Session() as session:
+        for k in (2, 4):
+            values = session.run([*made, y], {n: k, x: np.zeros((k, 6))})
+            assert [v.shape[0] for v in values] == [k] * 5
+        with pytest.raises(tf.errors.InvalidArgumentError, match="placeholder tensor 'n'"):
+            session.run(y)
+
+
+def test_the_inside_of_a_loop_is_not_fetched() -> None:
+    kept: list[tf.Tensor] = []
+
+    def body(i: tf.Tensor) -> tf.Tensor:
+        kept.append(i * 2)
+        return i + 1
+
+    tf.while_loop(lambda i: i < 3, body, [tf.constant(0)])
+    with tf.Session() as session, pytest.raises(ValueError, match="not fetchable"):
+        session.run(kept[0])
