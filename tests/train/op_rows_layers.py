@@ -101,18 +101,17 @@ def dense() -> Iterator[Row]:
 
 
 def normalization() -> Iterator[Row]:
-    for axes, rank in (((0,), 1), ((0, 1), 2), ((1,), 2)):
-        for keep in (False, True):
-            yield Row(
-                "nn.moments",
-                lambda x, a=axes, k=keep: sg.nn.moments(x, list(a), keep_dims=k),
-                lambda x, a=axes, k=keep: _moments(x, a, k),
-                {name: tuple(s for s in group if all(s[0])) for name, group in at_least(rank).items() if name != "empty"},
-                (smooth,),
-                label=f"axes={axes} {keep}",
-                loose=4,
-                twice=False,  # the mean inside of the variance is taken as a constant, in TF as here
-            )
+    for axes, rank, keep in (((0,), 1, False), ((0, 1), 2, True), ((1,), 2, False)):
+        yield Row(
+            "nn.moments",
+            lambda x, a=axes, k=keep: sg.nn.moments(x, list(a), keep_dims=k),
+            lambda x, a=axes, k=keep: _moments(x, a, k),
+            {name: tuple(s for s in group if all(s[0])) for name, group in at_least(rank).items() if name != "empty"},
+            (smooth,),
+            label=f"axes={axes} {keep}",
+            loose=4,
+            twice=False,  # the mean inside of the variance is taken as a constant, in TF as here
+        )
     yield Row(
         "nn.weighted_moments",
         lambda x, w: sg.nn.weighted_moments(x, [0], w),
@@ -188,28 +187,27 @@ def ordering() -> Iterator[Row]:
     yield Row(
         "nn.top_k", lambda x: sg.nn.top_k(x, 2)[1], lambda x: _top(x, 2)[1], wide, (whole,), (whole,), label="places", gradient="skip"
     )
-    for axis, rank in ((-1, 1), (0, 2), (1, 3)):
-        for direction, sign in (("ASCENDING", 1), ("DESCENDING", -1)):
-            more = {"axis": axis, "direction": direction}
-            yield Row(
-                "sort",
-                lambda x, m=more: sg.sort(x, **m),
-                lambda x, a=axis, s=sign: np.sort(x, axis=a) if s > 0 else np.flip(np.sort(x, axis=a), a),
-                at_least(rank),
-                (distinct,),
-                (whole,),
-                label=f"axis={axis} {direction}",
-            )
-            yield Row(
-                "argsort",
-                lambda x, m=more: sg.argsort(x, **m),
-                lambda x, a=axis, s=sign: np.argsort(s * x.astype(float), axis=a, kind="stable").astype(np.int32),
-                at_least(rank),
-                (whole,),
-                (whole,),
-                label=f"axis={axis} {direction}",
-                gradient="skip",
-            )
+    for axis, rank, direction, sign in ((-1, 1, "ASCENDING", 1), (0, 2, "DESCENDING", -1), (1, 3, "ASCENDING", 1)):
+        more = {"axis": axis, "direction": direction}
+        yield Row(
+            "sort",
+            lambda x, m=more: sg.sort(x, **m),
+            lambda x, a=axis, s=sign: np.sort(x, axis=a) if s > 0 else np.flip(np.sort(x, axis=a), a),
+            at_least(rank),
+            (distinct,),
+            (whole,),
+            label=f"axis={axis} {direction}",
+        )
+        yield Row(
+            "argsort",
+            lambda x, m=more: sg.argsort(x, **m),
+            lambda x, a=axis, s=sign: np.argsort(s * x.astype(float), axis=a, kind="stable").astype(np.int32),
+            at_least(rank),
+            (whole,),
+            (whole,),
+            label=f"axis={axis} {direction}",
+            gradient="skip",
+        )
     targets = {"full": (((5, 4), (5,)),), "size 1": (((1, 4), (1,)),), "empty": (((0, 4), (0,)),)}
     for k in (1, 2):
         yield Row(
