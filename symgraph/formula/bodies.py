@@ -84,7 +84,7 @@ class Bodies:
     def number(self, v: Any) -> Written:
         """A constant by its shortest decimal, with powers of ten written out where it is very large or small."""
         if v < 0:
-            return Written(self.n.minus + self.number(-v).text, SIGNED)
+            return Written(self.n.minus + self.number(-int(v) if isinstance(v, np.integer) else -v).text, SIGNED)
         if not np.isfinite(v):
             return Written(self.n.nan if np.isnan(v) else self.n.infinity, ATOM)
         text = str(v)
@@ -292,12 +292,12 @@ class Bodies:
         if base is sp.S.Exp1:
             return self.called("exp", [self.body(exponent, scope)])
         if exponent == sp.S.Half:
-            return self.root(e, self.body(base, scope))
+            return self.root(e, self.body(base, scope), scope)
         if exponent.is_Rational and exponent < 0:
             return self._mul(sp.Mul(e, 1, evaluate=False), scope)
         return self.raised(self.body(base, scope), self.body(exponent, scope))
 
-    def root(self, e: sp.Basic, base: Written) -> Written:
+    def root(self, e: sp.Basic, base: Written, scope: Scope) -> Written:
         """The square root e of what is written."""
         return Written(self.n.sqrt(base.text), POWER)
 

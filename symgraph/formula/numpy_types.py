@@ -85,7 +85,8 @@ def _together(e: sp.Basic, args: list[Typed], dtype: str) -> Typed:
     fraction = any(d is None and a.is_Rational and not a.is_Integer or a.is_Pow and a.exp.is_negative for a, d in args)
     if wide[0] in "iu" and (fraction and arithmetic or e.is_Pow and e.exp.is_negative):
         wide = "float64"
-    mixed = [a if d in (None, wide) or d == "bool" and e.is_Mul else cast(a, wide) for a, d in args]
+    counted = any(d is None and a not in (1, -1) for a, d in args)  # 5 * (x > 0) is int64, which takes no float32
+    mixed = [a if d in (None, wide) or d == "bool" and e.is_Mul and not counted else cast(a, wide) for a, d in args]
     if e.is_Mul and not any(d == wide for _, d in args):
         mixed = [cast(a, wide) if d is not None else a for a, d in args]
     return e.func(*mixed), "bool" if compares else wide

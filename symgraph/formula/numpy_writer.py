@@ -365,10 +365,10 @@ class Source(Writer):
             return self.called("integer_power", [self.body(a, scope) for a in e.args])
         return super().function(e, scope)
 
-    def root(self, e: sp.Basic, base: Written) -> Written:
-        """A root of sizes is a Python number, which takes any dtype, and no float64."""
-        number = not scalar.operand_numbers(e) and not scalar.label_numbers(e)
-        return Written(f"math.sqrt({base.text})", ATOM) if number else super().root(e, base)
+    def root(self, e: sp.Basic, base: Written, scope: Scope) -> Written:
+        """A root of numbers is a Python number, which takes any dtype, and no float64."""
+        number = scalar.operand_numbers(e) <= scope.weak and not scalar.label_numbers(e)
+        return Written(f"math.sqrt({base.text})", ATOM) if number else super().root(e, base, scope)
 
     def _cast(self, e: sp.Basic, scope: Scope) -> Written:
         source, target = e.args[0], str(e.args[1])

@@ -49,6 +49,10 @@ def judge(b: Built, loose: float) -> int:
     return len(b.computed)
 
 
+LOOPS = ("cumsum", "cumprod")
+"""Operations that are loops, which NumPy source refuses."""
+
+
 @pytest.mark.parametrize("row", by_name(ROWS))
 def test_every_operation(row: Row) -> None:
     """The first case of each pattern, in the first dtype and in turns in the others."""
@@ -57,6 +61,10 @@ def test_every_operation(row: Row) -> None:
     for case in tried:
         first.setdefault((case.pattern, case.dtype[0]), case)
     checks = 0
+    if row.op in LOOPS:
+        with pytest.raises(NotImplementedError, match="a loop is not written in NumPy"):
+            judge(build(tried[0]), 1)
+        return
     for case in first.values():
         sg.reset_default_graph()
         checks += judge(build(case), 20 * row.loose)

@@ -118,7 +118,7 @@ def normalization() -> Iterator[Row]:
         _weighted,
         {"same": (((3, 4), (3, 4)), ((5,), (5,))), "size 1": (((3, 4), (3, 1)),), "scalar": (((2, 3), ()),)},
         (smooth, positive),
-        loose=8,
+        loose=16,  # where all are equal but for rounding, nothing but rounding is left
     )
     counts = {"full": alone((3, 4), (5,)), "size 1": alone((1, 4))}
     yield Row(
