@@ -10,6 +10,7 @@ verified and run by the interpreter on its own.  `PASSES` is the whole list, in 
     products_to_maps   small products become Maps with a reduced label, so that they fuse like anything else
     turn_factors       a matrix that each step of a loop multiplies by, transposed, is transposed once before the loop
     squeeze_to_maps    reshapes that only add or drop axes of extent 1 become Maps that copy, and then vanish
+    moves_first        what is cut out of a copy is cut out of what was copied, and so is zero around it
     unit_sums_to_maps  sums over axes of extent 1 are no sums
     inline_maps        an elementwise producer with one consumer becomes part of that consumer's body
     divide_once        a division by a size becomes a product with its reciprocal
@@ -25,6 +26,7 @@ A pass goes through the bodies of loops first: they are programs like any other.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
@@ -32,7 +34,25 @@ from math import prod
 import numpy as np
 
 from .inline import Rewritten, copying, drop_dead, inline_maps, tidy, with_statements
-from .ir import At, Buffer, First, Map, MatMul, Program, Repeat, Reshape, Scatter, Size, Statement, Within, coordinates, reads
+from .ir import (
+    At,
+    Buffer,
+    First,
+    Map,
+    MatMul,
+    Place,
+    Program,
+    Repeat,
+    Reshape,
+    Scatter,
+    Size,
+    Slice,
+    Statement,
+    Within,
+    coordinates,
+    reads,
+    streams,
+)
 from .scalar import Body, Builder, Instr
 from .updates import keep_scalars, products_onto, scatter_onto, settle_stacks, settle_updates
 from .windows import windows_to_tables
@@ -266,6 +286,49 @@ def squeeze_to_maps(program: Program) -> Rewritten:
     return with_statements(program, [rewrite(s) for s in program.statements]), changes
 
 
+def moves_first(program: Program) -> Rewritten:
+    """A Slice of a copy in another order is a copy of a Slice, and a copy of a Place is a Place of a copy.
+
+    The last step of a net's transposed outputs is then a step of its outputs."""
+    uses = Counter(n for s in program.statements for n in reads(s))
+    uses.update([*program.outputs, *(source for _, source in program.updates)])
+    slices = Counter(s.x for s in program.statements if isinstance(s, Slice))
+    advanced = {n for s in program.statements for n in streams(s)}
+    table = program.table()
+    copies = {s.out: s for s in program.statements if isinstance(s, Map) and _copies(s) and not advanced & set(reads(s))}
+    places = {s.out: s for s in program.statements if isinstance(s, Place)}
+    statements: list[Statement] = []
+    buffers: list[Buffer] = []
+    for s in program.statements:
+        if isinstance(s, Slice) and s.x in copies and uses[s.x] == slices[s.x]:
+            m = copies[s.x]
+            shape, ((x,), (ix,)) = table[s.out].shape, (m.operands, m.index)
+            window = [(0, 1, 1) if a is None else (s.start[a], s.step[a], shape[a]) for a in ix if not isinstance(a, At)]
+            start, step, kept = zip(*window, strict=True)
+            buffers.append(Buffer(f"{s.out}.cut", table[x].dtype, kept, origin=table[s.out].origin))
+            statements += [Slice(f"{s.out}.cut", x, start, step), replace(m, out=s.out, operands=(f"{s.out}.cut",), space=shape)]
+        elif s.out in copies and (p := places.get(reads(s)[0])) and uses[p.out] == 1 and (order := _order(copies[s.out])):
+            turned = tuple(table[p.x].shape[k] for k in order)
+            buffers.append(Buffer(f"{s.out}.part", table[p.x].dtype, turned, origin=table[s.out].origin))
+            statements.append(replace(copies[s.out], out=f"{s.out}.part", operands=(p.x,), space=turned))
+            statements.append(Place(s.out, f"{s.out}.part", tuple(p.start[k] for k in order), tuple(p.step[k] for k in order)))
+        else:
+            statements.append(s)
+    return with_statements(program, statements, tuple(buffers)), [b.name for b in buffers]
+
+
+def _copies(s: Map) -> bool:
+    """Does a Map give its one operand, which has axes, in whatever order?"""
+    return s.reducer is None and len(s.operands) == len(s.body.code) == 1 and s.index[0] != ()
+
+
+def _order(s: Map) -> list[int]:
+    """Which axis of its operand each axis of a copy is; nothing where it is more than another order of them."""
+    (ix,) = s.index
+    axes = list(range(len(s.space)))
+    return [ix.index(a) for a in axes] if sorted(a for a in ix if isinstance(a, int)) == axes and len(ix) == len(axes) else []
+
+
 def unit_sums_to_maps(program: Program) -> Rewritten:
     """A sum, a product or an extreme over labels of extent 1 is the value itself."""
     changes: list[str] = []
@@ -318,6 +381,7 @@ PASSES = (
     products_to_maps,
     turn_factors,
     squeeze_to_maps,
+    moves_first,
     unit_sums_to_maps,
     inline_maps,
     divide_once,

@@ -29,7 +29,7 @@ def regions(part: Part, names: Names, helpers: set[str], statuses: list[str], hi
     for number, plan in enumerate(part.plans):
         if plan.body is not None:
             found += _loop(part, plan, names, helpers, statuses, hints, f"{prefix}{number}")
-        else:
+        elif any(stage.call for stage in plan.stages) or any(w.statement.out not in part.memory.sections for w in plan.works()):
             found += PhaseWriter(part.program, plan, part.memory, names, helpers, statuses).regions(f"{prefix}{number}")
     homes, table = part.memory.homes, part.program.table()
     for target, source in part.memory.commits:

@@ -180,7 +180,7 @@ def _products_outside(results: list[Node], sources: dict[Node, Node], within: Se
             at: Extent = 0
             for o in a.operands:
                 part = build.slice_(w, (at, 0), (o.shape[1], w.shape[1]), (1, 1))
-                terms.append(row(o, part) if o in sources else build.matmul(o, part))
+                terms.append(row(o, part) if o in sources else build.matmul(substitute([o], new, build.rebuild)[0], part))
                 at = at + o.shape[1]
             new[n] = terms[0]
             for t in terms[1:]:

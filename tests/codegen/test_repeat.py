@@ -107,6 +107,18 @@ def test_gates_are_cut_and_joined_where_they_lie():
     assert "barrier_wait" not in loop and "True, w" not in loop  # nobody waits, nothing is transposed
 
 
+def test_what_is_cut_out_of_a_transposed_stack_is_cut_out_of_the_stack():
+    w = Writer("cut")
+    x = w.input(5, "m", 3)
+    y = w.map(lambda b, x: x, x, index=((1, 0, 2),), space=("m", 5, 3))
+    cut = w.slice(y, ("m", 1, 2), (0, 4, 1))
+    placed = w.place(w.apply("tanh", cut), ("m", 5, 3), (0, 3, 0))
+    back = w.map(lambda b, x: x, placed, index=((1, 0, 2),), space=(5, "m", 3))
+    made = check(w.done(cut, back, w.apply("exp", back)), (), [f32(5, 300, 3)])
+    shapes = {s.out: made.report.fused.table()[s.out].shape for s in made.report.fused.statements}
+    assert [s for s in shapes.values() if s == ("m", 5, 3)] == []
+
+
 @pytest.mark.parametrize(("short", "long"), [(10, 1000)])
 def test_a_number_of_steps_is_a_number_in_the_source(short, long):
     a, b = (codegen.compile(recurrent(n), target="python").source for n in (short, long))

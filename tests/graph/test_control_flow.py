@@ -242,6 +242,21 @@ def test_the_loop_runs_once_for_loss_and_gradient() -> None:
     assert [len(s.starts) for s in loops] == [2, 2]  # no sum is carried
 
 
+def test_a_product_of_a_row_in_a_product_of_a_row_is_made_once() -> None:
+    """A gated unit: the second product reads the row beside what the first one lets through."""
+    x, v, w = rows((4, 2, 3)), tf.constant(np.ones((8, 5))), tf.constant(np.ones((8, 5)))
+
+    def step(h: list, r: list) -> tuple[list, list]:
+        gate = tf.sigmoid(tf.matmul(tf.concat([r[0], h[0]], 1), v))
+        return [tf.tanh(tf.matmul(tf.concat([r[0], gate * h[0]], 1), w))], []
+
+    (h,), _ = counted(step, [tf.ones((2, 5), tf.float64)], [x])
+    program = freeze(Request([h], [], {x: x.node})).program
+    (loop,) = [s for s in program.statements if isinstance(s, ir.Repeat)]
+    assert sum(isinstance(s, ir.MatMul) for s in loop.body.statements) == 2
+    assert not any(isinstance(s, ir.Concat) for s in loop.body.statements)
+
+
 def test_derivative_of_a_draw_uses_the_same_draw() -> None:
     tf.set_random_seed(1)
     x = tf.placeholder(tf.float64, [3])
