@@ -111,7 +111,7 @@ class LoopExecutable:
         for p in self.loop.programs:
             for name in p.states:
                 check_array(p, name, held[name])
-        table = self.loop.table()
+        table = {b.name: b for made in self.reports for b in made.fused.buffers}
         fixed = {a.name: x for a in self.kernel.args if (x := constant(a, self.kernel, table)) is not None}
         fixed |= {a.name: held[a.buffer].reshape(-1) for a in self.kernel.args if a.role == "state"}
         return Bound(self, held, fixed)

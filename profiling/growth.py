@@ -1,4 +1,4 @@
-"""How our time grows: a step's with rows, features, layers and threads, and compilation's with layers.
+"""How our time grows: a step's with rows, features, layers and threads, and compilation's with layers and with steps of a loop.
 
 Law of this file: one number changes, all else stays; each point is the difference of two loops long enough to be clocked, run
 after the one that compiles, each the fastest of three.  The exponent is the slope of log time over log size: over all points, and between
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import numpy as np
 
 import symgraph
 
+from .loops import lstm
 from .loops.linear import numpy as numpy_linear
 from .loops.problem import Descent, Problem, layers, pick
 from .loops.sides import cores
@@ -62,11 +64,11 @@ def deep(count: int, width: int = 64, rows: int = 1000, batch: int = 50) -> Prob
 class Loop:
     """Our loop over a problem whose data is fed: `run(steps)`."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, loss: Callable[[Sequence[Any], Sequence[Any]], Any] | None = None) -> None:
         with sg.Graph().as_default():
             inputs = [sg.placeholder(a.dtype.name, (None, *a.shape[1:])) for a in problem.data]
-            loss = _squares(inputs, [sg.Variable(a) for a in problem.start])
-            self.step = sg.train.GradientDescentOptimizer(problem.descent.rate).minimize(loss)
+            total = (loss or _squares)(inputs, [sg.Variable(a) for a in problem.start])
+            self.step = sg.train.GradientDescentOptimizer(problem.descent.rate).minimize(total)
             self.session = sg.Session()
             self.session.run(sg.global_variables_initializer())
         self.feed, self.problem = dict(zip(inputs, problem.data)), problem
@@ -84,6 +86,15 @@ def _squares(inputs: Sequence[Any], parameters: Sequence[Any]) -> Any:
     for k in range(0, len(parameters) - 1, 2):
         hidden = sg.nn.relu(sg.matmul(hidden, parameters[k]) + parameters[k + 1])
     return sg.reduce_mean(sg.square(sg.matmul(hidden, parameters[-1]) - target))
+
+
+def recurrent(length: int) -> Loop:
+    """Our loop over an LSTM of 16 units along `length` steps of 4 numbers."""
+    return Loop(lstm.problem(64, 1, 16, length, 4, 16), lambda data, parameters: lstm.graph(sg, parameters, data))
+
+
+COMPILED: dict[str, Callable[[int], Loop]] = {"layers": lambda count: Loop(deep(count)), "steps": recurrent}
+"""What is compiled, by what its number counts."""
 
 
 # ---------------------------------------------------------------- clocks
@@ -109,22 +120,22 @@ def _numpy(problem: Problem) -> Callable[[int], None]:
     return lambda steps: numpy_linear(Problem(problem.data, problem.start, steps, problem.descent), parameters)
 
 
-def compiling(count: int) -> float:
-    """Seconds of the first loop over a net of that many layers, less a later one's; nothing cached, imports not counted."""
+def compiling(what: str, count: int) -> float:
+    """Seconds of the first loop over a net of that many layers or steps, less a later one's; nothing cached, imports not counted."""
     with tempfile.TemporaryDirectory() as cache:
         env = {**os.environ, "SYMGRAPH_CACHE_DIR": cache, "NUMBA_CACHE_DIR": cache}
-        command = [sys.executable, "-m", "profiling.growth", str(count)]
+        command = [sys.executable, "-m", "profiling.growth", what, str(count)]
         done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=3600)
     if done.returncode:
         raise RuntimeError(done.stderr)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _compile_here(count: int) -> float:
+def _compile_here(what: str, count: int) -> float:
     import numba  # noqa: F401
     import scipy.linalg  # noqa: F401
 
-    loop = Loop(deep(count))
+    loop = COMPILED[what](count)
     first, *later = [_whole(loop.run, 5) for _ in range(4)]
     return first - min(later)
 
@@ -143,7 +154,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
     rows = (1000, 2000) if quick else (1000, 10_000, 100_000, 1_000_000, 10_000_000)
     columns = (2, 4) if quick else (2, 5, 10, 20, 50, 100, 200, 500, 1000)
     depths = (1, 2) if quick else (1, 2, 5, 10, 20, 50)
-    compiled = (1,) if quick else (5, 10, 20, 50)
+    compiled, lengths = ((1,), (2,)) if quick else ((5, 10, 20, 50), (10, 100, 1000))
     threads = range(1, cores() + 1)
     busy = linear(1000 if quick else 1_000_000)
     width = 100 if quick else 20_000
@@ -154,7 +165,8 @@ def run(quick: bool) -> list[dict[str, Any]]:
         growth("the same by NumPy", columns, lambda n: per_step(_numpy(linear(width, n)), long)),
         growth("step over layers (64 wide, 50 rows)", depths, lambda n: per_step(Loop(deep(n)).run, long)),
         growth(f"step over threads ({len(busy.data[0])} x 9)", threads, lambda n: _with_threads(n, busy, long)),
-        growth("compilation over layers", compiled, compiling),
+        growth("compilation over layers", compiled, partial(compiling, "layers")),
+        growth("compilation over steps of an LSTM", lengths, partial(compiling, "steps")),
     ]
 
 
@@ -174,4 +186,4 @@ def _cells(g: dict[str, Any]) -> tuple[str, str, str]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(_compile_here(int(sys.argv[1]))))
+    print(json.dumps(_compile_here(sys.argv[1], int(sys.argv[2]))))

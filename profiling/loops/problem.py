@@ -72,6 +72,7 @@ class Workload:
 
     `graph(tf, parameters, data)` builds the loss with TensorFlow 1's names, for TensorFlow and for us; `jax`, `torch` and
     `pytensor` do the same with theirs, each given its module; `numpy(problem, parameters)` is the whole loop, in place.
+    A library that has none of it (None) takes no part.
     `problem()` is the full size and `problem(**tiny)` one that takes a moment.  `more` names sides beyond one per library.
     `answer` turns final parameters into what is compared, by `rtol` and `atol`.  `reads` are the bytes that a step must at
     least read, where that is the question.  `mode` is PyTensor's fastest (None: its default).
@@ -82,10 +83,10 @@ class Workload:
     problem: Callable[..., Problem]
     tiny: Mapping[str, int]
     graph: Callable[[Any, Sequence[Any], Sequence[Any]], Any]
-    numpy: Callable[[Problem, list[np.ndarray]], None]
+    numpy: Callable[[Problem, list[np.ndarray]], None] | None
     jax: Callable[[Any, Sequence[Any], Sequence[Any]], Any]
     torch: Callable[[Any, Sequence[Any], Sequence[Any]], Any]
-    pytensor: Callable[[Any, Sequence[Any], Sequence[Any]], Any]
+    pytensor: Callable[[Any, Sequence[Any], Sequence[Any]], Any] | None
     targets: tuple[Target, ...] = ()
     more: tuple[str, ...] = ()
     answer: Callable[[Problem, Sequence[np.ndarray]], Sequence[np.ndarray]] = field(default=lambda problem, parameters: parameters)

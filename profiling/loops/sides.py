@@ -143,13 +143,14 @@ def ours(workload: Workload, problem: Problem, *, reassociate: bool = False) -> 
 
 # ---------------------------------------------------------------- the others
 def numpy(workload: Workload, problem: Problem) -> Side:
-    parameters = problem.fresh()
+    parameters, train = problem.fresh(), workload.numpy
+    assert train is not None
 
     def reset() -> None:
         for p, first in zip(parameters, problem.start):
             p[...] = first
 
-    return Side("NumPy", lambda: workload.numpy(problem, parameters), lambda: list(workload.answer(problem, parameters)), reset)
+    return Side("NumPy", lambda: train(problem, parameters), lambda: list(workload.answer(problem, parameters)), reset)
 
 
 def _slots(problem: Problem) -> list[list[np.ndarray]]:
@@ -242,11 +243,13 @@ def pytensor(workload: Workload, problem: Problem) -> Side:
     state = [pytensor.shared(a, shape=a.shape) for a in first]
     sequences = [pt.arange(problem.steps)] + ([] if problem.rows is None else [pytensor.shared(problem.rows, shape=problem.rows.shape)])
     compiled: Any = None
+    loss_of = workload.pytensor
+    assert loss_of is not None
 
     def step(k: Any, *rest: Any) -> list:
         picked, values = ([], rest) if problem.rows is None else (rest[0], rest[1:])
         parameters, slots = values[:count], values[count:]
-        loss = workload.pytensor(pytensor, parameters, data if problem.rows is None else [a[picked] for a in data])
+        loss = loss_of(pytensor, parameters, data if problem.rows is None else [a[picked] for a in data])
         each = problem.descent.slots
         done = [
             _descended(problem.descent, pt.sqrt, k, p, g, slots[i * each : (i + 1) * each])

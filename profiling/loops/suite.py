@@ -24,7 +24,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from ..timing import DifferentAnswers, Side, Timing, compare, seconds
-from . import autoencoder, factors, huber, linear, logistic, mlp, options
+from . import autoencoder, cnn, factors, huber, linear, logistic, lstm, mlp, options
 from .apart import ROOT, Apart, command
 from .problem import BEST, OURS, Problem, Target, Workload
 from .sides import IMPORTS, SIDES, cores
@@ -42,6 +42,9 @@ WORKLOADS: dict[str, Workload] = {
         factors.FACTORS,
         autoencoder.AUTOENCODER,
         huber.HUBER,
+        lstm.LSTM,
+        lstm.UNROLLED,
+        cnn.CNN,
     )
 }
 LIMITS = {"cold": 2.0, "warm": 0.4}
@@ -55,7 +58,8 @@ def installed(side: str) -> bool:
 
 def names(workload: Workload) -> list[str]:
     """The sides of a workload that can run here; ours first, ratios are to it."""
-    return [side for side in (OURS, *workload.more, *PEERS) if installed(side)]
+    silent = {"NumPy": workload.numpy is None, "PyTensor": workload.pytensor is None}
+    return [side for side in (OURS, *workload.more, *PEERS) if installed(side) and not silent.get(side)]
 
 
 def race(workload: Workload, problem: Problem, sides: Sequence[Side], *, quick: bool = False) -> dict[str, Any]:
