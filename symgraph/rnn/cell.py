@@ -16,7 +16,7 @@ from ..graph import Graph, Tensor, get_default_graph
 from ..layers.base import Layer
 from ..nest import flatten, mapped
 from ..ops.array import shape, zeros
-from ..ops.core import is_tensor
+from ..ops.core import counted_as, is_tensor
 from ..ops.math import cast
 from ..ops.state import Variable
 from ..scopes import GraphKeys, variable_scope
@@ -99,7 +99,7 @@ class RNNCell(Layer):
 def _zeros(graph: Graph, batch_size: Any, size: Any, dtype: Any) -> Tensor:
     batch = batch_size.value if isinstance(batch_size, Dimension) else batch_size
     extents = TensorShape(size).as_list() if isinstance(size, TensorShape | Dimension) else [size]
-    with counting(graph, 10 if is_tensor(batch) else 8):
+    with counted_as(graph, 10 if is_tensor(batch) else 8):
         return zeros([cast(batch, int32) if is_tensor(batch) else batch, *extents], dtype)
 
 
@@ -131,14 +131,6 @@ def initial(cell: Any, state: Any, batch: Any, dtype: Any) -> Any:
 
 
 # ---------------------------------------------------------------- what TF1 counts
-@contextmanager
-def counting(graph: Graph, count: int) -> Iterator[None]:
-    """What is recorded inside counts as `count` operations of TF1's."""
-    before = graph.counted
-    yield
-    graph.counted = before + count
-
-
 @contextmanager
 def frame(graph: Graph, outside: int) -> Iterator[None]:
     """Inside, TF1 makes one operation for each tensor that comes from outside: of a loop an Enter, of a condition a Switch.

@@ -13,11 +13,12 @@ from ..nest import flatten, mapped, pack, same
 from ..ops import array
 from ..ops.array import expand_dims, shape, transpose, zeros_like
 from ..ops.control_flow import counted
+from ..ops.core import counted_as
 from ..ops.math import _made, identity
 from ..ops.movement import reverse, reverse_sequence
 from ..ops.reduce import reduce_max
 from ..scopes import variable_scope
-from .cell import batch_of, counting, frame, initial, like_a_cell
+from .cell import batch_of, frame, initial, like_a_cell
 from .static import kept, lengths_of
 
 less = _made["less"]
@@ -70,7 +71,7 @@ def _sequence(x: Any, graph: Graph) -> Tensor:
 def _turned(x: Tensor, graph: Graph) -> Tensor:
     """Axes 0 and 1 exchanged."""
     rank = len(x.extents)  # type: ignore[arg-type]
-    with counting(graph, 8):
+    with counted_as(graph, 8):
         return transpose(x, [1, 0, *range(2, rank)])
 
 

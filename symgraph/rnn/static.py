@@ -12,11 +12,11 @@ from ..dtypes import int32
 from ..graph import Attempt, Tensor, convert, get_default_graph
 from ..nest import flatten, mapped, pack
 from ..ops.array import concat, stack, unstack, zeros_like
-from ..ops.core import INDICES, need
+from ..ops.core import INDICES, counted_as, need
 from ..ops.math import _made, cast, where
 from ..ops.movement import reverse_sequence
 from ..scopes import variable_scope
-from .cell import batch_of, counting, frame, initial, like_a_cell
+from .cell import batch_of, frame, initial, like_a_cell
 
 greater = _made["greater"]
 
@@ -67,7 +67,7 @@ def static_rnn(
                 with frame(graph, len(graph.get_operations())):
                     output, new = cell(x, state)
                 own_outputs = [o for o in flatten(output) if all(o is not n for n in flatten(new))]
-                with counting(graph, 14 + 6 * number + 2 * len(own_outputs)):
+                with counted_as(graph, 14 + 6 * number + 2 * len(own_outputs)):
                     inside = greater(lengths, t)
                     outputs.append(kept(inside, output, mapped(zeros_like, output)))
                     state = kept(inside, new, state)
