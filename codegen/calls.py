@@ -7,7 +7,10 @@ rows of one block; everything else is done once.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from .addresses import flat_index, product, scaled
 from .expressions import SHORT
@@ -248,6 +251,11 @@ def _pool(p: PhaseWriter, s: Pool) -> list[Node]:
     *extents, width = p.table[s.x].shape[1:]
     tail = f"{p.whole(s.cells)}, {images}, {m}, {taps}, {p.names.size(width)}, {product(extents, p.names)})"
     helper = "pool_route" if s.role == "route" else "pool_max" if s.x == s.v else "pool_pick"
-    p.helpers.add(helper)
     read = [s.x] if helper == "pool_max" else [s.x, s.v]
+    cells = p.table[s.cells].value
+    assert cells is not None
+    if taps == "4" and cells.min(initial=0) >= 0:
+        once = np.array_equal(np.sort(cells, axis=None), np.arange(prod(extents)))  # type: ignore[arg-type]
+        helper += "_4" * (helper == "pool_max" or helper == "pool_route" and once)
+    p.helpers.add(helper)
     return [Call(f"{helper}({', '.join([*(_images(p, n) for n in read), _images(p, s.out, True)])}, {tail}")]

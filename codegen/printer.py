@@ -27,7 +27,7 @@ MODULES = {
     "rows": ("outside", "zero_rows", "copy_rows", "add_rows", "put_rows", "first_of_each"),
     "table": ("array_at",),
     "indirect": ("indirect",),
-    "pooling": ("pool_max", "pool_pick", "pool_route", "depthwise", "indirect_loops"),
+    "pooling": ("pool_max", "pool_max_4", "pool_pick", "pool_route", "pool_route_4", "depthwise", "indirect_loops"),
     "integer": ("truncdiv", "floordiv", "floormod", "int_power"),
 }
 """Which runtime module has which function (without its dtype's suffix)."""

