@@ -449,10 +449,6 @@ class Loop:
         """The states of both programs, in calling order."""
         return tuple(dict.fromkeys(n for p in self.programs for n in p.states))
 
-    def table(self) -> dict[str, Buffer]:
-        """Inputs, states and constants of both programs, and the temps of the step."""
-        return {name: b for p in self.programs for name, b in whole_table(p).items()}
-
     @property
     def recorded(self) -> Program:
         """The program whose outputs are recorded."""

@@ -20,7 +20,7 @@ from .cpu import Built, Target, build, decide
 from .gate import Gate
 from .hoist import Hoisted, hoist
 from .inline import copying
-from .ir import Loop, Map, whole_table
+from .ir import Buffer, Loop, Map, whole_table
 from .launch import aligned, check_array, constant, failed, pack, with_single_blas
 from .lower import Kernel, lower_loop
 from .memory import Arguments
@@ -105,13 +105,17 @@ class LoopExecutable:
     def report(self) -> str:
         return "\n".join([*map(str, self.reports), f"  {self.gate.why(self.hints)}"])
 
+    def table(self) -> dict[str, Buffer]:
+        """The buffers of what was compiled by name: those of bodies too, and the constants that passes made."""
+        return {name: b for made in self.reports for name, b in whole_table(made.fused).items()}
+
     def bind(self, states: Sequence[np.ndarray]) -> Bound:
         """The loop on these states, in the order of `loop.states`: C-contiguous arrays that steps update in place."""
         held = dict(zip(self.loop.states, states, strict=True))
         for p in self.loop.programs:
             for name in p.states:
                 check_array(p, name, held[name])
-        table = {b.name: b for made in self.reports for b in made.fused.buffers}
+        table = self.table()
         fixed = {a.name: x for a in self.kernel.args if (x := constant(a, self.kernel, table)) is not None}
         fixed |= {a.name: held[a.buffer].reshape(-1) for a in self.kernel.args if a.role == "state"}
         return Bound(self, held, fixed)
@@ -178,7 +182,7 @@ class Bound:
             else:
                 team(n, entry, control, first, last, every, *tail)
             if status is not None and status.any():
-                buffers = {name: b for made in self.made.reports for name, b in whole_table(made.fused).items()}
+                buffers = self.made.table()
                 error = failed(status, self.made.arguments.failing, buffers, sizes)
                 error.steps_done = int(control[DONE])  # type: ignore[attr-defined]
                 raise error

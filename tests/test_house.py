@@ -26,7 +26,7 @@ UNLOADED = ("numba", "llvmlite", "scipy", "sklearn", "tensorboard", "pygraphviz"
 """What `import symgraph` must leave alone."""
 COMMANDS = (
     "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/python examples/linear_regression.py",
-    'python3 -m venv .venv && .venv/bin/pip install -e ".[test]" && .venv/bin/python -m pytest',
+    'python3 -m venv .venv && .venv/bin/pip install -e ".[test]" && .venv/bin/python -m pytest -n 2',
 )
 
 
