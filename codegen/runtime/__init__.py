@@ -15,6 +15,10 @@
     symbols   where the foreign functions behind blas and team come from
     twins     all of these as plain Python
 
+and what kernels for CUDA call, in files of their own that nothing above imports:
+
+    device    where they run, how many lanes a block has
+
 Nothing is imported here: a kernel imports the modules that it names, and only those cost start-up time.
 
 Generated source runs three ways.  Compiled: as it stands.  As plain Python in this process: with the names of
