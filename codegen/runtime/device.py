@@ -38,6 +38,27 @@ _compiled = cuda.jit(device=True)
 if SIMULATED and not hasattr(cuda, "SIMULATED"):
     cuda = _Running()
 
+if SIMULATED:
+
+    def look(array):
+        """array[0] as other blocks have left it; for loops that wait for a change of it (int64)."""
+        return cuda.atomic.add(array, 0, 0)
+else:
+    from llvmlite import ir
+    from numba import types
+    from numba.cuda.extending import intrinsic
+
+    @intrinsic
+    def look(typing, array):
+        word = ir.IntType(64)
+
+        def build(context, builder, signature, args):
+            place = context.make_array(signature.args[0])(context, builder, args[0]).data
+            text, kind = "ld.relaxed.gpu.u64 $0, [$1];", ir.FunctionType(word, [place.type])
+            return builder.asm(kind, text, "=l,l,~{memory}", [place], side_effect=True)
+
+        return types.int64(array), build
+
 
 @device
 def sync():

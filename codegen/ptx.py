@@ -1,0 +1,74 @@
+"""PTX of kernels and functions, compiled by numba-cuda; no device and no driver are needed.
+
+Law of this file: nothing is loaded or launched.  What is missing is said in one error, which names the extra that brings it.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+EXTRA = "PTX is compiled by numba-cuda and the toolkit's nvvm, which are not installed: pip install 'symgraph[cuda]'"
+
+
+def available() -> bool:
+    """Can PTX be compiled in this process?"""
+    from numba.core import config
+
+    return not config.ENABLE_CUDASIM and all(_found(name) for name in ("numba_cuda", "nvidia.cu13"))
+
+
+def ptx(kernel: str | Callable, signature: str | tuple = "", cc: tuple[int, int] = (9, 0)) -> str:
+    """The PTX of a kernel for devices of compute capability `cc`.
+
+    `kernel` is the source of a generated module, whose function `kernel` says its signature, or a function with a
+    signature of Numba ('void(float32[::1], int64)', or the types of the arguments).  ImportError, if numba-cuda or its
+    toolkit is missing; RuntimeError in Numba's simulator, which compiles nothing.
+    """
+    from numba.core import config
+
+    if config.ENABLE_CUDASIM:
+        raise RuntimeError("Numba's simulator compiles nothing: unset NUMBA_ENABLE_CUDASIM")
+    if not available():
+        raise ImportError(EXTRA)
+    from numba import cuda
+
+    function, said = read(kernel) if isinstance(kernel, str) else (kernel, "")
+    with _without_a_device(cc):
+        return cuda.compile_ptx(function, signature or said, cc=cc)[0]
+
+
+def read(source: str) -> tuple[Callable, str]:
+    """(the function `kernel` of a generated module, its signature); compiles nothing."""
+    tree = ast.parse(source)
+    (kernel,) = (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "kernel")
+    (decorator,) = kernel.decorator_list
+    signature = ast.literal_eval(decorator.args[0]) if isinstance(decorator, ast.Call) and decorator.args else ""
+    kernel.decorator_list = []
+    namespace: dict[str, Any] = {"__name__": "generated"}
+    exec(compile(tree, "<generated>", "exec", dont_inherit=True), namespace)
+    return namespace["kernel"], signature
+
+
+def _found(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ImportError:  # a package around it is missing
+        return False
+
+
+@contextmanager
+def _without_a_device(cc: tuple[int, int]) -> Iterator[None]:
+    """numba-cuda asks the current device for the capability that functions called by a kernel are compiled for."""
+    from numba.cuda import dispatcher
+
+    current = dispatcher.get_current_device
+    dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=cc)
+    try:
+        yield
+    finally:
+        dispatcher.get_current_device = current

@@ -1,0 +1,112 @@
+"""The team on a device: blocks meet at a barrier of the whole grid, lanes of a block combine what each of them has.
+
+Law of this file: a function named here is called by all lanes of a block together (`step_done` and `tail` by any lane
+alone), and the barrier by all blocks of the launch, which all run at once.  Whoever uses the shared pool waits for the
+block's other lanes before and after, so the pool belongs to nobody between two calls.  A combination takes the lanes in
+one fixed order, whatever the number of blocks, and every lane is given the same bits.
+
+The barrier is an int64 counter that only grows, zeros at first (or as another launch has left it): in each round the
+blocks but one add 1, and that one adds what is missing to _ROUND, so a round is over when that bit has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .device import LANES, SIMULATED, WARP, cuda, device, look, sync
+from .pool import DONE
+
+POOL = 64
+"""Bytes of the shared pool that the functions of this file need."""
+_ROUND = 1 << 20
+
+
+@device
+def barrier_wait(barrier, nthreads):
+    """Return when all `nthreads` blocks have called this for the same round, and see what they have written."""
+    sync()
+    if nthreads > 1 and cuda.threadIdx.x == 0:
+        cuda.threadfence()
+        before = cuda.atomic.add(barrier, 0, _ROUND - nthreads + 1 if cuda.blockIdx.x == 0 else 1)
+        while (look(barrier) ^ before) & _ROUND == 0:
+            pass
+        cuda.threadfence()
+    sync()
+
+
+@device
+def step_done(control, s):
+    """Step s is done (one lane of the grid).  The host, which cannot look while the kernel runs, chooses how many steps it runs."""
+    control[DONE] = s + 1
+
+
+@device
+def tail(array, first):
+    """array[first:] of a flat array, for 0 <= first <= array.size."""
+    return array[first:]
+
+
+@device
+def lanes_any_bool(x, lane):
+    """Does x hold in any lane?"""
+    return cuda.syncthreads_or(np.int32(x)) != 0
+
+
+@device
+def lanes_all_bool(x, lane):
+    """Does x hold in every lane?"""
+    return cuda.syncthreads_and(np.int32(x)) != 0
+
+
+@device
+def _sum(a, b):
+    return a + b
+
+
+@device
+def _prod(a, b):
+    return a * b
+
+
+@device
+def _max(a, b):
+    return a if (a >= b) | (a != a) else b
+
+
+@device
+def _min(a, b):
+    return a if (a <= b) | (a != a) else b
+
+
+def _over_lanes(combine: Callable, kind: type) -> Callable:
+    """combine(combine(x of lane 0, x of lane 1), ...) on all lanes: pairs within a warp, then the warps in order."""
+    step = 1 if SIMULATED else WARP
+
+    @device
+    def over_lanes(x, lane):
+        distance = step // 2
+        while distance:
+            x = combine(x, cuda.shfl_down_sync(0xFFFFFFFF, x, distance))
+            distance //= 2
+        pool = cuda.shared.array(0, kind)
+        sync()
+        if lane & (step - 1) == 0:
+            pool[lane // step] = x
+        sync()
+        x = pool[0]
+        for w in range(1, LANES // step):
+            x = combine(x, pool[w])
+        sync()
+        return x
+
+    return over_lanes
+
+
+lanes_sum_f32, lanes_sum_f64, lanes_sum_int64 = (_over_lanes(_sum, kind) for kind in (np.float32, np.float64, np.int64))
+lanes_prod_f32, lanes_prod_f64, lanes_prod_int64 = (_over_lanes(_prod, kind) for kind in (np.float32, np.float64, np.int64))
+lanes_max_f32, lanes_max_f64, lanes_max_int64 = (_over_lanes(_max, kind) for kind in (np.float32, np.float64, np.int64))
+lanes_min_f32, lanes_min_f64, lanes_min_int64 = (_over_lanes(_min, kind) for kind in (np.float32, np.float64, np.int64))
+lanes_first_int64 = lanes_min_int64
+"""The least: of positions, the first."""
