@@ -34,7 +34,7 @@ _part = numba.njit(**FLAGS, no_cpython_wrapper=True, forceinline=True)
 
 
 @_part
-def _words(position, seed, seed2, group):
+def words(position, seed, seed2, group):
     """The four words of group position + `group`, as uint64 below 2**32; all arguments uint64."""
     i = position + _u64(group)
     c0, c1, c2, c3 = i & _LOW, i >> _HALF, seed2 & _LOW, seed2 >> _HALF
@@ -123,10 +123,10 @@ def _fill(size, values, place):
         position, seed, seed2, n = _u64(stream[0]), _u64(stream[1]), _u64(stream[2]), out.size
         whole = n // size
         for g in range(whole):
-            v = values(_words(position, seed, seed2, g))
+            v = values(words(position, seed, seed2, g))
             for j in range(size):
                 out[size * g + j] = place(v[j], a, b)
-        v = values(_words(position, seed, seed2, whole))
+        v = values(words(position, seed, seed2, whole))
         for j in range(n - size * whole):
             out[size * whole + j] = place(v[j], a, b)
         stream[0] += 256 * n
@@ -143,7 +143,7 @@ def _fill_truncated(size, normals):
         for start in range(0, n, size):
             group, k, end = start * 64, start, min(start + size, n)
             while k < end:
-                for z in normals(_words(position, seed, seed2, group)):
+                for z in normals(words(position, seed, seed2, group)):
                     if abs(z) < 2 and k < end:
                         out[k] = z * b + a
                         k += 1
@@ -164,7 +164,7 @@ def shuffle_permutation(perm, stream):
     """Permute `perm` (any dtype, flat) in place by TensorFlow's forward Fisher-Yates."""
     position, seed, seed2, n = _u64(stream[0]), _u64(stream[1]), _u64(stream[2]), perm.size
     for start in range(0, n - 1, 4):
-        w = _words(position, seed, seed2, start // 4)
+        w = words(position, seed, seed2, start // 4)
         for i in range(start, min(start + 4, n - 1)):
             j = i + np.int64(w[i - start] % _u64(n - i))
             perm[i], perm[j] = perm[j], perm[i]
@@ -182,7 +182,7 @@ def candidates_int64(out, stream, a, b):
         size *= 2
     seen = np.full(size, -1)
     while held < n:
-        w = _words(position, seed, seed2, made // 2)
+        w = words(position, seed, seed2, made // 2)
         u = _unit64(w[0], w[1]) if made % 2 == 0 else _unit64(w[2], w[3])
         v = np.int64(u * a) if b & 2 else (np.int64(math.exp(u * scale)) - 1) % a
         made += 1
