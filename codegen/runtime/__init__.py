@@ -19,6 +19,8 @@ and what kernels for CUDA call, in files of their own that nothing above imports
 
     device    where they run, how many lanes a block has
     device_team  the barrier of a grid, what lanes of a block combine
+    device_tiles  matrix products
+    device_windows  convolutions, poolings
 
 Nothing is imported here: a kernel imports the modules that it names, and only those cost start-up time.
 
