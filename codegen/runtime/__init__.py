@@ -21,6 +21,7 @@ and what kernels for CUDA call, in files of their own that nothing above imports
     device_team  the barrier of a grid, what lanes of a block combine
     device_tiles  matrix products
     device_windows  convolutions, poolings
+    device_draws, device_rows, device_dense  philox, rows and dense by lanes and blocks
 
 Nothing is imported here: a kernel imports the modules that it names, and only those cost start-up time.
 

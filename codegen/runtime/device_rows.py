@@ -8,29 +8,52 @@ does, and there are no atomic sums; the one atomic here is a minimum of whole nu
 from __future__ import annotations
 
 import numpy as np
+from numba import int32
 
-from .device import LANES, cuda, device, sync
+from .device import LANES, SIMULATED, cuda, device, sync
 from .device_team import lanes_first_int64
 
+EACH = 2 if SIMULATED else 8
+"""Coordinates that a lane looks at before the block does what was found."""
+POOL = 4 * LANES * (1 + EACH)
+"""Bytes of the shared pool that the functions of this file need."""
 _u32 = np.uint32
 
 
 def _rows(place):
     """f(x, at, out, rows, width, tid, nthreads, lane): row r of x is placed in row at[r] of out.
 
-    Rows narrower than a block are dealt to parts of it, LANES // width rows at a time."""
+    A block owns every nthreads-th row.  Its lanes look at coordinates side by side and list, in order, those of its rows;
+    then they walk the list.  Of rows narrower than the block, LANES // width parts of it take every such row of its own."""
 
     @device
     def f(x, at, out, rows, width, tid, nthreads, lane):
-        across = max(width, 1)
-        parts, part, first = max(LANES // across, 1), lane // across, lane % across
-        owners, own = _u32(nthreads * parts), _u32(tid * parts + part)
-        if part < parts:
-            for r in range(rows):
-                i = at[r]
-                if _u32(i) % owners == own:
+        across, team = max(width, 1), _u32(nthreads)
+        parts, part, first = _u32(max(LANES // across, 1)), _u32(lane // across), lane % across
+        pool = cuda.shared.array(0, int32)
+        for start in range(0, rows, LANES * EACH):
+            left = start + lane * EACH
+            right, found = min(left + EACH, rows), 0
+            for r in range(left, right):
+                found += _u32(at[r]) % team == tid
+            sync()
+            pool[lane] = found
+            sync()
+            mine, end = LANES, LANES
+            for other in range(LANES):
+                mine += pool[other] if other < lane else 0
+                end += pool[other]
+            for r in range(left, right):
+                if _u32(at[r]) % team == tid:
+                    pool[mine] = r - start
+                    mine += 1
+            sync()
+            for k in range(LANES, end):
+                r = start + pool[k]
+                if _u32(at[r]) // team % parts == part:
                     for j in range(first, width, LANES):
-                        place(out, i * width + j, x[r * width + j])
+                        place(out, at[r] * width + j, x[r * width + j])
+        sync()
 
     return f
 

@@ -7,9 +7,9 @@ import pytest
 
 from symgraph.codegen import plain_cuda
 from symgraph.codegen.runtime import rows
+from symgraph.codegen.runtime.device_rows import POOL
 
 LANES = 8
-POOL = 4096
 rng = np.random.default_rng(0)
 
 
