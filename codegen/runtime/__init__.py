@@ -18,6 +18,7 @@
 and what kernels for CUDA call, in files of their own that nothing above imports:
 
     device    where they run, how many lanes a block has
+    device_math  functions of numbers
     device_team  the barrier of a grid, what lanes of a block combine
     device_tiles  matrix products
     device_windows  convolutions, poolings
