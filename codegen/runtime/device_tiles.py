@@ -8,7 +8,9 @@ before or after a product is computed there.  `c` counts products of one shape s
 parts of a long inner axis.
 
 Both factors' tiles lie in the pool twice: one copy is multiplied while the next is brought.  Places in the pool are masked, so
-that the compiler sees that they are not negative and where 16 bytes begin, and reads four elements at once.
+that the compiler sees that they are not negative and where 16 bytes begin, and reads four elements at once.  Numba would
+compile a function anew for every literal that it is called with; `int(n)` has the number without that, and the function
+becomes part of its caller, where LLVM finds the literal again.
 """
 
 from __future__ import annotations
@@ -19,149 +21,186 @@ import numpy as np
 
 from .device import LANES, SIMULATED, cuda, device, sync
 
-MICRO = 4
-"""A lane computes MICRO x MICRO elements."""
 DOWN, ACROSS = (2, 4) if SIMULATED else (16, 16)
-"""How the lanes of a block cover a tile."""
-HIGH, WIDE = DOWN * MICRO, ACROSS * MICRO
-DEPTH = 4 if SIMULATED else 16
-"""How much of the inner axis is in the pool at a time.  It and the extents of tiles are powers of two."""
-PAD = 4
-"""Elements between the lines of a tile, so that lanes which store a column of it do not meet in one bank."""
-LINE_X, LINE_Y = HIGH + PAD, WIDE + PAD
-LINES = LINE_X + LINE_Y
-POOL = {"f32": 2 * DEPTH * LINES * 4, "f64": 2 * DEPTH * LINES * 8}
+"""How the lanes of a block cover a tile; each computes `micro` x `micro` elements of it."""
+LARGE, SMALL = ((4, 4), (2, 8)) if SIMULATED else ((4, 16), (2, 32))
+"""Shapes of tiles: `micro`, and how much of the inner axis is in the pool at a time.  All are powers of two."""
+MANY = 3 if SIMULATED else 128
+"""Large tiles of a result from which they keep a device busy: below, small ones, four for one, do."""
+
+
+def extents(shape: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of a tile."""
+    return DOWN * shape[0], ACROSS * shape[0]
+
+
+HIGH, WIDE = extents(LARGE)
+
+
+def _copy(shape: tuple[int, int]) -> int:
+    """Elements of the pool that one copy takes: lines are `micro` longer than they need be, so that lanes which store a column
+    of a tile do not meet in one bank."""
+    return shape[1] * (sum(extents(shape)) + 2 * shape[0])
+
+
+POOL = {kind: 2 * max(_copy(LARGE), _copy(SMALL)) * size for kind, size in (("f32", 4), ("f64", 8))}
 """Bytes of the shared pool that a product needs."""
-LOADS_X, LOADS_Y = HIGH * DEPTH // LANES, WIDE * DEPTH // LANES
 
 
-def _product(real: type) -> Callable:
-    """`product` for one precision: the pool and the registers have literal dtypes."""
+def inlined(function: Callable) -> Callable:
+    """A function of a kernel that becomes part of its caller, so that what is literal there is literal here."""
+    return function if SIMULATED else cuda.jit(device=True, forceinline=True)(function)
 
-    @device
+
+def _product(real: type, shape: tuple[int, int]) -> Callable:
+    """`product` for one precision and shape: the pool and the registers have literal dtypes and extents."""
+    micro, depth = shape
+    high, wide = extents(shape)
+    line_x, line_y = high + micro, wide + micro
+    lines = line_x + line_y
+    loads_x, loads_y = high * depth // LANES, wide * depth // LANES
+
+    @inlined
     def product(ta, tb, count, m, n, k, left, xs, right, ys, keep, zs, tid, nthreads, lane):
         """`count` products, m x k times k x n: sums over p of left(.., i, p) * right(.., p, j), given to `keep` (team).
 
         `ta`, `tb` say that a factor lies transposed: neighbouring lanes then read neighbours along its other axis."""
         shared = cuda.shared.array(0, real) if SIMULATED else cuda.shared.array(0, real, 16)
         lane = lane & (LANES - 1)
-        top, side = lane // ACROSS * MICRO, lane % ACROSS * MICRO
-        sums = cuda.local.array((MICRO, MICRO), real)
-        u = cuda.local.array(LOADS_X, real)
-        v = cuda.local.array(LOADS_Y, real)
-        across = (n + WIDE - 1) // WIDE
-        tiles = (m + HIGH - 1) // HIGH * across
+        top, side = lane // ACROSS * micro, lane % ACROSS * micro
+        sums = cuda.local.array((micro, micro), real)
+        u = cuda.local.array(loads_x, real)
+        v = cuda.local.array(loads_y, real)
+        across = (n + wide - 1) // wide
+        tiles = (m + high - 1) // high * across
         sync()
         for job in range(tid, count * tiles, nthreads):
             c, tile = job // tiles, job % tiles
-            first, start = tile // across * HIGH, tile % across * WIDE
-            for a in range(MICRO):
-                for b in range(MICRO):
+            first, start = tile // across * high, tile % across * wide
+            for a in range(micro):
+                for b in range(micro):
                     sums[a, b] = 0
-            for at in range(0, k + DEPTH, DEPTH):
-                new = at & DEPTH
-                for r in range(LOADS_X):
+            for at in range(0, k + depth, depth):
+                new = at & depth
+                for r in range(loads_x):
                     e = r * LANES + lane
-                    i, p = (first + e % HIGH, at + e // HIGH) if ta else (first + e // DEPTH, at + e % DEPTH)
+                    i, p = (first + e % high, at + e // high) if ta else (first + e // depth, at + e % depth)
                     u[r] = left(xs, c, i, p) if (i < m) & (p < k) else real(0)
-                for r in range(LOADS_Y):
+                for r in range(loads_y):
                     e = r * LANES + lane
-                    j, p = (start + e // DEPTH, at + e % DEPTH) if tb else (start + e % WIDE, at + e // WIDE)
+                    j, p = (start + e // depth, at + e % depth) if tb else (start + e % wide, at + e // wide)
                     v[r] = right(ys, c, p, j) if (j < n) & (p < k) else real(0)
                 if at > 0:
-                    x = (DEPTH - new) * LINES + top
-                    y = (DEPTH - new) * LINES + DEPTH * LINE_X + side
-                    for q in range(DEPTH):
-                        p = q & (DEPTH - 1)
-                        for a in range(MICRO):
-                            for b in range(MICRO):
-                                sums[a, b] += shared[x + p * LINE_X + a] * shared[y + p * LINE_Y + b]
-                for r in range(LOADS_X):
+                    x = (depth - new) * lines + top
+                    y = (depth - new) * lines + depth * line_x + side
+                    for q in range(depth):
+                        p = q & (depth - 1)
+                        for a in range(micro):
+                            for b in range(micro):
+                                sums[a, b] += shared[x + p * line_x + a] * shared[y + p * line_y + b]
+                for r in range(loads_x):
                     e = r * LANES + lane
-                    shared[new * LINES + (e // HIGH * LINE_X + e % HIGH if ta else e % DEPTH * LINE_X + e // DEPTH)] = u[r]
-                for r in range(LOADS_Y):
+                    shared[new * lines + (e // high * line_x + e % high if ta else e % depth * line_x + e // depth)] = u[r]
+                for r in range(loads_y):
                     e = r * LANES + lane
-                    to = e % DEPTH * LINE_Y + e // DEPTH if tb else e // WIDE * LINE_Y + e % WIDE
-                    shared[new * LINES + DEPTH * LINE_X + to] = v[r]
+                    to = e % depth * line_y + e // depth if tb else e // wide * line_y + e % wide
+                    shared[new * lines + depth * line_x + to] = v[r]
                 sync()
-            for a in range(MICRO):
-                for b in range(MICRO):
+            for a in range(micro):
+                for b in range(micro):
                     if (first + top + a < m) & (start + side + b < n):
                         keep(zs, c, first + top + a, start + side + b, sums[a, b])
 
     return product
 
 
-product_f32, product_f64 = _product(np.float32), _product(np.float64)
+product_f32, product_f64 = _product(np.float32, LARGE), _product(np.float64, LARGE)
+small_f32, small_f64 = _product(np.float32, SMALL), _product(np.float64, SMALL)
 
 
-@device
+@inlined
+def many(m, n):
+    """Has an m x n result so many large tiles that they keep a device busy?"""
+    return (m + HIGH - 1) // HIGH * ((n + WIDE - 1) // WIDE) >= MANY
+
+
+@inlined
 def _left(xs, c, i, p):
     x, ta, lda = xs
     return x[np.uint64(p * lda + i if ta else i * lda + p)]
 
 
-@device
+@inlined
 def _right(ys, c, p, j):
     y, tb, ldb = ys
     return y[np.uint64(j * ldb + p if tb else p * ldb + j)]
 
 
-@device
+@inlined
 def _keep(zs, c, i, j, value):
     z, ldz, factor, kept = zs
     at = np.uint64(i * ldz + j)
     z[at] = factor * value if kept == 0 else factor * value + kept * z[at]
 
 
-@device
+@inlined
 def gemm_f32(ta, tb, m, n, k, factor, x, lda, y, ldb, kept, z, ldz, tid, nthreads, lane):
     """z = factor * op(x) op(y) + kept * z, with the laws of `blas.gemm_f32` (team, collective)."""
-    product_f32(ta, tb, 1, m, n, k, _left, (x, ta, lda), _right, (y, tb, ldb), _keep, (z, ldz, factor, kept), tid, nthreads, lane)
+    ta, tb, m, n, k, lda, ldb, ldz = bool(ta), bool(tb), int(m), int(n), int(k), int(lda), int(ldb), int(ldz)
+    xs, ys, zs = (x, ta, lda), (y, tb, ldb), (z, ldz, factor, kept)
+    if many(m, n):
+        product_f32(ta, tb, 1, m, n, k, _left, xs, _right, ys, _keep, zs, tid, nthreads, lane)
+    else:
+        small_f32(ta, tb, 1, m, n, k, _left, xs, _right, ys, _keep, zs, tid, nthreads, lane)
 
 
-@device
+@inlined
 def gemm_f64(ta, tb, m, n, k, factor, x, lda, y, ldb, kept, z, ldz, tid, nthreads, lane):
     """z = factor * op(x) op(y) + kept * z, with the laws of `blas.gemm_f64` (team, collective)."""
-    product_f64(ta, tb, 1, m, n, k, _left, (x, ta, lda), _right, (y, tb, ldb), _keep, (z, ldz, factor, kept), tid, nthreads, lane)
+    ta, tb, m, n, k, lda, ldb, ldz = bool(ta), bool(tb), int(m), int(n), int(k), int(lda), int(ldb), int(ldz)
+    xs, ys, zs = (x, ta, lda), (y, tb, ldb), (z, ldz, factor, kept)
+    if many(m, n):
+        product_f64(ta, tb, 1, m, n, k, _left, xs, _right, ys, _keep, zs, tid, nthreads, lane)
+    else:
+        small_f64(ta, tb, 1, m, n, k, _left, xs, _right, ys, _keep, zs, tid, nthreads, lane)
 
 
 # ---------------------------------------------------------------- a long inner axis
-@device
+@inlined
 def _left_part(xs, c, i, p):
     x, ta, lda, k, length = xs
     p += c * length
     return x[np.uint64(p * lda + i if ta else i * lda + p)] if p < k else x.dtype.type(0)
 
 
-@device
+@inlined
 def _right_part(ys, c, p, j):
     y, tb, ldb, k, length = ys
     p += c * length
     return y[np.uint64(j * ldb + p if tb else p * ldb + j)] if p < k else y.dtype.type(0)
 
 
-@device
+@inlined
 def _keep_part(zs, c, i, j, value):
     parts, m, n = zs
     parts[np.uint64((c * m + i) * n + j)] = value
 
 
-@device
+@inlined
 def gemm_part_f32(ta, tb, m, n, k, x, lda, y, ldb, parts, length, tid, nthreads, lane):
     """Products over `length` steps of the inner axis at a time: parts[c], m x n, for c < ceil(k / length) (team, collective)."""
     count, xs, ys = (k + length - 1) // length, (x, ta, lda, k, length), (y, tb, ldb, k, length)
-    product_f32(ta, tb, count, m, n, length, _left_part, xs, _right_part, ys, _keep_part, (parts, m, n), tid, nthreads, lane)
+    small_f32(ta, tb, count, m, n, length, _left_part, xs, _right_part, ys, _keep_part, (parts, m, n), tid, nthreads, lane)
 
 
-@device
+@inlined
 def gemm_part_f64(ta, tb, m, n, k, x, lda, y, ldb, parts, length, tid, nthreads, lane):
     """Products over `length` steps of the inner axis at a time: parts[c], m x n, for c < ceil(k / length) (team, collective)."""
     count, xs, ys = (k + length - 1) // length, (x, ta, lda, k, length), (y, tb, ldb, k, length)
-    product_f64(ta, tb, count, m, n, length, _left_part, xs, _right_part, ys, _keep_part, (parts, m, n), tid, nthreads, lane)
+    small_f64(ta, tb, count, m, n, length, _left_part, xs, _right_part, ys, _keep_part, (parts, m, n), tid, nthreads, lane)
 
 
-@device
+@inlined
 def gemm_join(m, n, count, factor, parts, kept, z, ldz, at, by):
     """z = factor * (parts[0] + parts[1] + ...) + kept * z, either precision (team)."""
     for e in range(at, m * n, by):

@@ -10,18 +10,18 @@ from __future__ import annotations
 import numpy as np
 
 from .device import LANES, device
-from .device_tiles import HIGH, WIDE, product_f32, product_f64
+from .device_tiles import HIGH, WIDE, inlined, product_f32, product_f64
 
 
 # ---------------------------------------------------------------- convolutions
-@device
+@inlined
 def _place(i, n):
     """i // n and i % n; in 32 bits, where a device divides four times faster."""
     q = np.uint32(i) // np.uint32(n)
     return np.int64(q), i - np.int64(q) * n
 
 
-@device
+@inlined
 def _under(xs, c, i, p):
     """What lies under row i at step p of the inner axis."""
     a, each_a, left, step, turns, group, summed, start, some, first_turn, count, run = xs
@@ -36,7 +36,7 @@ def _under(xs, c, i, p):
     return a[np.uint64(q * each_a + at + turns[2 * (first_turn + t)] + u * step)]
 
 
-@device
+@inlined
 def _filter(ys, c, p, j):
     b, each_b, turns, n, summed, first_turn, count, run = ys
     q = 0
@@ -46,7 +46,7 @@ def _filter(ys, c, p, j):
     return b[np.uint64(q * each_b + turns[2 * (first_turn + t) + 1] + u * n + j)]
 
 
-@device
+@inlined
 def _keep(zs, c, i, j, value):
     z, each_c, rows, group, start, some, first, last = zs
     q, r = _place(i, some)
@@ -56,16 +56,17 @@ def _keep(zs, c, i, j, value):
 
 
 def _indirect(product):
-    @device
+    @inlined
     def indirect(images, group, first, last, n, a, each_a, left, step, b, each_b, turns, c, each_c, rows, table, parts, at, by):
-        tid, nthreads, lane, summed = at // LANES, by // LANES, at % LANES, each_c == 0
+        tid, nthreads, lane, summed = at // LANES, by // LANES, at % LANES, int(each_c) == 0
+        group, n, each_a, each_b, each_c, step = int(group), int(n), int(each_a), int(each_b), int(each_c), int(step)
         for part in range(parts):
             start, some, first_turn = table[5 * part], table[5 * part + 1], table[5 * part + 2]
             count, run = table[5 * part + 3], table[5 * part + 4]
             m, k = (some, images * count * run) if summed else (images * some, count * run)
             xs = a, each_a, left, step, turns, group, summed, start, some, first_turn, count, run
             ys = b, each_b, turns, n, summed, first_turn, count, run
-            zs = c, each_c, rows, group, start, some, first, last
+            zs = c, each_c, rows, group, start, some, int(first), int(last)
             product(summed, False, 1, m, n, k, _under, xs, _filter, ys, _keep, zs, tid, nthreads, lane)
             jobs = (m + HIGH - 1) // HIGH * ((n + WIDE - 1) // WIDE)
             tid = (tid + nthreads - jobs % nthreads) % nthreads  # the next part's first job is the next block's

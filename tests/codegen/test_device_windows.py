@@ -35,20 +35,7 @@ def test_indirect(real, images, group, summed, parts, n):
     height, want = sum(group * r for r, _, _ in parts), c.copy()
     indirect_plain(images, group, 0, height, n, *arrays[:7], want, each_c, rows, table, count)
     arrays[6] = arrays[6].reshape(-1)
-    run(
-        f"indirect_f{real(0).itemsize * 8}",
-        2,
-        images,
-        group,
-        0,
-        height,
-        n,
-        *arrays[:6],
-        arrays[6].reshape(-1),
-        *arrays[7:],
-        table.reshape(-1),
-        count,
-    )
+    run(f"indirect_f{real(0).itemsize * 8}", 2, images, group, 0, height, n, *arrays, table.reshape(-1), count)
     np.testing.assert_allclose(c, want, rtol=1e-4, atol=1e-5)
 
 
