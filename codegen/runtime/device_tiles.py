@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .device import LANES, SIMULATED, cuda, device, sync
+from .device import LANES, SIMULATED, cuda, sync
 
 DOWN, ACROSS = (2, 4) if SIMULATED else (16, 16)
 """How the lanes of a block cover a tile; each computes `micro` x `micro` elements of it."""
