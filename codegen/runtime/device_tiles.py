@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numba import float32, float64, types
 
 from .device import LANES, SIMULATED, cuda, sync
 
@@ -52,7 +53,7 @@ def inlined(function: Callable) -> Callable:
     return function if SIMULATED else cuda.jit(device=True, forceinline=True)(function)
 
 
-def _product(real: type, shape: tuple[int, int]) -> Callable:
+def _product(real: types.Float, shape: tuple[int, int]) -> Callable:
     """`product` for one precision and shape: the pool and the registers have literal dtypes and extents."""
     micro, depth = shape
     high, wide = extents(shape)
@@ -114,8 +115,8 @@ def _product(real: type, shape: tuple[int, int]) -> Callable:
     return product
 
 
-product_f32, product_f64 = _product(np.float32, LARGE), _product(np.float64, LARGE)
-small_f32, small_f64 = _product(np.float32, SMALL), _product(np.float64, SMALL)
+product_f32, product_f64 = _product(float32, LARGE), _product(float64, LARGE)
+small_f32, small_f64 = _product(float32, SMALL), _product(float64, SMALL)
 
 
 @inlined
