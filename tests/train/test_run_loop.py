@@ -437,7 +437,8 @@ def test_without_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # ---------------------------------------------------------------- Ctrl-C
 INTERRUPTED = """
-import sys, threading, time
+import signal, sys, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background has it ignored
 import numpy as np
 import symgraph as sg
 n = sg.Variable(np.int64(0), name="n")
