@@ -39,7 +39,7 @@ def write(p: PhaseWriter, s) -> list[Node]:
         case Indirect():
             return _indirect(p, s)
         case Pool():
-            return _pool(p, s)
+            return pool(p, s)
         case Scatter():
             return _scatter(p, s)
         case First():
@@ -226,25 +226,32 @@ def _images(p: PhaseWriter, name: str, write: bool = False) -> str:
 
 def _indirect(p: PhaseWriter, s: Indirect) -> list[Node]:
     """One call; of a sum over images, every thread does the rows that it owns."""
-    height, parts = p.table[s.left].shape[0], p.table[s.parts].shape[0]
+    height = p.table[s.left].shape[0]
     assert isinstance(height, int)
+    if not (s.summed and shared(p, s)):
+        return indirect(p, s, "0", str(height))
+    of = -(-height // OWNED)
+    first, last = p.names.fresh("n"), p.names.fresh("n")
+    own = [Let(first, f"tid * {of} // nthreads * {OWNED}"), Let(last, f"(tid + 1) * {of} // nthreads * {OWNED}")]
+    return [*own, *indirect(p, s, first, last)]
+
+
+def indirect(p: PhaseWriter, s: Indirect, first: str, last: str) -> list[Node]:
+    """The call for some of the rows."""
+    parts = p.table[s.parts].shape[0]
     helper = "depthwise" if s.repeat else f"indirect_{SHORT[p.table[s.a].dtype]}"
     p.helpers.add(helper)
     images = p.width if p.rows else p.names.size(p.table[s.a].shape[0])
     each = {n: product(p.table[n].shape[1:], p.names) for n in (s.a, s.b, s.out)} | {s.out if s.summed else s.b: "0"}
     x, y, z = _images(p, s.a), p.whole(s.b), p.whole(s.out, True) if s.summed else _images(p, s.out, True)
     left, rows, turns, table = (p.whole(n) for n in s.tables)
-    first, last, nodes = "0", str(height), []
-    if s.summed and shared(p, s):
-        of = -(-height // OWNED)
-        first, last = p.names.fresh("n"), p.names.fresh("n")
-        nodes = [Let(first, f"tid * {of} // nthreads * {OWNED}"), Let(last, f"(tid + 1) * {of} // nthreads * {OWNED}")]
     arrays = f"{x}, {each[s.a]}, {left}, {s.step}, {y}, {each[s.b]}, {turns}, {z}, {each[s.out]}, {rows}, {table}, {parts}"
     more = f", {s.repeat}, {s.narrow == 'out'}" if s.repeat else ""
-    return [*nodes, Call(f"{helper}({images}, {s.group}, {first}, {last}, {s.columns}, {arrays}{more})")]
+    return [Call(f"{helper}({images}, {s.group}, {first}, {last}, {s.columns}, {arrays}{more})")]
 
 
-def _pool(p: PhaseWriter, s: Pool) -> list[Node]:
+def pool(p: PhaseWriter, s: Pool, fours: bool = True) -> list[Node]:
+    """The call; `fours`: windows of four cells have functions of their own."""
     assert s.cells is not None
     images = p.width if p.rows else p.names.size(p.table[s.x].shape[0])
     m, taps = (str(e) for e in p.table[s.cells].shape)
@@ -254,7 +261,7 @@ def _pool(p: PhaseWriter, s: Pool) -> list[Node]:
     read = [s.x] if helper == "pool_max" else [s.x, s.v]
     cells = p.table[s.cells].value
     assert cells is not None
-    if taps == "4" and cells.min(initial=0) >= 0:
+    if fours and taps == "4" and cells.min(initial=0) >= 0:
         once = np.array_equal(np.sort(cells, axis=None), np.arange(prod(extents)))  # type: ignore[arg-type]
         helper += "_4" * (helper == "pool_max" or helper == "pool_route" and once)
     p.helpers.add(helper)

@@ -22,7 +22,7 @@ from .fuse import PassNote, fuse
 from .gate import Gate
 from .ir import Program, Repeat, programs
 from .launch import Launcher
-from .layout import lay_out
+from .layout import lay_out, spread_out
 from .lower import Kernel, lower
 from .memory import Arguments, Part, place
 from .phases import Hints, schedule
@@ -30,6 +30,7 @@ from .plain import namespace
 from .printer import print_source, runtime
 from .share import share
 from .stages import Arranged, arrange
+from .target import CPU, Limits
 from .verify import verify
 
 MAX_STATEMENTS = 3000
@@ -70,22 +71,28 @@ def compile(program: Program, *, target: Target = "cpu") -> Executable:  # noqa:
     return Executable(program, made.source, made.path, launcher, made.entry, done)
 
 
-def decide(program: Program, arguments: Arguments, hints: Hints, promote: bool = True) -> tuple[Part, tuple[PassNote, ...]]:
+def decide(
+    program: Program, arguments: Arguments, hints: Hints, promote: bool = True, limits: Limits = CPU
+) -> tuple[Part, tuple[PassNote, ...]]:
     """What runs together and where values live: the program after the passes, its plans and memory."""
     verify(program)
     if not worth_compiling(program):
         raise ProgramTooLong(f"{program.name} has {statements(program)} statements, more than {MAX_STATEMENTS}: interpret it")
     fused, notes = fuse(program, checked)
-    made = arranged(fused, hints, arguments.fixed)
+    made = arranged(fused, hints, arguments.fixed, limits)
     return Part(fused, made.plans, place(made, arguments, promote)), notes
 
 
-def arranged(program: Program, hints: Hints, fixed: frozenset[str]) -> Arranged:
+def arranged(program: Program, hints: Hints, fixed: frozenset[str], limits: Limits = CPU) -> Arranged:
     """The plans of a program and of the bodies of its loops."""
     table = program.table()
-    bodies = {s.out: arranged(s.body, hints, frozenset()) for s in program.statements if isinstance(s, Repeat)}
-    plans = tuple(replace(arrange(phase, table), body=bodies.get(phase.members[0].statement.out)) for phase in schedule(program, hints))
-    return Arranged(program, *lay_out(program, plans, hints, fixed))
+    bodies = {s.out: arranged(s.body, hints, frozenset(), limits) for s in program.statements if isinstance(s, Repeat)}
+    plans = tuple(
+        replace(arrange(phase, table, limits, hints), body=bodies.get(phase.members[0].statement.out))
+        for phase in schedule(program, hints, limits)
+    )
+    placed = spread_out(program, plans, hints, fixed, limits) if limits.spread else lay_out(program, plans, hints, fixed)
+    return Arranged(program, *placed)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def carry(p: PhaseWriter, w: Work, nest: Nest, reducer: str, dtype: str, value: 
     p.heads.append(Let(a, identity(reducer, dtype, p.table[w.statement.out].dtype)))
     part = p.memory.partials[w.statement.out]
     p.writes.add(part)
-    p.tails.append(Store(part, p.number, a))
+    p.tails += [*p.joined(a, reducer, dtype), p.once(Store(part, p.number, a))]
     _combine(p, w, reducer, dtype, across=True)
 
 
@@ -50,7 +50,7 @@ def unrolled(p: PhaseWriter, w: Work) -> list[Node]:
         value = carried(text, s.body.dtype, out.dtype, reducer, dtype)
         a = p.names.fresh("a")
         p.heads.append(Let(a, identity(reducer, dtype, p.table[w.statement.out].dtype)))
-        p.tails.append(Store(part, f"{number} * {p.blocks} + {p.number}" if number else p.number, a))
+        p.tails += [*p.joined(a, reducer, dtype), p.once(Store(part, p.partial(str(number), product(out.shape, p.names)), a))]
         nodes += [*nest.pre[0], *lets]
         nodes.append(Accumulate(a, reducer, named(p, value, reducer, nodes), dtype))
     _combine(p, w, reducer, dtype, across=True)
@@ -70,7 +70,7 @@ def across(p: PhaseWriter, w: Work, nest: Nest, reducer: str, dtype: str, value:
     coordinates = [p.label(w, label, nest) if label in w.outer else "0" for label in range(len(out.shape))]
     number = flat_index(out.shape, coordinates, p.names).text
     number = f"({number})" if " " in number else number
-    nest.post[level].append(Store(part, f"{scaled(number, p.blocks)} + {p.number}" if number != "0" else p.number, a))
+    nest.post[level].append(Store(part, p.partial(number, product(out.shape, p.names)), a))
     _combine(p, w, reducer, dtype, across=True)
 
 
@@ -112,6 +112,11 @@ def _combine(p: PhaseWriter, w: Work, reducer: str, dtype: str, across: bool) ->
     out = p.table[w.statement.out]
     home, part = p.memory.homes[out.name], p.memory.partials[out.name]
     n = product(out.shape, p.names)
+    if p.plan.lanes > 1:
+        p.final.add(home.arg)
+        p.writes.add(home.arg)
+        p.combines.append(p.combined(w, reducer, dtype, n))
+        return
     j, k, a, x = (p.names.fresh(c) for c in ("j", "k", "a", "x"))
     start = Let(a, identity(reducer, dtype, p.table[w.statement.out].dtype))
     p.final.add(home.arg)

@@ -18,6 +18,7 @@ import numpy as np
 from .ir import SAME, Buffer, Indirect, Map, Pool, Program, coordinates, reads
 from .phases import Hints, estimate
 from .stages import Plan, Work
+from .target import Limits
 
 GEMM_BLOCK = 64
 """Rows of a block, at most, when products work on it: fewer load the right factor too often, more leave a team idle."""
@@ -43,6 +44,8 @@ UNROLLED = 16
 """Columns that are unrolled: more of them leave registers."""
 PACKED = 512
 """Columns up to which a constant is repacked."""
+MEMBERS, ROUNDS, ROWS = 512, (1, 16), (4, 64)
+"""Where lanes share the work: blocks that are aimed at, rounds of a lane in one, and rows of a block where all lanes do each row."""
 
 Walk = Literal["rows", "lanes", "columns"]
 
@@ -72,6 +75,37 @@ def lay_out(program: Program, plans: tuple[Plan, ...], hints: Hints, fixed: froz
         for plan, w in zip(plans, walks, strict=True)
     )
     return done, frozenset(packed)
+
+
+def spread_out(
+    program: Program, plans: tuple[Plan, ...], hints: Hints, fixed: frozenset[str], limits: Limits
+) -> tuple[tuple[Plan, ...], frozenset[str]]:
+    """The same where lanes share the work: rows that one lane does alone lie across lanes where they can be repacked."""
+    table = program.table()
+    kept = {*program.outputs, *(source for _, source in program.updates)}
+    kept |= {n for plan in plans for s in plan.stages if isinstance(s.call, SAME) for n in reads(s.call)}
+    readers = {n: [plan for plan in plans for m in plan.phase.members if n in reads(m.statement)] for n in table}
+    packed = frozenset(
+        b.name
+        for b in program.buffers
+        if (b.role == "const" or b.name in fixed) and b.name not in kept and _suits(b, hints) and readers[b.name]
+        if all(p.walk == "lanes" and not p.phase.flat and _by_row(b.name, p) for p in readers[b.name])
+    )
+    blocks = {id(p): _spread_block(p, hints, limits) for p in plans}
+    same = min((blocks[id(p)] for n in packed for p in readers[n]), default=0)
+    touching = {id(p) for n in packed for p in readers[n]}
+    return tuple(replace(p, block=same if id(p) in touching else blocks[id(p)]) for p in plans), packed
+
+
+def _spread_block(plan: Plan, hints: Hints, limits: Limits) -> int:
+    """Rows of a block: enough to make little of joining the lanes' sums, and blocks enough for a large device."""
+    rows = estimate(plan.phase.rows, hints) if all(isinstance(e, int) or e in hints for e in plan.phase.rows) else 0
+    if plan.phase.flat:
+        return ROUNDS[1] * limits.lanes
+    most, least = (ROUNDS[1] * limits.lanes, limits.lanes) if plan.walk == "lanes" else ROWS[::-1]
+    if not rows:
+        return 4 * least
+    return min(most, max(least, -(-rows // (MEMBERS * least)) * least))
 
 
 def _suits(b: Buffer, hints: Hints) -> bool:

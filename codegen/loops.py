@@ -7,6 +7,7 @@ identifiers, indices and literals, with the same meaning for every target.  Whoe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,14 @@ class Accumulate:
 
 @dataclass(frozen=True, slots=True)
 class For:
-    """for var in range(...): the extent, or start, stop and step as text."""
+    """for var in range(...): the extent, or start, stop and step as text.
+
+    `spread`: the lanes of a member share its rounds, or those of the whole team; the extent is then one number."""
 
     var: str
     extent: str
     body: tuple[Node, ...]
+    spread: Literal["", "member", "team"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +84,17 @@ class Break:
 
 @dataclass(frozen=True, slots=True)
 class Barrier:
-    """Every thread has done what stands above."""
+    """Every member has done what stands above."""
 
     reason: str
 
 
-Node = Comment | Let | Store | Accumulate | For | If | Call | Return | Break | Barrier
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """Every lane of the member has done what stands above."""
+
+
+Node = Comment | Let | Store | Accumulate | For | If | Call | Return | Break | Barrier | Sync
 
 
 @dataclass(frozen=True, slots=True)

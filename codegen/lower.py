@@ -13,7 +13,7 @@ from .addresses import Names, least, product, scaled, size_text
 from .ir import Loop, SizeExpr, SizeOf
 from .loops import Barrier, Call, For, Function, If, Let, Node, Return
 from .memory import Arg, Arguments, Extent, Home, Part
-from .nests import Meeting, Region
+from .nests import Meeting, PhaseWriter, Region
 from .phases import Hints
 from .regions import copied, join, regions
 
@@ -68,18 +68,20 @@ class Kernel:
         return (*head, *arrays, *numbers, *((f"{short}_", "int64[::1]") for _, short in self.lengths))
 
 
-def lower(part: Part, arguments: Arguments, hints: Hints) -> Kernel:
+def lower(part: Part, arguments: Arguments, hints: Hints, writer: type[PhaseWriter] = PhaseWriter) -> Kernel:
     """The loop nests of a whole step."""
     names = Names({name: f"n{k}" for k, (name, _) in enumerate(part.program.sizes)})
     helpers: set[str] = set()
-    body, meetings = join(_regions(part, names, helpers, arguments, hints))
+    body, meetings = join(_regions(part, names, helpers, arguments, hints, writer))
     if meetings:
         helpers.add("barrier_wait")
     text = (*_constants(arguments), *body)
     return Kernel(part.program.name, arguments.ordered(), _passed(names), text, frozenset(helpers), meetings, arguments.slots())
 
 
-def lower_loop(loop: Loop, step: Part, record: Part | None, arguments: Arguments, hints: Hints) -> Kernel:
+def lower_loop(
+    loop: Loop, step: Part, record: Part | None, arguments: Arguments, hints: Hints, writer: type[PhaseWriter] = PhaseWriter
+) -> Kernel:
     """A whole loop: for each step its slices and sizes, what is recorded, the step itself, and word of it to the host."""
     rules = {name: rule for part in (record, step) if part for name, rule in part.program.sizes}
     names = Names({name: f"n{k}" for k, name in enumerate(rules)})
@@ -89,13 +91,13 @@ def lower_loop(loop: Loop, step: Part, record: Part | None, arguments: Arguments
     body: list[Node] = []
     meetings: tuple[Meeting, ...] = ((1, ()),)
     if record is not None:
-        nodes, more = join([*_regions(record, names, helpers, arguments, hints), *copies])
+        nodes, more = join([*_regions(record, names, helpers, arguments, hints, writer), *copies])
         body.append(If(now, (*nodes, Barrier("what is recorded is from before the step"))))
         meetings = ((2, ()), *more)
         copies = []
     for region in copies:
         region.nodes = [If(now, tuple(region.nodes))]
-    found = _regions(step, names, helpers, arguments, hints)
+    found = _regions(step, names, helpers, arguments, hints, writer)
     stepped = frozenset(a.name for a in arguments.made if a.buffer in loop.stepped)
     lengths: tuple[tuple[str, str], ...] = ()
     top: list[Let] = []
@@ -172,8 +174,10 @@ def _lengths(loop: Loop, rules: Mapping[str, SizeOf | SizeExpr], names: Names) -
     return lengths, top
 
 
-def _regions(part: Part, names: Names, helpers: set[str], arguments: Arguments, hints: Hints) -> list[Region]:
-    return regions(part, names, helpers, [s.out for s in arguments.failing], hints)
+def _regions(
+    part: Part, names: Names, helpers: set[str], arguments: Arguments, hints: Hints, writer: type[PhaseWriter]
+) -> list[Region]:
+    return regions(part, names, helpers, [s.out for s in arguments.failing], hints, writer=writer)
 
 
 def _recording(part: Part, names: Names, arguments: Arguments, hints: Hints) -> list[Region]:

@@ -402,7 +402,8 @@ class _Placer:
             if plan.phase.kind == "rows" and all(at[0] == number for at, *_ in readers):
                 columns = plan.walk == "columns"
                 row = not columns and all(at[:2] == first[:2] for at, *_ in readers)
-                factors = tuple(b.shape[1:]) + (() if row else (plan.block,))
+                factors = tuple(b.shape[1:]) + (() if not row else (plan.lanes,) if plan.walk == "lanes" else ())
+                factors += () if row else (plan.block,)
                 array = self._scratch(number, number, b.dtype, Extent(factors, threads=True))
                 self.homes[name] = Home("row" if row else "tile", array, packed=plan.block if columns else 0)
                 return

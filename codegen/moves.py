@@ -51,7 +51,7 @@ def _array(p: PhaseWriter, name: str, by_row: bool, write: bool) -> tuple[str, b
     stride = product(shape[1:], p.names)
     home = p.memory.homes[name]
     if home.kind == "row":
-        return p.thread_slice(home.arg, stride), True
+        return p.row_slice(home.arg, stride), True
     if home.kind == "tile":
         return p.thread_slice(home.arg, scaled(str(p.size), stride)), True
     p.touch(home.arg, write, stride)

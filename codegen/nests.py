@@ -54,9 +54,13 @@ class Nest:
     loads: dict[str, str] = field(default_factory=dict)
     levels: dict[str, int] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
+    alias: dict[str, str] = field(default_factory=dict)
+    shared: tuple[int, int] = (0, 0)
+    """The levels, from and to, that the lanes of a member share."""
 
     def level(self, name: str) -> int:
         """Inside how many of the loops a loop variable or a loaded coordinate changes."""
+        name = self.alias.get(name, name)
         return self.levels.get(name, self.vars.index(name) + 1 if name in self.vars[: self.depth] else 0)
 
     def nodes(self) -> list[Node]:
@@ -75,7 +79,8 @@ class PhaseWriter:
         self.statuses = statuses
         self.rows = plan.phase.kind == "rows"
         self.size = plan.block if self.rows else 0
-        self.columns = plan.walk == "columns"
+        self.columns = self.gathers = plan.walk == "columns"
+        self.lead = 0
         self.last = {n: g for stage in plan.stages for g in stage.groups for w in g.works for n in reads(w.statement) if n in plan.ahead}
         self.top: list[Node] = []
         self.heads: list[Node] = []
@@ -180,7 +185,7 @@ class PhaseWriter:
         if not self.columns:
             nest = self.nest(extents, variables, list(group.works))
             first = [node for w in group.works for node in self._work(w, nest)]
-            return [*first, *nest.nodes()]
+            return [*first, *self.loops(nest)]
         self.global_row = ""
         nest = self.nest((*extents, self.width), (*variables, self.row), list(group.works))
         first = [node for w in group.works for node in self._work(w, nest)]
@@ -189,7 +194,7 @@ class PhaseWriter:
             self.global_row = ""
         if len(loops) == 1:
             nest.pre[1] += [node for n, last in self.last.items() if last is group for node in self._ask(n, extents[0], variables[0])]
-        return [*first, *nest.nodes()]
+        return [*first, *self.loops(nest)]
 
     def _ask(self, name: str, extent: str, variable: str) -> list[Node]:
         """A part of the next block's lines of a packed array, in each of a nest's outer turns: memory works meanwhile."""
@@ -286,13 +291,13 @@ class PhaseWriter:
         if home.kind not in ("row", "tile"):
             self.touch(home.arg, write, stride if lead else "")
         used = max((nest.level(v) for v in coordinates), default=0)
-        level = nest.depth if lead and self.columns else used
+        level = max(used, nest.level(self.row)) if lead else used
         if self.columns and home.packed:
             whole = home.kind == "array"
             array = self.block_slice(home.arg, stride) if whole else self.thread_slice(home.arg, scaled(str(self.size), stride))
             return self._row_of_column(array, inner.times(home.packed).text, nest, used)
         if home.kind == "row":
-            return self._sliced(self.thread_slice(home.arg, stride), inner, nest, level)
+            return self._sliced(self.row_slice(home.arg, stride), inner, nest, level)
         if home.kind == "tile":
             array = self.thread_slice(home.arg, scaled(str(self.size), stride))
             return self._sliced(array, inner.plus(self.row, stride), nest, level)
@@ -352,6 +357,10 @@ class PhaseWriter:
             self.heads.append(Let(self.slices[key], f"{array}[{scaled(self.first, stride)}:]"))
         return self.slices[key]
 
+    def row_slice(self, array: str, stride: str) -> str:
+        """Scratch for one row."""
+        return self.thread_slice(array, stride)
+
     def thread_slice(self, array: str, stride: str) -> str:
         """This thread's part of scratch."""
         key = (array, f"tid {stride}")
@@ -359,6 +368,31 @@ class PhaseWriter:
             self.slices[key] = self.names.fresh("x")
             self.top.append(Let(self.slices[key], f"{array}[{scaled('tid', stride)}:]"))
         return self.slices[key]
+
+    def loops(self, nest: Nest) -> list[Node]:
+        """A nest that is complete, as nodes."""
+        return nest.nodes()
+
+    # ------------------------------------------------------------ where a member has several lanes (lanes.py); here it has one
+    def joined(self, name: str, reducer: str, dtype: str, nest: Nest | None = None, level: int = 0) -> list[Node]:
+        """Lines that make one value, in every lane, of what each lane has of a reduction."""
+        return []
+
+    def first_of_lanes(self, most: str, best: str, reducer: str, dtype: str, nest: Nest, level: int) -> list[Node]:
+        """The same of an extreme value and of where it stands."""
+        return []
+
+    def partial(self, number: str, count: str) -> str:
+        """Where the block's part of a result stands, of which there are so many: all blocks' parts of one side by side."""
+        return f"{scaled(number, self.blocks)} + {self.number}" if number != "0" else self.number
+
+    def combined(self, w: Work, reducer: str, dtype: str, count: str) -> list[Node]:
+        """The parts of all blocks together, in a fixed order."""
+        raise NotImplementedError
+
+    def once(self, store: Node, nest: Nest | None = None, level: int = 0) -> Node:
+        """A store that no two lanes may make."""
+        return store
 
     # ------------------------------------------------------------ one statement in a nest
     def _work(self, w: Work, nest: Nest) -> list[Node]:
@@ -369,7 +403,7 @@ class PhaseWriter:
         inmost = nest.pre[nest.depth]
         inmost += lets
         out = self.table[s.out]
-        level = len(w.outer)
+        level = self.lead + len(w.outer)
         if s.reducer in ("argmax", "argmin"):
             text = self._arg_reduce(w, nest, text)
         elif s.reducer is not None:
@@ -384,15 +418,16 @@ class PhaseWriter:
             if w.folded == "memory":
                 folds.memory(self, w, nest, reducer, dtype, value)
                 return []
-            if self.columns or w.crossed:
+            if self.gathers or w.crossed:
                 return self._gathered(w, nest, reducer, dtype, value)
             a = self.names.fresh("a")
             nest.pre[level].append(Let(a, identity(reducer, dtype, out.dtype)))
             inmost.append(Accumulate(a, reducer, folds.named(self, value, reducer, inmost), dtype))
+            nest.post[level] += self.joined(a, reducer, dtype, nest, level)
             text = cast(a, dtype, out.dtype)
         else:
             text = cast(text, s.body.dtype, out.dtype)
-        self._result(w, nest, text, nest.post[level] if w.inner and s.reducer else inmost)
+        self._result(w, nest, text, level if w.inner and s.reducer else nest.depth)
         return []
 
     def _gathered(self, w: Work, nest: Nest, reducer: str, dtype: str, value: str) -> list[Node]:
@@ -411,8 +446,9 @@ class PhaseWriter:
         self.reads.add(self.memory.homes[s.out].arg)
         return start.nodes()
 
-    def _result(self, w: Work, nest: Nest, text: str, place: list[Node]) -> None:
+    def _result(self, w: Work, nest: Nest, text: str, level: int) -> None:
         """Name the value where it is read again, store it where it lives."""
+        place = nest.post[level] if level < nest.depth else nest.pre[level]
         name = w.statement.out
         home = self.memory.homes[name]
         read_here = any(name in getattr(x.statement, "operands", ()) for x in self.plan.works())
@@ -427,12 +463,12 @@ class PhaseWriter:
                 self.locals[name] = text
         if home.kind == "slot":
             self.writes.add(home.arg)
-            place.append(Store(home.arg, str(home.slot), text))
+            place.append(self.once(Store(home.arg, str(home.slot), text), nest, level))
         elif home.kind != "local":
             index = tuple(range(len(self.table[name].shape)))
             element, _ = self.element(name, index, w, nest, write=True)
             array, _, inside = element.partition("[")
-            place.append(Store(array, inside[:-1], text))
+            place.append(self.once(Store(array, inside[:-1], text), nest, level))
 
     def _arg_reduce(self, w: Work, nest: Nest, text: str) -> str:
         """First of ties; the first nan counts as the extreme, as in NumPy."""
@@ -440,7 +476,7 @@ class PhaseWriter:
         assert isinstance(s, Map)
         dtype = s.body.dtype if s.body.dtype[0] == "f" else "int64"
         most, best, v = (self.names.fresh(c) for c in ("a", "a", "v"))
-        level = len(w.outer)
+        level = self.lead + len(w.outer)
         start = LIMITS[s.body.dtype][0 if s.reducer == "argmax" else 1]
         nest.pre[level] += [Let(most, literal(start, dtype)), Let(best, "0")]
         j = nest.vars[-1] if w.inner else "0"
@@ -448,6 +484,7 @@ class PhaseWriter:
         if dtype[0] == "f":
             better = f"({better}) | (({v} != {v}) & ({most} == {most}))"
         nest.pre[nest.depth] += [Let(v, cast(text, s.body.dtype, dtype)), If(better, (Let(most, v), Let(best, j)))]
+        nest.post[level] += self.first_of_lanes(most, best, s.reducer or "", dtype, nest, level)
         return best
 
     def whole(self, name: str, write: bool = False) -> str:

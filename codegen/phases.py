@@ -37,9 +37,10 @@ from .ir import (
     reads,
     streams,
 )
+from .target import CPU, Limits
 from .windows import products
 
-SERIAL = 512
+SERIAL = CPU.serial
 """Points of an iteration space up to which one thread does it: 2 us of work, against 0.1 for a barrier and the imbalance."""
 UNKNOWN = 4096
 """What a size that is known only at launch is taken for."""
@@ -121,9 +122,13 @@ def work(s: Statement, table: dict[str, Buffer]) -> tuple[Size, ...]:
             return table[s.out].shape
 
 
-def row_forms(s: Statement, table: dict[str, Buffer], hints: Hints) -> Iterator[RowForm]:
-    """The ways to run a statement over rows, row-wise first."""
+def row_forms(s: Statement, table: dict[str, Buffer], hints: Hints, limits: Limits = CPU) -> Iterator[RowForm]:
+    """The ways to run a statement over rows, row-wise first.
+
+    A call that works row by row is cut by members; where lanes share the work, it deals out its elements itself."""
     out = table[s.out]
+    if limits.spread and isinstance(s, MatMul | Indirect | Pool):
+        return
     match s:
         case Map():
             if out.shape:
@@ -182,7 +187,7 @@ class _Open:
     members: list[Member] = field(default_factory=list)
 
 
-def schedule(program: Program, hints: Hints) -> tuple[Phase, ...]:
+def schedule(program: Program, hints: Hints, limits: Limits = CPU) -> tuple[Phase, ...]:
     """The phases of a program, in order; every statement is in exactly one."""
     table = program.table()
     open_: list[_Open] = [_Open("serial", None, "before the first pass")]
@@ -199,8 +204,8 @@ def schedule(program: Program, hints: Hints) -> tuple[Phase, ...]:
             for n in drawn & set(operands):
                 ready[n] = len(open_)
             continue
-        forms = list(row_forms(s, table, hints))
-        serial = not forms or estimate(work(s, table), hints) <= SERIAL
+        forms = list(row_forms(s, table, hints, limits))
+        serial = not forms or estimate(work(s, table), hints) <= limits.serial
         low = max((inside.get(n, ready[n]) for n in operands), default=0)
         if isinstance(s, Scatter) and s.onto is not None:
             low = max(low, seen.get(s.onto, 0))  # it may then be made in its place

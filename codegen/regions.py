@@ -23,14 +23,16 @@ from .stages import Plan
 FOREVER = str((1 << 63) - 1)
 
 
-def regions(part: Part, names: Names, helpers: set[str], statuses: list[str], hints: Hints, prefix: str = "") -> list[Region]:
+def regions(
+    part: Part, names: Names, helpers: set[str], statuses: list[str], hints: Hints, prefix: str = "", writer: type[PhaseWriter] = PhaseWriter
+) -> list[Region]:
     """A program's phases, and the new states that are left to copy."""
     found: list[Region] = []
     for number, plan in enumerate(part.plans):
         if plan.body is not None:
-            found += _loop(part, plan, names, helpers, statuses, hints, f"{prefix}{number}")
+            found += _loop(part, plan, names, helpers, statuses, hints, f"{prefix}{number}", writer)
         elif any(stage.call for stage in plan.stages) or any(w.statement.out not in part.memory.sections for w in plan.works()):
-            found += PhaseWriter(part.program, plan, part.memory, names, helpers, statuses).regions(f"{prefix}{number}")
+            found += writer(part.program, plan, part.memory, names, helpers, statuses).regions(f"{prefix}{number}")
     homes, table = part.memory.homes, part.program.table()
     for target, source in part.memory.commits:
         found.append(copied(f"{target} <- {source}", table[target].shape, homes[target], homes[source], names, hints))
@@ -84,14 +86,16 @@ def _clash(old: Region, new: Region) -> Set[str]:
 
 
 # ---------------------------------------------------------------- loops
-def _loop(part: Part, plan: Plan, names: Names, helpers: set[str], statuses: list[str], hints: Hints, number: str) -> list[Region]:
+def _loop(
+    part: Part, plan: Plan, names: Names, helpers: set[str], statuses: list[str], hints: Hints, number: str, writer: type[PhaseWriter]
+) -> list[Region]:
     """What is carried copied to its place, and the loop."""
     loop, *left = (m.statement for m in plan.phase.members)
     assert isinstance(loop, Repeat)
     inside, homes, table = part.memory.bodies[loop.out], part.memory.homes, part.program.table()
     mine = inside.memory.homes
     out = [copied(f"{state} starts from {n}", table[n].shape, mine[state], homes[n], names, hints) for state, n in loop.starts]
-    body = regions(inside, names, helpers, statuses, hints, f"{number}.")
+    body = regions(inside, names, helpers, statuses, hints, f"{number}.", writer)
     team = any(r.team for r in body)
     step, most, made, at = names.fresh("step"), names.fresh("most"), names.fresh("made"), names.fresh("at")
     nodes: list[Node] = [Comment(f"phase {number}: {plan.phase.reason}")]
@@ -172,14 +176,14 @@ def copied(title: str, shape: tuple[Size, ...], target: Home, source: Home, name
     n = product(shape, names)
     if estimate(shape, hints) <= SERIAL:
         j = names.fresh("j")
-        return Region(False, [*head, For(j, n, (Store(target.arg, j, f"{source.arg}[{j}]"),))], {source.arg}, {target.arg})
+        return Region(False, [*head, For(j, n, (Store(target.arg, j, f"{source.arg}[{j}]"),), "member")], {source.arg}, {target.arg})
     b, lo, w, i, x, y = (names.fresh(c) for c in ("k", "lo", "w", "i", "x", "x"))
     block = (
         Let(lo, f"{b} * {FLAT_BLOCK}"),
         Let(w, least(str(FLAT_BLOCK), f"{n} - {lo}")),
         Let(x, f"{target.arg}[{lo}:]"),
         Let(y, f"{source.arg}[{lo}:]"),
-        For(i, w, (Store(x, i, f"{y}[{i}]"),)),
+        For(i, w, (Store(x, i, f"{y}[{i}]"),), "member"),
     )
     blocks = share_of(f"(({n} + {FLAT_BLOCK - 1}) // {FLAT_BLOCK})")
     return Region(True, [*head, For(b, blocks, block)], {source.arg}, {target.arg})

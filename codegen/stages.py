@@ -15,13 +15,14 @@ from typing import Literal
 
 from .expressions import accumulator_dtype
 from .ir import Buffer, Concat, Map, MatMul, Place, Program, Size, Slice, Statement, reads
-from .phases import Member, Phase, estimate
+from .phases import Hints, Member, Phase, estimate
+from .target import CPU, Limits
 
-UNROLL = 16
+UNROLL = CPU.unroll
 """Results of a row reduction that live in registers: 9 columns over packed rows 11 us, through memory 100 (20640 rows)."""
 UNROLLED_WORK = 512
 """Flops that unrolling may write out: every line costs Numba 13 ms."""
-UNROLLED = 64
+UNROLLED = CPU.unrolled
 """Results that live in registers in one phase, all together: there are no more registers than that."""
 
 WALKED = (Map, Slice, Place, Concat)
@@ -81,7 +82,7 @@ class Stage:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A phase and its stages; how it walks its rows, in blocks of how many, and which arrays it asks for a block ahead is
-    settled in `layout`.  A loop's phase has a `body`."""
+    settled in `layout`.  A loop's phase has a `body`.  `lanes`: how many share the work of a member."""
 
     phase: Phase
     stages: tuple[Stage, ...]
@@ -89,6 +90,7 @@ class Plan:
     block: int = 0
     ahead: frozenset[str] = frozenset()
     body: Arranged | None = None
+    lanes: int = 1
 
     def works(self) -> list[Work]:
         return [w for stage in self.stages for g in stage.groups for w in g.works]
@@ -103,7 +105,7 @@ class Arranged:
     packed: frozenset[str]
 
 
-def analyse(member: Member, phase: Phase, table: dict[str, Buffer]) -> Work:
+def analyse(member: Member, phase: Phase, table: dict[str, Buffer], limits: Limits = CPU) -> Work:
     """The labels of a statement in its phase."""
     s, form = member.statement, member.form
     space = s.space if isinstance(s, Map) else table[s.out].shape
@@ -113,8 +115,8 @@ def analyse(member: Member, phase: Phase, table: dict[str, Buffer]) -> Work:
         rows = tuple(range(len(space))) if phase.flat else (form.label,)
     rest = [label for label in range(len(space)) if label not in rows and space[label] != 1]
     outer, inner = tuple(a for a in rest if a < rank), tuple(a for a in rest if a >= rank)
-    fold = _fold(s, member, phase, table, outer, inner)
-    crossed = isinstance(s, Map) and fold in ("", "memory") and _crosses(s, outer, inner, table)
+    fold = _fold(s, member, phase, table, outer, inner, limits)
+    crossed = not limits.spread and isinstance(s, Map) and fold in ("", "memory") and _crosses(s, outer, inner, table)
     order = inner + outer if crossed else outer + inner
     return Work(s, rows, outer, inner, tuple(space[a] for a in order), fold, crossed)
 
@@ -129,7 +131,7 @@ def _crosses(s: Map, outer: tuple[int, ...], inner: tuple[int, ...], table: dict
     return any(set(outer + inner) <= set(ix) for ix in reduced) and all(ix[-1] == outer[-1] for ix in reduced)
 
 
-def _fold(s: Statement, member: Member, phase: Phase, table: dict[str, Buffer], outer, inner) -> Literal["", "carry", "unrolled", "memory"]:
+def _fold(s: Statement, member: Member, phase: Phase, table: dict[str, Buffer], outer, inner, limits: Limits) -> Literal["", "carry", "unrolled", "memory"]:
     reduces = member.form is not None and (member.form.reduces or phase.flat and isinstance(s, Map) and s.reducer is not None)
     if not reduces:
         return ""
@@ -138,20 +140,27 @@ def _fold(s: Statement, member: Member, phase: Phase, table: dict[str, Buffer], 
     assert isinstance(s, Map)
     shape = table[s.out].shape
     n = prod(e for e in shape if isinstance(e, int))
-    short = all(isinstance(e, int) for e in shape) and n <= UNROLL and n * max(1, s.body.flops()) <= UNROLLED_WORK
+    short = all(isinstance(e, int) for e in shape) and n <= limits.unroll and n * max(1, s.body.flops()) <= UNROLLED_WORK
     short &= not any(isinstance(m.statement, MatMul) for m in phase.members)  # rows of tiles lie one after another
     return "unrolled" if short and not inner else "memory"
 
 
-def arrange(phase: Phase, table: dict[str, Buffer]) -> Plan:
-    """The stages of a phase."""
+def arrange(phase: Phase, table: dict[str, Buffer], limits: Limits = CPU, hints: Hints | None = None) -> Plan:
+    """The stages of a phase.
+
+    Where lanes share the work and a row is wide, each nest is a stage of its own, which they share as suits it best."""
     stages: list[list[list[Work]] | Statement] = []
     made: dict[str, tuple[int, int, Work]] = {}
     family = _families([m.statement for m in phase.members], table)
-    works = {m.statement.out: analyse(m, phase, table) for m in phase.members}
+    works = {m.statement.out: analyse(m, phase, table, limits) for m in phase.members}
     unrolled = [w for w in works.values() if w.folded == "unrolled"]
-    if sum(estimate(table[w.statement.out].shape, {}) for w in unrolled) > UNROLLED:
+    if sum(estimate(table[w.statement.out].shape, {}) for w in unrolled) > limits.unrolled:
         works |= {w.statement.out: replace(w, folded="memory") for w in unrolled}
+    narrow = limits.spread and phase.kind == "rows" and all(_narrow(w, limits, hints or {}) for w in works.values())
+    apart = limits.spread and phase.kind == "rows" and not narrow
+    if apart:
+        works = {n: replace(w, folded="memory") if w.folded == "unrolled" else w for n, w in works.items()}
+        family |= {n: f"{n} alone" for n, w in works.items() if w.folded == "memory"}
     for member in phase.members:
         s = member.statement
         low = max([(made[n][0], made[n][1]) for n in reads(s) if n in made], default=(0, 0))
@@ -161,6 +170,9 @@ def arrange(phase: Phase, table: dict[str, Buffer]) -> Plan:
             continue
         work = works[s.out]
         at = _fit(work, low, stages, made, family)
+        if at is None and apart:
+            stages.append([[]])
+            at = len(stages) - 1, 0
         if at is None:
             walks = [k for k, x in enumerate(stages) if k >= low[0] and isinstance(x, list)]
             if phase.kind == "rows":
@@ -176,7 +188,12 @@ def arrange(phase: Phase, table: dict[str, Buffer]) -> Plan:
             at = walks[-1], len(walk) - 1
         stages[at[0]][at[1]].append(work)  # type: ignore[index]
         made[s.out] = (*at, work)
-    return Plan(phase, tuple(_stage(x) for x in stages))
+    return Plan(phase, tuple(_stage(x) for x in stages), walk="lanes" if narrow else "rows", lanes=limits.lanes)
+
+
+def _narrow(w: Work, limits: Limits, hints: Hints) -> bool:
+    """Is a statement's part of a row little enough for one lane?"""
+    return w.folded != "memory" and estimate(w.loops, hints) <= limits.narrow
 
 
 def _families(statements: list[Statement], table: dict[str, Buffer]) -> dict[str, str]:

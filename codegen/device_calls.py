@@ -1,0 +1,213 @@
+"""Statements that are calls of the runtime, where members have lanes.
+
+Law of this file: a call is a list of parts, each the work of one member or of the whole team; between parts the team may
+meet.  A function of the team deals its elements out by (tid, nthreads, lane) or by the number of a lane among all lanes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from . import calls
+from .addresses import flat_index, product, scaled
+from .expressions import SHORT
+from .ir import First, Indirect, Linalg, MatMul, Pool, Random, Reshape, Scatter, Statement, Within
+from .loops import Call, For, If, Let, Node, Store
+
+if TYPE_CHECKING:
+    from .lanes import LaneWriter
+
+Part = tuple[bool, Callable[["LaneWriter", Any], list[Node]]]
+"""Is it the whole team's, and how it is written."""
+LANE = "lane == 0"
+
+
+def parts(s: Statement) -> list[Part]:
+    """What a call is made of, in order."""
+    match s:
+        case Reshape():
+            return []
+        case MatMul():
+            return [(True, _started), (True, _product)] if s.onto is not None else [(True, _product)]
+        case Scatter():
+            return [(True, _filled), (True, _scatter)]
+        case Random(fn="shuffle"):
+            return [(False, _shuffle)]
+        case Random(fn="candidates"):
+            return [(False, _candidates)]
+        case Random():
+            return [(True, _draw), (False, _advance)]
+        case Indirect():
+            return [(True, _indirect)]
+        case Pool():
+            return [(True, _pool)]
+        case Linalg():
+            return [(False, _linalg)]
+        case Within():
+            return [(False, _within)]
+        case First():
+            return [(False, _first)]
+    raise AssertionError(s)
+
+
+def everybody(p: LaneWriter) -> str:
+    """The number of a lane among all lanes of the team, and how many there are."""
+    return f"tid * {p.lanes} + lane, nthreads * {p.lanes}"
+
+
+# ---------------------------------------------------------------- products
+def _started(p: LaneWriter, s: MatMul) -> list[Node]:
+    """What a product is added to, copied to its place where it is not there already."""
+    assert s.onto is not None
+    if p.memory.homes[s.onto] == p.memory.homes[s.out]:
+        return []
+    j = p.names.fresh("j")
+    return [For(j, product(p.table[s.out].shape, p.names), (Store(p.whole(s.out, True), j, f"{p.whole(s.onto)}[{j}]"),), "team")]
+
+
+def _product(p: LaneWriter, s: MatMul) -> list[Node]:
+    a, b, out = (p.table[n] for n in (s.a, s.b, s.out))
+    real = SHORT[out.dtype]
+    p.helpers.add(f"gemm_{real}")
+    m, n, k = (p.names.size(e) for e in (*out.shape[-2:], a.shape[-2] if s.ta else a.shape[-1]))
+    lda, ldb = p.names.size(a.shape[-1]), p.names.size(b.shape[-1])
+    factor = f"{real}(1.0)" if s.factor is None else p.scalar(s.factor)
+    kept = f"{real}({0.0 if s.onto is None else 1.0})"
+
+    def call(x: str, y: str, z: str, who: str) -> Call:
+        return Call(f"gemm_{real}({s.ta}, {s.tb}, {m}, {n}, {k}, {factor}, {x}, {lda}, {y}, {ldb}, {kept}, {z}, {n}, {who}, lane)")
+
+    lead = out.shape[:-2]
+    if not lead:
+        return [call(p.whole(s.a), p.whole(s.b), p.whole(s.out, True), "tid, nthreads")]
+    q = p.names.fresh("e")
+    variables = [p.names.fresh("j") for _ in lead]
+    found: list[Node] = []
+    for axis, v in enumerate(variables):
+        stride, extent = product(lead[axis + 1 :], p.names), p.names.size(lead[axis])
+        at = q if stride == "1" else f"{q} // ({stride})"
+        found.append(Let(v, at if axis == 0 else f"{at} % {extent}" if " " not in at else f"({at}) % {extent}"))
+
+    def part(name: str, write: bool = False) -> str:
+        shape = p.table[name].shape
+        offset = len(lead) - (len(shape) - 2)
+        coordinates = ["0" if shape[axis] == 1 else variables[offset + axis] for axis in range(len(shape) - 2)] + ["0", "0"]
+        index = flat_index(shape, coordinates, p.names).text
+        return p.whole(name, write) if index == "0" else f"{p.whole(name, write)}[{index}:]"
+
+    each = call(part(s.a), part(s.b), part(s.out, True), "0, 1")
+    return [For(q, f"tid, {product(lead, p.names)}, nthreads", (*found, each))]
+
+
+# ---------------------------------------------------------------- rows by their number
+def _filled(p: LaneWriter, s: Scatter) -> list[Node]:
+    """What rows are added to, in its place."""
+    if s.onto is not None and p.memory.homes[s.onto] == p.memory.homes[s.out]:
+        return []
+    j, out = p.names.fresh("j"), p.table[s.out]
+    value = f"{SHORT[out.dtype]}(0)" if s.onto is None else f"{p.whole(s.onto)}[{j}]"
+    return [For(j, product(out.shape, p.names), (Store(p.whole(s.out, True), j, value),), "team")]
+
+
+def _scatter(p: LaneWriter, s: Scatter) -> list[Node]:
+    shape, helper = p.table[s.x].shape, "put_rows" if s.put else "add_rows"
+    p.helpers.add(helper)
+    p.reads.add(p.memory.homes[s.out].arg)
+    rows, width = p.names.size(shape[0]), product(shape[1:], p.names)
+    return [Call(f"{helper}({p.whole(s.x)}, {p.whole(s.at)}, {p.whole(s.out, True)}, {rows}, {width}, tid, nthreads, lane)")]
+
+
+def _first(p: LaneWriter, s: First) -> list[Node]:
+    p.helpers.add("first_of_each")
+    seen = p.memory.partials[s.out]
+    p.writes.add(seen)
+    return [Call(f"first_of_each({p.whole(s.x)}, {p.whole(s.out, True)}, {seen}, {product(p.table[s.x].shape, p.names)}, lane)")]
+
+
+def _within(p: LaneWriter, s: Within) -> list[Node]:
+    p.helpers.add("outside")
+    p.writes.add("status")
+    n = product(p.table[s.x].shape, p.names)
+    return [Call(f"outside({p.whole(s.x)}, {n}, {p.names.size(s.extent)}, {p.status(s.out)[:-1]}:], lane)")]
+
+
+# ---------------------------------------------------------------- draws
+def _drawn(p: LaneWriter, s: Random) -> tuple[str, str, str]:
+    """Where to, how many, from which stream."""
+    stream = p.whole(s.stream)
+    p.writes.add(stream)
+    return p.whole(s.out, True), product(p.table[s.out].shape, p.names), stream
+
+
+def _draw(p: LaneWriter, s: Random) -> list[Node]:
+    assert s.a is not None and s.b is not None
+    name = f"{s.fn.removesuffix('_int')}_{p.table[s.out].dtype.replace('float', 'f')}"
+    p.helpers.add(name)
+    out, n, stream = p.whole(s.out, True), product(p.table[s.out].shape, p.names), p.whole(s.stream)
+    return [Call(f"{name}({out}, {n}, {stream}, {p.scalar(s.a)}, {p.scalar(s.b)}, {everybody(p)})")]
+
+
+def _advance(p: LaneWriter, s: Random) -> list[Node]:
+    p.helpers.add("advance")
+    _, n, stream = _drawn(p, s)
+    return [If(LANE, (Call(f"advance({stream}, {n})"),))]
+
+
+def _candidates(p: LaneWriter, s: Random) -> list[Node]:
+    assert s.a is not None and s.b is not None
+    p.helpers.add("candidates")
+    out, n, stream = _drawn(p, s)
+    return [If(LANE, (Call(f"candidates({out}, {n}, {stream}, {p.scalar(s.a)}, {p.scalar(s.b)})"),))]
+
+
+def _shuffle(p: LaneWriter, s: Random) -> list[Node]:
+    assert s.x is not None
+    p.helpers.add("shuffle_permutation")
+    shape = p.table[s.out].shape
+    out, _, stream = _drawn(p, s)
+    perm = p.memory.partials[s.out]
+    p.writes.add(perm)
+    n, inner = p.names.size(shape[0]), product(shape[1:], p.names)
+    j, q, e = (p.names.fresh(c) for c in ("j", "j", "e"))
+    width = inner if inner.isdigit() or inner.isidentifier() else f"({inner})"
+    copy = Store(out, e, f"{p.whole(s.x)}[{scaled(f'{perm}[{j}]', width)} + {q}]")
+    where = (Let(j, f"{e} // {width}"), Let(q, f"{e} - {j} * {width}"))
+    return [
+        For(j, n, (Store(perm, j, j),), "member"),
+        If(LANE, (Call(f"shuffle_permutation({perm}, {n}, {stream})"),)),
+        For(e, product(shape, p.names), (*where, copy), "member"),
+    ]
+
+
+# ---------------------------------------------------------------- windows, and what the CPU's text serves
+def _dealt(p: LaneWriter, nodes: list[Node]) -> list[Node]:
+    """The CPU's call, with the numbers of lanes behind its arguments."""
+    (call,) = nodes
+    assert isinstance(call, Call)
+    return [Call(f"{call.text[:-1]}, {everybody(p)})")]
+
+
+def _indirect(p: LaneWriter, s: Indirect) -> list[Node]:
+    return _dealt(p, calls.indirect(p, s, "0", str(p.table[s.left].shape[0])))
+
+
+def _pool(p: LaneWriter, s: Pool) -> list[Node]:
+    return _dealt(p, calls.pool(p, s, fours=False))
+
+
+def _linalg(p: LaneWriter, s: Linalg) -> list[Node]:
+    (loop,) = (node for node in calls.write(p, s) if isinstance(node, For))
+    (call,) = loop.body
+    assert isinstance(call, Call)
+    if s.fn == "top":
+        return [For(loop.var, loop.extent, (Call(f"{call.text[:-1]}, lane)"),))]
+    value = p.names.fresh("v")
+    if s.fn in ("determinant", "logdet"):
+        array, _, index = call.result.partition("[")
+        return [For(loop.var, loop.extent, (Let(value, f"{call.text[:-1]}, lane)"), If(LANE, (Store(array, index[:-1], value),))))]
+    status = p.status(s.out)
+    head, _, inner = call.text.partition(", ")
+    worse = If(f"{LANE} and {value} > {status}", (Store("status", status[7:-1], value),))
+    start = If(LANE, (Store("status", status[7:-1], "0"),))
+    return [start, For(loop.var, loop.extent, (Let(value, f"{inner[:-2]}, lane)"), worse))]

@@ -1,0 +1,326 @@
+"""One phase where a member of the team has lanes: a block of CUDA threads.
+
+Law of this file: all lanes of a member run the same text.  Outside of loops that they share, every lane knows every value,
+and one of them stores it; a loop that they share deals its rounds out, and what they sum in it is joined behind it in a
+fixed order.  Where rows are narrow, a lane does whole rows; where they are wide, each nest shares rows and elements as
+suits it: by elements, row by row with sums across lanes, or by columns.  `synchronize` says where lanes wait for each other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from . import device_calls, moves
+from .addresses import Names, product, scaled
+from .expressions import SHORT, cast, identity
+from .ir import Map, Size
+from .loops import Accumulate, Barrier, Call, Comment, For, If, Let, Node, Return, Store, Sync
+from .nests import Nest, PhaseWriter, Region
+from .phases import estimate
+from .stages import Group, Stage, Work
+
+LANE = "lane == 0"
+FEW = 32
+"""Results of a phase up to which all lanes add up the blocks of each, instead of a lane those of one."""
+LONG = 64
+"""Terms of a sum from which lanes share it, where there are too few sums for all of them."""
+
+
+class LaneWriter(PhaseWriter):
+    """Writes one phase for members with lanes."""
+
+    def __init__(self, *args) -> None:
+        super().__init__(*args)
+        self.lanes = self.plan.lanes
+        self.narrow = self.rows and self.plan.walk == "lanes"
+        self.columns, self.gathers = self.rows and not self.narrow, False
+
+    # ------------------------------------------------------------ what lanes have in common
+    def joined(self, name: str, reducer: str, dtype: str, nest: Nest | None = None, level: int = 0) -> list[Node]:
+        if nest is not None and not nest.shared[0] == level < nest.shared[1]:
+            return []
+        helper = f"lanes_{reducer}_{SHORT.get(dtype, dtype) if dtype[0] == 'f' else dtype}"
+        self.helpers.add(helper)
+        return [Let(name, f"{helper}({name}, lane)")]
+
+    def first_of_lanes(self, most: str, best: str, reducer: str, dtype: str, nest: Nest, level: int) -> list[Node]:
+        whole = self.names.fresh("a")
+        nodes = self.joined(whole, reducer.removeprefix("arg"), dtype, nest, level)
+        if not nodes:
+            return []
+        missing = (1 << 63) - 1
+        here = f"({most} == {whole}) | (({most} != {most}) & ({whole} != {whole}))"
+        first = self.joined(best, "min", "int64", nest, level)
+        return [Let(whole, most), *nodes, Let(best, f"({best} if {here} else {missing})"), *first]
+
+    def once(self, store: Node, nest: Nest | None = None, level: int = 0) -> Node:
+        own = nest is not None and (self.narrow or nest.shared[0] < nest.shared[1] and level > nest.shared[0])
+        return store if own else If(LANE, (store,))
+
+    def row_slice(self, array: str, stride: str) -> str:
+        if not self.narrow:
+            return self.thread_slice(array, stride)
+        key = (array, f"lane {stride}")
+        if key not in self.slices:
+            self.slices[key] = self.names.fresh("x")
+            self.top.append(Let(self.slices[key], f"{array}[{scaled(f'(tid * {self.lanes} + lane)', stride)}:]"))
+        return self.slices[key]
+
+    def partial(self, number: str, count: str) -> str:
+        """Those of one block side by side."""
+        at = scaled(self.number, count)
+        return number if at == "0" else at if number == "0" else f"{at} + {number}"
+
+    def combined(self, w: Work, reducer: str, dtype: str, count: str) -> list[Node]:
+        out = self.table[w.statement.out]
+        home, part = self.memory.homes[out.name], self.memory.partials[out.name]
+        j, k, a = (self.names.fresh(c) for c in ("j", "k", "a"))
+        start = Let(a, identity(reducer, dtype, out.dtype))
+        each = Accumulate(a, reducer, f"{part}[{scaled(k, count)} + {j}]", dtype)
+        number = j if out.shape else str(home.slot) if home.kind == "slot" else "0"
+        store = Store(home.arg, number, cast(a, dtype, out.dtype))
+        if estimate(out.shape, {}) > FEW:
+            return [For(j, count, (start, For(k, self.blocks, (each,)), store), "member")]
+        return [For(j, count, (start, For(k, self.blocks, (each,), "member"), *self.joined(a, reducer, dtype), If(LANE, (store,))))]
+
+    # ------------------------------------------------------------ stages
+    def _stage(self, stage: Stage) -> list[Node]:
+        if stage.call is not None or not self.rows:
+            return super()._stage(stage)
+        if self.narrow:
+            *head, walk = super()._stage(stage)
+            assert isinstance(walk, For)
+            return [*head, replace(walk, spread="member")]
+        self.locals, self.fixed = {}, {}
+        comments = [self._comment(w.statement) for g in stage.groups for w in g.works]
+        return [*comments, *(node for g in stage.groups for node in self._group(g))]
+
+    def _serial(self, nodes: list[Node]) -> list[Region]:
+        """One member's work; calls that deal out their elements are the whole team's."""
+        out: list[Region] = []
+
+        def cut(team: bool = False) -> None:
+            nonlocal nodes
+            if any(not isinstance(node, Comment) for node in nodes):
+                out.append(Region(team, nodes, self.reads, self.writes))
+                nodes = []
+            self.reads, self.writes = set(), set()
+
+        for stage in self.plan.stages:
+            if stage.call is None:
+                nodes += self._stage(stage)
+                continue
+            for team, write in device_calls.parts(stage.call):
+                if team:
+                    cut()
+                nodes += [self._comment(stage.call), *write(self, stage.call)]
+                if team:
+                    cut(team=True)
+            if stage.call.out in self.statuses:
+                cut()
+                out.append(Region(True, [If(f"{self.status(stage.call.out)} != 0", (Return(),))], {"status"}, set()))
+        cut()
+        return out
+
+    # ------------------------------------------------------------ nests
+    def _group(self, group: Group) -> list[Node]:
+        if self.narrow:
+            return super()._group(group)
+        if group.works[0].folded == "memory":
+            return super()._group(group)  # by columns: a lane has its own, and takes all rows of the block
+        if not isinstance(group.works[0].statement, Map):
+            return [x for w in group.works for node in moves.write(self, w.statement) for x in self._moved(node)]
+        self.global_row, self.lead = "", int(self.rows)
+        loops = group.works[0].loops
+        variables, extents = tuple(f"j{d}" for d in range(len(loops))), tuple(map(self.names.size, loops))
+        if self.rows:
+            variables, extents = (self.row, *variables), (self.width, *extents)
+        nest = self.nest(extents, variables, list(group.works))
+        nest.shared = self._shared(group.works, nest.depth)
+        first = [node for w in group.works for node in self._work(w, nest)]
+        if self.global_row:
+            nest.pre[1].insert(0, Let(self.global_row, f"{self.first} + {self.row}"))
+            self.global_row = ""
+        self.lead = 0
+        return [*first, *self.loops(nest)]
+
+    def nest(self, extents: tuple[str, ...], variables: tuple[str, ...], works: list[Work]) -> Nest:
+        made = super().nest(extents, variables, works)
+        if not self.narrow and works and works[0].folded == "memory":
+            made.shared = (0, len(works[0].outer))
+        return made
+
+    def label(self, w: Work, label: int, nest: Nest) -> str:
+        name = super().label(w, label, nest)
+        if label in w.rows and not self.narrow:
+            nest.alias[name] = self.row
+        return name
+
+    def _shared(self, works: Sequence[Work], depth: int) -> tuple[int, int]:
+        """Which levels of a nest lanes share: those of the results, or, where they are few and sums long, those of the sums."""
+        sums = [self.lead + len(w.outer) for w in works if w.inner and not w.folded]
+        outer = min(sums, default=depth)
+        if outer == depth:
+            return 0, depth
+        loops: tuple[Size, ...] = works[0].loops
+        results = (self.size if self.rows else 1) * estimate(loops[: outer - self.lead], {})
+        terms = estimate(loops[outer - self.lead :], {})
+        if results < self.lanes and terms >= LONG and all(n == outer for n in sums):
+            return outer, depth
+        return 0, outer
+
+    def loops(self, nest: Nest) -> list[Node]:
+        """The loops of a nest, those that lanes share as one."""
+        low, high = nest.shared
+        body = list(nest.pre[nest.depth])
+        for level in reversed(range(nest.depth)):
+            if level == low < high:
+                body = [shared_loop(nest.vars[low:high], nest.extents[low:high], body, self.names)]
+            elif not low < level < high:
+                body = [For(nest.vars[level], nest.extents[level], tuple(body))]
+            body = [*nest.pre[level], *body, *nest.post[level]]
+        return body
+
+    def _moved(self, node: Node) -> list[Node]:
+        """Loops that move elements, the rows of the block outside of them, as one that lanes share."""
+        variables, extents = ([self.row], [self.width]) if self.rows else ([], [])
+        while isinstance(node, For):
+            variables.append(node.var)
+            extents.append(node.extent)
+            if len(node.body) != 1:
+                raise AssertionError(node)
+            (node,) = node.body
+        if not variables:
+            return [If(LANE, (node,))]
+        return [shared_loop(variables, extents, [node], self.names)]
+
+
+def shared_loop(variables: Sequence[str], extents: Sequence[str], body: Sequence[Node], names: Names) -> For:
+    """Nested loops as one whose rounds lanes share."""
+    if len(variables) == 1:
+        return For(variables[0], extents[0], tuple(body), "member")
+    words = [e if e.isidentifier() or e.isdigit() else f"({e})" for e in extents]
+    rest = names.fresh("e")
+    found: list[Node] = []
+    left = rest
+    for k, v in enumerate(variables[:-1]):
+        stride = " * ".join(words[k + 1 :])
+        stride = f"({stride})" if k + 2 < len(words) else stride
+        found.append(Let(v, f"{left} // {stride}"))
+        more = names.fresh("e") if k + 2 < len(words) else variables[-1]
+        found.append(Let(more, f"{left} - {v} * {stride}"))
+        left = more
+    return For(rest, " * ".join(words), (*found, *body), "member")
+
+
+# ---------------------------------------------------------------- where lanes wait
+_ARRAY = re.compile(r"(?<![\w.])([A-Za-z_]\w*)(\[\d+\])?")
+_VIEW = re.compile(r"([A-Za-z_]\w*)\[[^\[\]:]*:[^\[\]]*\]")
+
+
+@dataclass
+class _Touched:
+    """What lanes have read and written since they last waited for each other."""
+
+    reads: set[str] = field(default_factory=set)
+    writes: set[str] = field(default_factory=set)
+
+    def copy(self) -> _Touched:
+        return _Touched(set(self.reads), set(self.writes))
+
+    def add(self, other: _Touched) -> None:
+        self.reads |= other.reads
+        self.writes |= other.writes
+
+    def clash(self, other: _Touched) -> bool:
+        return bool(self.writes & (other.reads | other.writes) or self.reads & other.writes)
+
+
+def synchronize(nodes: Sequence[Node], arrays: Iterable[str]) -> tuple[Node, ...]:
+    """The nodes with a `Sync` wherever a lane may meet what another lane read or wrote before."""
+    return tuple(_Synchronizer(dict.fromkeys(arrays, "")).block(nodes, _Touched()))
+
+
+class _Synchronizer:
+    """`roots` has of each array its own name, of a view that of its array."""
+
+    def __init__(self, arrays: dict[str, str]) -> None:
+        self.roots = {a: a for a in arrays}
+
+    def block(self, nodes: Sequence[Node], since: _Touched) -> list[Node]:
+        """The nodes of a block that all lanes run together; `since` is brought up to date."""
+        out: list[Node] = []
+
+        def meet(touched: _Touched) -> None:
+            if since.clash(touched):
+                out.append(Sync())
+                since.reads.clear()
+                since.writes.clear()
+            since.add(touched)
+
+        for node in nodes:
+            match node:
+                case Barrier():
+                    since.reads.clear()
+                    since.writes.clear()
+                case Let(name, value) if (view := _VIEW.fullmatch(value)) and view[1] in self.roots:
+                    self.roots[name] = self.roots[view[1]]
+                case If(condition, body) if condition != LANE:
+                    meet(self.touched([Let("_", condition)]))
+                    before = since.copy()
+                    node = If(condition, tuple(self.block(body, since)))
+                    since.add(before)
+                case For(var, extent, body, ""):
+                    meet(self.touched([Let("_", extent)]))
+                    before = since.copy()
+                    while True:  # the first round follows what came before, the next ones the round before
+                        after = before.copy()
+                        inner = self.block(body, after)
+                        if after.reads <= before.reads and after.writes <= before.writes:
+                            break
+                        before.add(after)
+                    since.add(before)
+                    node = For(var, extent, tuple(inner))
+                case _:
+                    meet(self.touched([node]))
+            out.append(node)
+        return out
+
+    def touched(self, nodes: Sequence[Node]) -> _Touched:
+        """What nodes read and write, whoever runs them."""
+        found = _Touched()
+        for node in nodes:
+            match node:
+                case Let(name, value):
+                    if (view := _VIEW.fullmatch(value)) and view[1] in self.roots:
+                        self.roots[name] = self.roots[view[1]]
+                    else:
+                        found.reads |= self.named(value)
+                case Store(array, index, value):
+                    found.reads |= self.named(index) | self.named(value)
+                    found.writes |= self.named(f"{array}[{index}]")
+                case Accumulate(target, _, value, _):
+                    found.reads |= self.named(value)
+                    found.writes |= self.named(target)
+                case Call(text, result):
+                    names = self.named(text)
+                    found.reads |= names
+                    found.writes |= names | self.named(result)
+                case If(condition, body):
+                    found.reads |= self.named(condition)
+                    found.add(self.touched(body))
+                case For(_, extent, body):
+                    found.reads |= self.named(extent)
+                    found.add(self.touched(body))
+        return found
+
+    def named(self, text: str) -> set[str]:
+        """The arrays in a text; of a pool of scalars, the element that is named."""
+        found = set()
+        for name, element in _ARRAY.findall(text):
+            if name in self.roots:
+                root = self.roots[name]
+                found.add(root + element if name == root and name.startswith("s_") else root)
+        return found

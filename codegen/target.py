@@ -1,0 +1,34 @@
+"""What a program is cut for: the few numbers in which targets differ.
+
+Law of this file: a kernel is run by a team.  A member of the team is a thread of the CPU, or a block of CUDA threads,
+which are then its lanes: they share the loops of a nest.  The passes ask for these numbers and never for a name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`serial`: points of an iteration space up to which one member does it; `unroll`, `unrolled`: results of a reduction over
+    rows, of one statement and of a phase, that live in registers; `narrow`: elements of a row that one lane does alone."""
+
+    lanes: int = 1
+    serial: int = 512
+    unroll: int = 16
+    unrolled: int = 64
+    narrow: int = 1
+
+    @property
+    def spread(self) -> bool:
+        """Has a member several lanes?"""
+        return self.lanes > 1
+
+
+CPU = Limits()
+
+
+def cuda(lanes: int) -> Limits:
+    """A block with so many threads, a power of two."""
+    return Limits(lanes, serial=4 * lanes, unroll=64, unrolled=128, narrow=64)
