@@ -79,11 +79,14 @@ class LaneWriter(PhaseWriter):
         j, k, a = (self.names.fresh(c) for c in ("j", "k", "a"))
         start = Let(a, identity(reducer, dtype, out.dtype))
         each = Accumulate(a, reducer, f"{part}[{scaled(k, count)} + {j}]", dtype)
-        number = j if out.shape else str(home.slot) if home.kind == "slot" else "0"
+        number = j if count != "1" else str(home.slot) if home.kind == "slot" else "0"
         store = Store(home.arg, number, cast(a, dtype, out.dtype))
         if estimate(out.shape, {}) > FEW:
             return [For(j, count, (start, For(k, self.blocks, (each,)), store), "member")]
-        return [For(j, count, (start, For(k, self.blocks, (each,), "member"), *self.joined(a, reducer, dtype), If(LANE, (store,))))]
+        if count == "1":
+            each = replace(each, value=f"{part}[{k}]")
+        sums = (start, For(k, self.blocks, (each,), "member"), *self.joined(a, reducer, dtype), If(LANE, (store,)))
+        return list(sums) if count == "1" else [For(j, count, sums)]
 
     # ------------------------------------------------------------ stages
     def _stage(self, stage: Stage) -> list[Node]:
@@ -222,20 +225,35 @@ _VIEW = re.compile(r"([A-Za-z_]\w*)\[[^\[\]:]*:[^\[\]]*\]")
 
 @dataclass
 class _Touched:
-    """What lanes have read and written since they last waited for each other."""
+    """What lanes have read and written since they last waited for each other; `alone` is what the first of them did by itself."""
 
     reads: set[str] = field(default_factory=set)
     writes: set[str] = field(default_factory=set)
+    alone: _Touched | None = None
 
     def copy(self) -> _Touched:
-        return _Touched(set(self.reads), set(self.writes))
+        return _Touched(set(self.reads), set(self.writes), self.alone.copy() if self.alone else None)
+
+    def clear(self) -> None:
+        self.reads, self.writes, self.alone = set(), set(), None
 
     def add(self, other: _Touched) -> None:
         self.reads |= other.reads
         self.writes |= other.writes
+        if other.alone:
+            self.alone = self.alone or _Touched()
+            self.alone.add(other.alone)
+
+    def within(self, other: _Touched) -> bool:
+        mine, others = self.alone or _Touched(), other.alone or _Touched()
+        return all(a <= b for a, b in zip((self.reads, self.writes, mine.reads, mine.writes), (other.reads, other.writes, others.reads, others.writes)))
 
     def clash(self, other: _Touched) -> bool:
-        return bool(self.writes & (other.reads | other.writes) or self.reads & other.writes)
+        """Must lanes wait before they do the other?  `other` is one unit: the first lane's own, or all lanes'."""
+        if other.alone:
+            return _Touched(self.reads, self.writes).clash(other.alone)
+        meets = self.writes & (other.reads | other.writes) or self.reads & other.writes
+        return bool(meets) or self.alone is not None and self.alone.clash(other)
 
 
 def synchronize(nodes: Sequence[Node], arrays: Iterable[str]) -> tuple[Node, ...]:
@@ -256,15 +274,13 @@ class _Synchronizer:
         def meet(touched: _Touched) -> None:
             if since.clash(touched):
                 out.append(Sync())
-                since.reads.clear()
-                since.writes.clear()
+                since.clear()
             since.add(touched)
 
         for node in nodes:
             match node:
                 case Barrier():
-                    since.reads.clear()
-                    since.writes.clear()
+                    since.clear()
                 case Let(name, value) if (view := _VIEW.fullmatch(value)) and view[1] in self.roots:
                     self.roots[name] = self.roots[view[1]]
                 case If(condition, body) if condition != LANE:
@@ -278,11 +294,13 @@ class _Synchronizer:
                     while True:  # the first round follows what came before, the next ones the round before
                         after = before.copy()
                         inner = self.block(body, after)
-                        if after.reads <= before.reads and after.writes <= before.writes:
+                        if after.within(before):
                             break
                         before.add(after)
                     since.add(before)
                     node = For(var, extent, tuple(inner))
+                case If(_, body):
+                    meet(_Touched(alone=self.touched(body)))
                 case _:
                     meet(self.touched([node]))
             out.append(node)

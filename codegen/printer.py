@@ -8,10 +8,10 @@ everything that could end a comment escaped.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from .expressions import SHORT, VECMATH, combine
-from .loops import Accumulate, Barrier, Break, Call, Comment, For, Function, If, Let, Node, Return, Store
+from .loops import Accumulate, Barrier, Break, Call, Comment, For, Function, If, Let, Node, Return, Store, Sync
 from .lower import Kernel
 from .share import SLICE
 
@@ -33,10 +33,23 @@ MODULES = {
 """Which runtime module has which function (without its dtype's suffix)."""
 
 
-def module_of(helper: str) -> str:
+DEVICE = {
+    "device_math": (*VECMATH.values(), "truncdiv", "floordiv", "floormod", "int_power"),
+    "device_tiles": ("gemm",),
+    "device_dense": MODULES["dense"],
+    "device_draws": (*MODULES["philox"], "advance"),
+    "device_team": ("barrier_wait", "step_done", "tail", *(f"lanes_{r}" for r in ("sum", "prod", "max", "min", "any", "all"))),
+    "device": ("sync",),
+    "device_rows": ("outside", "add_rows", "put_rows", "first_of_each"),
+    "device_windows": ("indirect", "pool_max", "pool_pick", "pool_route", "depthwise"),
+}
+"""The same where members have lanes."""
+
+
+def module_of(helper: str, modules: Mapping[str, tuple[str, ...]] = MODULES) -> str:
     """The runtime module of a function that generated source calls."""
-    stem = helper.rpartition("_")[0] if helper.rpartition("_")[2] in ("f32", "f64", "int32", "int64") else helper
-    return next(m for m, names in MODULES.items() if stem in names)
+    stem = helper.rpartition("_")[0] if helper.rpartition("_")[2] in ("f32", "f64", "int32", "int64", "bool") else helper
+    return next(m for m, names in modules.items() if stem in names)
 
 
 def signature(kernel: Kernel) -> str:
@@ -53,8 +66,24 @@ def print_source(kernel: Kernel, comments: bool = True) -> str:
     body += [f'@numba.njit("{signature(kernel)}", {FLAGS}, cache=True)', f"def kernel({names}):"]
     body += list(_block(kernel.body, "    ", comments)) or ["    return"]
     helpers = set(kernel.helpers) | {h for h in ("add_reassoc", "tail") if any(f"{h}(" in line for line in body)}
+    return _module(kernel, ["import numba", "import numpy as np", *imports(helpers)], body, comments)
+
+
+def print_cuda(kernel: Kernel, lanes: int, comments: bool = True) -> str:
+    """The same for a grid of blocks with so many lanes."""
+    names = ", ".join(name for name, _ in kernel.parameters()[2:])
+    body = [f"# {line}" for line in _arguments(kernel)] if comments else []
+    body += ["@cuda.jit()", f"def kernel({names}):"]
+    body += ["    tid = cuda.blockIdx.x", "    nthreads = cuda.gridDim.x", "    lane = cuda.threadIdx.x"]
+    body += list(_block(kernel.body, "    ", comments, lanes))
+    helpers = set(kernel.helpers) | {h for h in ("sync", "tail") if any(f"{h}(" in line for line in body)}
+    return _module(kernel, ["import numpy as np", "from numba import cuda", *imports(helpers - {"prefetch"}, DEVICE)], body, comments)
+
+
+def _module(kernel: Kernel, head: list[str], body: list[str], comments: bool) -> str:
+    """The text of a module: what it imports, the short names of dtypes that it uses, and its functions."""
     lines = [f"# {escape(kernel.name)}"] if comments else []
-    lines += ["import numba", "import numpy as np", *imports(helpers), ""]
+    lines += [*head, ""]
     used = "\n".join(line for line in body if not line.lstrip().startswith("#"))
     lines += [f"{short} = np.{dtype}" for dtype, short in SHORT.items() if f"{short}(" in used or f", {short})" in used]
     lines += ["", "", *body]
@@ -70,11 +99,11 @@ def _function(f: Function, comments: bool) -> Iterator[str]:
     yield ""
 
 
-def imports(helpers: set[str]) -> list[str]:
+def imports(helpers: set[str], modules: Mapping[str, tuple[str, ...]] = MODULES) -> list[str]:
     """One import line for each runtime module that the source needs."""
     by_module: dict[str, list[str]] = {}
     for h in sorted(helpers):
-        by_module.setdefault(module_of(h), []).append(h)
+        by_module.setdefault(module_of(h, modules), []).append(h)
     return [f"from symgraph.codegen.runtime.{m} import {', '.join(names)}" for m, names in sorted(by_module.items())]
 
 
@@ -105,7 +134,16 @@ def _tails(text: str) -> str:
     return SLICE.sub(r"tail(\1, \2)", text)
 
 
-def _block(nodes: tuple[Node, ...], indent: str, comments: bool) -> Iterator[str]:
+def _rounds(node: For, lanes: int) -> str:
+    """What a loop's variable walks, where so many lanes may share it."""
+    if not lanes or not node.spread:
+        return node.extent
+    if node.spread == "team":
+        return f"tid * {lanes} + lane, {node.extent}, nthreads * {lanes}"
+    return f"lane, {node.extent}, {lanes}"
+
+
+def _block(nodes: tuple[Node, ...], indent: str, comments: bool, lanes: int = 0) -> Iterator[str]:
     for node in nodes:
         match node:
             case Comment(text):
@@ -115,15 +153,17 @@ def _block(nodes: tuple[Node, ...], indent: str, comments: bool) -> Iterator[str
                 yield f"{indent}{name} = {_tails(value)}"
             case Store(array, index, value):
                 yield f"{indent}{array}[{index}] = {value}"
+            case Accumulate(target, "sum", value, _) if lanes:
+                yield f"{indent}{target} = {target} + {value}"
             case Accumulate(target, reducer, value, dtype):
                 yield f"{indent}{target} = {combine(reducer, dtype, target, value)}"
-            case For(var, extent, body):
-                yield f"{indent}for {var} in range({extent}):"
-                inner = list(_block(body, indent + "    ", comments))
+            case For(var, _, body):
+                yield f"{indent}for {var} in range({_rounds(node, lanes)}):"
+                inner = list(_block(body, indent + "    ", comments, lanes))
                 yield from inner if any(not line.lstrip().startswith("#") for line in inner) else [*inner, f"{indent}    pass"]
             case If(condition, body):
                 yield f"{indent}if {condition}:"
-                inner = list(_block(body, indent + "    ", comments))
+                inner = list(_block(body, indent + "    ", comments, lanes))
                 yield from inner if any(not line.lstrip().startswith("#") for line in inner) else [*inner, f"{indent}    pass"]
             case Call(text, result):
                 yield f"{indent}{result + ' = ' if result else ''}{_tails(text)}"
@@ -131,5 +171,7 @@ def _block(nodes: tuple[Node, ...], indent: str, comments: bool) -> Iterator[str
                 yield f"{indent}return"
             case Break():
                 yield f"{indent}break"
+            case Sync():
+                yield f"{indent}sync()"
             case Barrier(reason):
                 yield f"{indent}barrier_wait(barrier, nthreads)" + (f"  # {escape(reason)}" if comments else "")

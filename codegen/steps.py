@@ -49,7 +49,7 @@ def compile_loop(loop: Loop, hints: Hints | None = None, *, target: Target = "cp
     """
     start = time.perf_counter()
     hints = hints or {}
-    loop = _with_own_outputs(loop)
+    loop = with_own_outputs(loop)
     arguments = Arguments(frozenset(loop.inputs) - set(loop.stepped))
     record = decide(loop.record, arguments, hints, promote=False) if loop.record else None
     step = decide(loop.step, arguments, hints, promote=False)
@@ -63,7 +63,7 @@ def compile_loop(loop: Loop, hints: Hints | None = None, *, target: Target = "cp
     return LoopExecutable(loop, kernel, built, made, arguments, gate, hints)
 
 
-def _with_own_outputs(loop: Loop) -> Loop:
+def with_own_outputs(loop: Loop) -> Loop:
     """Recorded inputs, states and constants as copies that a step makes; what is recorded is then always computed."""
     program = loop.recorded
     table = program.table()

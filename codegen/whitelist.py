@@ -39,15 +39,18 @@ _TYPES = frozenset(
     "void none boolean bool_ b1 int8 int16 int32 int64 intp intc uint8 uint16 uint32 uint64 uintp float32 float64 complex64 complex128 "
     "i1 i2 i4 i8 u1 u2 u4 u8 f4 f8 Tuple UniTuple Array CPointer voidptr".split()
 )
-_NUMBA = frozenset("prange literally carray farray types".split()) | _TYPES
+_NUMBA = frozenset("prange literally carray farray types cuda".split()) | _TYPES
+_CUDA = frozenset("threadIdx blockIdx gridDim".split())
 _NUMPY = frozenset(
     "dot empty empty_like zeros zeros_like ones ones_like full full_like arange ascontiguousarray asarray array eye "
     "sum prod mean max min amax amin argmax argmin any all where transpose vdot outer linalg".split()
 )
+_INNER = ("numpy.linalg", "numba.types", "numba.cuda")
+"""Modules that are found as attributes of others."""
 _LINALG = frozenset("cholesky det inv norm slogdet solve".split())
 _VALUES = frozenset(
     "T all any argmax argmin astype copy ctypes data dtype fill flat imag item itemsize max mean min ndim prod ravel real "
-    "reshape shape size strides sum transpose view".split()
+    "reshape shape size strides sum transpose view x".split()
 )
 """Attributes of anything that is not a module: arrays and numbers."""
 _FLAGS = frozenset(
@@ -132,7 +135,7 @@ def _imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def _member(module: str, name: str) -> str:
-    return f"{module}.{name}" if f"{module}.{name}" in ("numpy.linalg", "numba.types") else "value"
+    return f"{module}.{name}" if f"{module}.{name}" in _INNER else "value"
 
 
 def _binds(node: ast.AST) -> Iterator[str]:
@@ -192,7 +195,7 @@ def _allows(module: str, name: str) -> bool:
         value = getattr(np, name, None)
         scalar = isinstance(value, type) and issubclass(value, np.number | np.bool_)
         return scalar or isinstance(value, np.ufunc | float) or name in _NUMPY
-    table = {"numba": _NUMBA, "numba.types": _TYPES, "numpy.linalg": _LINALG}
+    table = {"numba": _NUMBA, "numba.types": _TYPES, "numba.cuda": _CUDA, "numpy.linalg": _LINALG}
     return name in table[module] if module in table else module in ("math", "runtime") or _RUNTIME.fullmatch(module) is not None
 
 
@@ -216,13 +219,15 @@ def _module_of(node: ast.AST, modules: dict[str, str]) -> str | None:
     if isinstance(node, ast.Attribute):
         inner = _module_of(node.value, modules)
         name = f"{inner}.{node.attr}"
-        return name if name in ("numpy.linalg", "numba.types") else None
+        return name if name in _INNER else None
     return None
 
 
 def _refuse_decorator(node: ast.expr, modules: dict[str, str]) -> str:
-    """Only numba.njit, with known options; what Numba takes as signature is a checked string or made of Numba's types."""
+    """Only cuda.jit, and numba.njit with known options; what Numba takes as signature is a checked string or made of its types."""
     match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=root), attr="jit"), args=[], keywords=[]) if modules.get(root) == "numba.cuda":
+            return ""
         case ast.Call(func=ast.Attribute(value=ast.Name(id=root), attr="njit")) if modules.get(root) == "numba":
             pass
         case _:
