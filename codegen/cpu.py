@@ -72,18 +72,18 @@ def compile(program: Program, *, target: Target = "cpu") -> Executable:  # noqa:
 
 
 def decide(
-    program: Program, arguments: Arguments, hints: Hints, promote: bool = True, limits: Limits = CPU
+    program: Program, arguments: Arguments, hints: Hints, promote: bool = True, limits: Limits | None = None
 ) -> tuple[Part, tuple[PassNote, ...]]:
     """What runs together and where values live: the program after the passes, its plans and memory."""
     verify(program)
     if not worth_compiling(program):
         raise ProgramTooLong(f"{program.name} has {statements(program)} statements, more than {MAX_STATEMENTS}: interpret it")
     fused, notes = fuse(program, checked)
-    made = arranged(fused, hints, arguments.fixed, limits)
+    made = arranged(fused, hints, arguments.fixed, limits or CPU)
     return Part(fused, made.plans, place(made, arguments, promote)), notes
 
 
-def arranged(program: Program, hints: Hints, fixed: frozenset[str], limits: Limits = CPU) -> Arranged:
+def arranged(program: Program, hints: Hints, fixed: frozenset[str], limits: Limits) -> Arranged:
     """The plans of a program and of the bodies of its loops."""
     table = program.table()
     bodies = {s.out: arranged(s.body, hints, frozenset(), limits) for s in program.statements if isinstance(s, Repeat)}

@@ -316,7 +316,8 @@ class _Placer:
         if b.role == "const" and not b.shape:
             self.homes[b.name] = self.arguments.slot(f"c_{b.dtype}", b.name)
             return
-        packed = max((plan.block for plan in self.plans if plan.walk != "rows"), default=0) if b.name in self.packed else 0
+        blocks = (self.plans[at[0]].block for at, *_ in self.uses.readers.get(b.name, ()))
+        packed = next(blocks, 0) if b.name in self.packed else 0
         extent = Extent((*b.shape[1:], packed), b.shape[:1], packed) if packed else Extent(b.shape)
         self.homes[b.name] = Home("array", self.arguments.of(b, extent, packed), packed=packed)
         if packed:

@@ -227,7 +227,7 @@ class PhaseWriter:
                 self.global_row = self.names.fresh("r")
             return self.global_row
         order = w.order
-        return nest.vars[order.index(label)] if label in order else "0"
+        return nest.vars[self.lead + order.index(label)] if label in order else "0"
 
     def leaf(self, w: Work, nest: Nest):
         def leaf(i: Instr) -> str:

@@ -41,7 +41,7 @@ from .target import CPU, Limits
 from .windows import products
 
 SERIAL = CPU.serial
-"""Points of an iteration space up to which one thread does it: 2 us of work, against 0.1 for a barrier and the imbalance."""
+"""Points up to which a copy, or rows that are added up, are one member's work."""
 UNKNOWN = 4096
 """What a size that is known only at launch is taken for."""
 ENDLESS = 64
@@ -122,7 +122,7 @@ def work(s: Statement, table: dict[str, Buffer]) -> tuple[Size, ...]:
             return table[s.out].shape
 
 
-def row_forms(s: Statement, table: dict[str, Buffer], hints: Hints, limits: Limits = CPU) -> Iterator[RowForm]:
+def row_forms(s: Statement, table: dict[str, Buffer], hints: Hints, limits: Limits) -> Iterator[RowForm]:
     """The ways to run a statement over rows, row-wise first.
 
     A call that works row by row is cut by members; where lanes share the work, it deals out its elements itself."""
@@ -187,7 +187,7 @@ class _Open:
     members: list[Member] = field(default_factory=list)
 
 
-def schedule(program: Program, hints: Hints, limits: Limits = CPU) -> tuple[Phase, ...]:
+def schedule(program: Program, hints: Hints, limits: Limits) -> tuple[Phase, ...]:
     """The phases of a program, in order; every statement is in exactly one."""
     table = program.table()
     open_: list[_Open] = [_Open("serial", None, "before the first pass")]

@@ -16,14 +16,10 @@ from typing import Literal
 from .expressions import accumulator_dtype
 from .ir import Buffer, Concat, Map, MatMul, Place, Program, Size, Slice, Statement, reads
 from .phases import Hints, Member, Phase, estimate
-from .target import CPU, Limits
+from .target import Limits
 
-UNROLL = CPU.unroll
-"""Results of a row reduction that live in registers: 9 columns over packed rows 11 us, through memory 100 (20640 rows)."""
 UNROLLED_WORK = 512
 """Flops that unrolling may write out: every line costs Numba 13 ms."""
-UNROLLED = CPU.unrolled
-"""Results that live in registers in one phase, all together: there are no more registers than that."""
 
 WALKED = (Map, Slice, Place, Concat)
 """Statements that are loops, not calls."""
@@ -105,7 +101,7 @@ class Arranged:
     packed: frozenset[str]
 
 
-def analyse(member: Member, phase: Phase, table: dict[str, Buffer], limits: Limits = CPU) -> Work:
+def analyse(member: Member, phase: Phase, table: dict[str, Buffer], limits: Limits) -> Work:
     """The labels of a statement in its phase."""
     s, form = member.statement, member.form
     space = s.space if isinstance(s, Map) else table[s.out].shape
@@ -145,7 +141,7 @@ def _fold(s: Statement, member: Member, phase: Phase, table: dict[str, Buffer], 
     return "unrolled" if short and not inner else "memory"
 
 
-def arrange(phase: Phase, table: dict[str, Buffer], limits: Limits = CPU, hints: Hints | None = None) -> Plan:
+def arrange(phase: Phase, table: dict[str, Buffer], limits: Limits, hints: Hints) -> Plan:
     """The stages of a phase.
 
     Where lanes share the work and a row is wide, each nest is a stage of its own, which they share as suits it best."""
@@ -156,7 +152,7 @@ def arrange(phase: Phase, table: dict[str, Buffer], limits: Limits = CPU, hints:
     unrolled = [w for w in works.values() if w.folded == "unrolled"]
     if sum(estimate(table[w.statement.out].shape, {}) for w in unrolled) > limits.unrolled:
         works |= {w.statement.out: replace(w, folded="memory") for w in unrolled}
-    narrow = limits.spread and phase.kind == "rows" and all(_narrow(w, limits, hints or {}) for w in works.values())
+    narrow = limits.spread and phase.kind == "rows" and all(_narrow(w, limits, hints) for w in works.values())
     apart = limits.spread and phase.kind == "rows" and not narrow
     if apart:
         works = {n: replace(w, folded="memory") if w.folded == "unrolled" else w for n, w in works.items()}

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`serial`: points of an iteration space up to which one member does it; `unroll`, `unrolled`: results of a reduction over
-    rows, of one statement and of a phase, that live in registers; `narrow`: elements of a row that one lane does alone."""
+    """`serial`: points of an iteration space up to which one member does it, on the CPU 2 us of work against 0.1 for a barrier
+    and the imbalance.  `unroll`, `unrolled`: results of a reduction over rows, of one statement and of a phase, that live in
+    registers (9 columns over 20640 packed rows on a CPU: 11 us, through memory 100).  `narrow`: elements of a row that one lane
+    does alone where there are several."""
 
     lanes: int = 1
     serial: int = 512
@@ -30,5 +32,5 @@ CPU = Limits()
 
 
 def cuda(lanes: int) -> Limits:
-    """A block with so many threads, a power of two."""
+    """A block of so many threads, a power of two."""
     return Limits(lanes, serial=4 * lanes, unroll=64, unrolled=128, narrow=64)

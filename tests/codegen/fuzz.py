@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from symgraph.codegen import fuse, launch, layout, lower, memory, nests, phases, regions, stages
+from symgraph.codegen import cpu, fuse, launch, layout, lower, memory, nests, phases, regions, stages
 from symgraph.codegen.ir import Buffer, Last, Program, Repeat, SizeOf, Stack
+from symgraph.codegen.target import Limits
 from tests.codegen.programs import Writer
 
 UNARY = ("neg", "absolute", "tanh", "sigmoid", "relu", "softplus")
@@ -179,7 +180,7 @@ def _around(body: Program, given: list[np.ndarray], rng: np.random.Generator, pr
 SMALL = {
     "layout": {"ROW_BLOCK": 8, "GEMM_BLOCK": 4, "FLAT_BLOCK": 16, "FOLD_BLOCK": 8, "LEAST": 4, "MOST": 8, "UNROLLED": 2},
     "phases": {"SERIAL": 20},
-    "stages": {"UNROLL": 4},
+    "target": {"CPU": Limits(serial=20, unroll=4, unrolled=2)},
     "fuse": {"LOOP_PRODUCT": 8, "LOOP_GRADIENT": 8},
 }
 """Limits so small that a few rows make several blocks, and products reach BLAS."""
@@ -189,6 +190,6 @@ def shrink(monkeypatch) -> None:
     """Set them wherever a module of the compiler has them."""
     for values in SMALL.values():
         for limit, value in values.items():
-            for module in (fuse, launch, layout, lower, memory, nests, phases, regions, stages):
+            for module in (cpu, fuse, launch, layout, lower, memory, nests, phases, regions, stages):
                 if hasattr(module, limit):
                     monkeypatch.setattr(module, limit, value)
