@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from . import device_calls, moves
-from .addresses import Names, product, scaled
+from .addresses import Names, scaled
 from .expressions import SHORT, cast, identity
 from .ir import Map, Size
 from .loops import Accumulate, Barrier, Call, Comment, For, If, Let, Node, Return, Store, Sync
@@ -246,7 +246,10 @@ class _Touched:
 
     def within(self, other: _Touched) -> bool:
         mine, others = self.alone or _Touched(), other.alone or _Touched()
-        return all(a <= b for a, b in zip((self.reads, self.writes, mine.reads, mine.writes), (other.reads, other.writes, others.reads, others.writes)))
+        return all(
+            a <= b
+            for a, b in zip((self.reads, self.writes, mine.reads, mine.writes), (other.reads, other.writes, others.reads, others.writes))
+        )
 
     def clash(self, other: _Touched) -> bool:
         """Must lanes wait before they do the other?  `other` is one unit: the first lane's own, or all lanes'."""

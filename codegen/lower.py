@@ -174,9 +174,7 @@ def _lengths(loop: Loop, rules: Mapping[str, SizeOf | SizeExpr], names: Names) -
     return lengths, top
 
 
-def _regions(
-    part: Part, names: Names, helpers: set[str], arguments: Arguments, hints: Hints, writer: type[PhaseWriter]
-) -> list[Region]:
+def _regions(part: Part, names: Names, helpers: set[str], arguments: Arguments, hints: Hints, writer: type[PhaseWriter]) -> list[Region]:
     return regions(part, names, helpers, [s.out for s in arguments.failing], hints, writer=writer)
 
 

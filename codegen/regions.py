@@ -24,7 +24,13 @@ FOREVER = str((1 << 63) - 1)
 
 
 def regions(
-    part: Part, names: Names, helpers: set[str], statuses: list[str], hints: Hints, prefix: str = "", writer: type[PhaseWriter] = PhaseWriter
+    part: Part,
+    names: Names,
+    helpers: set[str],
+    statuses: list[str],
+    hints: Hints,
+    prefix: str = "",
+    writer: type[PhaseWriter] = PhaseWriter,
 ) -> list[Region]:
     """A program's phases, and the new states that are left to copy."""
     found: list[Region] = []

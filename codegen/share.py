@@ -71,7 +71,10 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(_NAME.findall(text))
 
 
-_PARTS = {kind: () if kind in (Comment, Barrier) else tuple(f.name for f in fields(kind) if f.name not in ("body", "spread")) for kind in get_args(Node)}
+_PARTS = {
+    kind: () if kind in (Comment, Barrier) else tuple(f.name for f in fields(kind) if f.name not in ("body", "spread"))
+    for kind in get_args(Node)
+}
 """The fields of each kind of node that are texts."""
 
 

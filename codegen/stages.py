@@ -127,7 +127,9 @@ def _crosses(s: Map, outer: tuple[int, ...], inner: tuple[int, ...], table: dict
     return any(set(outer + inner) <= set(ix) for ix in reduced) and all(ix[-1] == outer[-1] for ix in reduced)
 
 
-def _fold(s: Statement, member: Member, phase: Phase, table: dict[str, Buffer], outer, inner, limits: Limits) -> Literal["", "carry", "unrolled", "memory"]:
+def _fold(
+    s: Statement, member: Member, phase: Phase, table: dict[str, Buffer], outer, inner, limits: Limits
+) -> Literal["", "carry", "unrolled", "memory"]:
     reduces = member.form is not None and (member.form.reduces or phase.flat and isinstance(s, Map) and s.reducer is not None)
     if not reduces:
         return ""
