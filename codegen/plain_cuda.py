@@ -137,7 +137,7 @@ def _dtype(kind: Any) -> np.dtype:
 
 
 class _Shared:
-    def array(self, shape: int, dtype: Any) -> np.ndarray:
+    def array(self, shape: int, dtype: Any, alignment: int = 0) -> np.ndarray:
         """The block's pool as an array of that dtype."""
         if shape != 0:
             raise ValueError("the pool is dynamic: cuda.shared.array(0, dtype)")
@@ -146,7 +146,7 @@ class _Shared:
 
 
 class _Local:
-    def array(self, shape: Any, dtype: Any) -> np.ndarray:
+    def array(self, shape: Any, dtype: Any, alignment: int = 0) -> np.ndarray:
         """Memory of this lane alone; holds nothing at first."""
         kind = _dtype(dtype)
         return np.full((*np.atleast_1d(shape), kind.itemsize), 255, np.uint8).view(kind)[..., 0]

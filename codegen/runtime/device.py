@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numba import cuda
 from numba.core import config
 
@@ -21,12 +22,20 @@ LANES, WARP = (8, 4) if SIMULATED else (256, 32)
 
 
 class _Running:
-    """What Numba's simulator calls `cuda` in the kernel that runs."""
+    """What Numba's simulator calls `cuda` in the kernel that runs; its shared arrays want Numba's dtypes or instances of NumPy's."""
+
+    shared = property(lambda self: self)
+
+    def array(self, shape: int, dtype: Any) -> Any:
+        return self._kernel().shared.array(shape, np.dtype(dtype) if isinstance(dtype, type) else dtype)
 
     def __getattr__(self, name: str) -> Any:
+        return getattr(self._kernel(), name)
+
+    def _kernel(self) -> Any:
         from numba.cuda.simulator.kernel import _get_kernel_context
 
-        return getattr(_get_kernel_context(), name)
+        return _get_kernel_context()
 
 
 def device(function: Callable) -> Callable:
@@ -43,6 +52,10 @@ if SIMULATED:
     def look(array):
         """array[0] as other blocks have left it; for loops that wait for a change of it (int64)."""
         return cuda.atomic.add(array, 0, 0)
+
+    def tail(array, first):
+        """array[first:] of a flat array, for 0 <= first <= array.size; functions on a device cannot give slices back."""
+        return array[first:]
 else:
     from llvmlite import ir
     from numba import types
@@ -50,14 +63,23 @@ else:
 
     @intrinsic
     def look(typing, array):
-        word = ir.IntType(64)
-
         def build(context, builder, signature, args):
             place = context.make_array(signature.args[0])(context, builder, args[0]).data
-            text, kind = "ld.relaxed.gpu.u64 $0, [$1];", ir.FunctionType(word, [place.type])
+            text, kind = "ld.relaxed.gpu.u64 $0, [$1];", ir.FunctionType(ir.IntType(64), [place.type])
             return builder.asm(kind, text, "=l,l,~{memory}", [place], side_effect=True)
 
         return types.int64(array), build
+
+    @intrinsic
+    def tail(typing, array, first):
+        def build(context, builder, signature, args):
+            view = context.make_array(signature.return_type)(context, builder, args[0])
+            size = builder.sub(builder.extract_value(view.shape, 0), args[1])
+            view.data, view.nitems = builder.gep(view.data, [args[1]]), size
+            view.shape = builder.insert_value(view.shape, size, 0)
+            return view._getvalue()
+
+        return array(array, types.intp), build
 
 
 @device

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .device import LANES, SIMULATED, WARP, cuda, device, look, sync
+from .device import LANES, SIMULATED, WARP, cuda, device, look, sync, tail  # noqa: F401 - kernels import them from here
 from .pool import DONE
 
 POOL = 64
@@ -40,12 +40,6 @@ def barrier_wait(barrier, nthreads):
 def step_done(control, s):
     """Step s is done (one lane of the grid).  The host, which cannot look while the kernel runs, chooses how many steps it runs."""
     control[DONE] = s + 1
-
-
-@device
-def tail(array, first):
-    """array[first:] of a flat array, for 0 <= first <= array.size."""
-    return array[first:]
 
 
 @device

@@ -16,7 +16,7 @@ KINDS += ["any_bool", "all_bool", "first_int64"]
 def kernel(body, *names):
     lines = [
         "import numpy as np",
-        "from numba import cuda",
+        "from numba import cuda, float64",
         f"from symgraph.codegen.runtime.device_team import {', '.join(('sync', *names))}",
         "@cuda.jit",
         "def kernel(barrier, x, out):",
@@ -87,7 +87,7 @@ def test_one_pool_serves_several_combinations_in_turn():
     body = """
 a = lanes_sum_f32(x[tid, lane], lane)
 b = lanes_max_int64(np.int64(x[tid, lane]), lane)
-pool = cuda.shared.array(0, np.float64)
+pool = cuda.shared.array(0, float64)
 pool[lane] = x[tid, lane]
 sync()
 c = pool[7 - lane]
