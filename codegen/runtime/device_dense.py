@@ -4,8 +4,8 @@ Law of this file: every function is called by all lanes of a block together and 
 or the value.  Only `out` and `work` are written; `work` is flat, n * n elements, and holds the factors on the way.  Pivots
 are those of `dense`, so signs, statuses and the order of rows are too.
 
-The lanes stand as DOWN rows of ACROSS columns, so that neighbours touch neighbouring elements.  A column costs three
-waits of the block: fine for the small matrices of models, slow for n in the thousands.
+The lanes stand as DOWN rows of ACROSS columns, so that neighbours touch neighbouring elements.  A column costs some ten
+waits of the block, most of them for its pivot: fine for the small matrices of models, slow for n in the thousands.
 """
 
 from __future__ import annotations

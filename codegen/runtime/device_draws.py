@@ -34,27 +34,9 @@ if SIMULATED:
     def add32(x, y):
         return x + y
 
-    @device
-    def apart(a, b):
-        return _u64(int(b) - int(a))
-
-    @device
-    def beyond(a, w):
-        return _i64(int(a) + int(w))
-
     mul64, add64 = mul32, add32
 else:
     mul32, add32, mul64, add64 = cuda.libdevice.fmul_rn, cuda.libdevice.fadd_rn, cuda.libdevice.dmul_rn, cuda.libdevice.dadd_rn
-
-    @device
-    def apart(a, b):
-        """b - a > 0, which may take 64 bits."""
-        return _u64(b) - _u64(a)
-
-    @device
-    def beyond(a, w):
-        """a + w, where the sum is an int64 even if w is not."""
-        return _i64(_u64(a) + w)
 
 
 @device
@@ -137,7 +119,9 @@ def _counted32(w, a, b):
 
 @device
 def _counted64(w, a, b):
-    return beyond(a, w % apart(a, b)) if b > a else _i64(a)
+    """a + w % (b - a) modulo 2**64."""
+    low, high = _u64(_i64(a)), _u64(_i64(b))
+    return _i64(low + w % (high - low)) if b > a else _i64(a)
 
 
 def _fill(size, values, place):

@@ -9,8 +9,17 @@ from symgraph.codegen import ptx
 from symgraph.codegen.printer import MODULES
 
 CAPABILITIES = [(8, 0), (9, 0)]
-KINDS = {"b": "boolean", "i": "int64", "I": "int64[::1]", "x": "{0}", "X": "{0}[::1]", "M": "{0}[:, ::1]"}
-"""Types of arguments: a truth value, int64, an array of it; the function's dtype, an array of it, a matrix."""
+KINDS = {
+    "b": "boolean",
+    "i": "int64",
+    "I": "int64[::1]",
+    "C": "int32[::1]",
+    "P": "int32[:, ::1]",
+    "x": "{0}",
+    "X": "{0}[::1]",
+    "M": "{0}[:, ::1]",
+}
+"""Types of arguments: a truth value, int64, an array of it, int32's array and matrix; the function's dtype, its array and matrix."""
 FLOATS, DRAWN = ("float32", "float64"), ("float32", "float64", "int32", "int64")
 SHORT = {"float32": "f32", "float64": "f64", "int32": "int32", "int64": "int64", "bool": "bool"}
 WINDOW = "iiiii X iIi X iI X i II i ii"
@@ -36,8 +45,9 @@ TABLE: dict[str, list[Row]] = {
     ],
     "rows": [
         *((name, "X I X ii iii", (*FLOATS, "int32", "int64"), False) for name in ("add_rows", "put_rows")),
-        ("first_of_each", "III ii", ("int64",), False),
-        ("outside", "I ii I i", ("int64",), False),
+        *((name, "X C X ii iii", ("float32",), False) for name in ("add_rows", "put_rows")),
+        ("first_of_each", "XII ii", ("int32", "int64"), False),
+        ("outside", "X ii I i", ("int32", "int64"), False),
     ],
     "draws": [
         ("uniform", "X i I xx ii", DRAWN, True),
@@ -51,6 +61,7 @@ TABLE: dict[str, list[Row]] = {
         ("solve", "MMM ii X i", FLOATS, True),
         ("cholesky", "MM ii", FLOATS, True),
         *((name, "M i X i", FLOATS, True) for name in ("determinant", "logdet")),
+        ("top", "MP iii i", FLOATS, True),
     ],
     "windows": [
         ("indirect", WINDOW, FLOATS, True),
@@ -75,7 +86,7 @@ def kernel(module, function, kinds, dtype):
     names = ", ".join(f"a{k}" for k in range(len(types)))
     kept = "int64" if module == "dense" and function[:3] in ("inv", "sol", "cho") else dtype
     call = f"{function}({names})"
-    body = f"out[0] = {call}" if module in ("math", "dense") or function.startswith("lanes") else call
+    body = f"out[0] = {call}" if module in ("math", "dense") and function[:3] != "top" or function.startswith("lanes") else call
     return f"""
 from numba import cuda
 from symgraph.codegen.runtime.device_{module} import {function}
@@ -104,6 +115,8 @@ def test_a_function_compiles_and_is_assembled(module, function, kinds, dtype, tm
         assert f".target sm_{cc[0]}{cc[1]}" in text
         if dtype == "float32" and module != "draws":
             assert "cvt.f64" not in text, "float32 is computed in float64"
+        if function.startswith("uniform"):
+            assert "fma" not in text, "a uniform is rounded once, the CPU's twice"
         if shutil.which("ptxas"):
             assert not assemble(text, cc, tmp_path)
 
