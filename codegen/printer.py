@@ -38,12 +38,16 @@ DEVICE = {
     "device_tiles": ("gemm",),
     "device_dense": MODULES["dense"],
     "device_draws": (*MODULES["philox"], "advance"),
-    "device_team": ("barrier_wait", "step_done", "tail", *(f"lanes_{r}" for r in ("sum", "prod", "max", "min", "any", "all"))),
+    "device_team": ("barrier_wait", "step_done", *(f"lanes_{r}" for r in ("sum", "prod", "max", "min", "any", "all"))),
     "device": ("sync",),
     "device_rows": ("outside", "add_rows", "put_rows", "first_of_each"),
     "device_windows": ("indirect", "pool_max", "pool_pick", "pool_route", "depthwise"),
 }
 """The same where members have lanes."""
+
+
+PLACES = (1 << 40) - 1
+"""More than a loop has rounds: a mask from which the compiler sees that a number is not negative, and drops tests before each load."""
 
 
 def module_of(helper: str, modules: Mapping[str, tuple[str, ...]] = MODULES) -> str:
@@ -71,12 +75,12 @@ def print_source(kernel: Kernel, comments: bool = True) -> str:
 
 def print_cuda(kernel: Kernel, lanes: int, comments: bool = True) -> str:
     """The same for a grid of blocks with so many lanes."""
-    names = ", ".join(name for name, _ in kernel.parameters()[2:])
+    names, kinds = zip(*kernel.parameters()[2:], strict=True)
     body = [f"# {line}" for line in _arguments(kernel)] if comments else []
-    body += ["@cuda.jit()", f"def kernel({names}):"]
-    body += ["    tid = cuda.blockIdx.x", "    nthreads = cuda.gridDim.x", "    lane = cuda.threadIdx.x"]
+    body += [f'@cuda.jit("void({", ".join(kinds)})")', f"def kernel({', '.join(names)}):"]
+    body += ["    tid = cuda.blockIdx.x", "    nthreads = cuda.gridDim.x", f"    lane = cuda.threadIdx.x & {lanes - 1}"]
     body += list(_block(kernel.body, "    ", comments, lanes))
-    helpers = set(kernel.helpers) | {h for h in ("sync", "tail") if any(f"{h}(" in line for line in body)}
+    helpers = set(kernel.helpers) | {h for h in ("sync",) if any(f"{h}(" in line for line in body)}
     return _module(kernel, ["import numpy as np", "from numba import cuda", *imports(helpers - {"prefetch"}, DEVICE)], body, comments)
 
 
@@ -150,7 +154,7 @@ def _block(nodes: tuple[Node, ...], indent: str, comments: bool, lanes: int = 0)
                 if comments:
                     yield f"{indent}# {escape(text)}"
             case Let(name, value):
-                yield f"{indent}{name} = {_tails(value)}"
+                yield f"{indent}{name} = {value if lanes else _tails(value)}"
             case Store(array, index, value):
                 yield f"{indent}{array}[{index}] = {value}"
             case Accumulate(target, "sum", value, _) if lanes:
@@ -160,13 +164,15 @@ def _block(nodes: tuple[Node, ...], indent: str, comments: bool, lanes: int = 0)
             case For(var, _, body):
                 yield f"{indent}for {var} in range({_rounds(node, lanes)}):"
                 inner = list(_block(body, indent + "    ", comments, lanes))
+                if lanes and node.spread:
+                    yield f"{indent}    {var} &= {PLACES}"
                 yield from inner if any(not line.lstrip().startswith("#") for line in inner) else [*inner, f"{indent}    pass"]
             case If(condition, body):
                 yield f"{indent}if {condition}:"
                 inner = list(_block(body, indent + "    ", comments, lanes))
                 yield from inner if any(not line.lstrip().startswith("#") for line in inner) else [*inner, f"{indent}    pass"]
             case Call(text, result):
-                yield f"{indent}{result + ' = ' if result else ''}{_tails(text)}"
+                yield f"{indent}{result + ' = ' if result else ''}{text if lanes else _tails(text)}"
             case Return():
                 yield f"{indent}return"
             case Break():

@@ -1,9 +1,9 @@
 """The team on a device: blocks meet at a barrier of the whole grid, lanes of a block combine what each of them has.
 
-Law of this file: a function named here is called by all lanes of a block together (`step_done` and `tail` by any lane
-alone), and the barrier by all blocks of the launch, which all run at once.  Whoever uses the shared pool waits for the
-block's other lanes before and after, so the pool belongs to nobody between two calls.  A combination takes the lanes in
-one fixed order, whatever the number of blocks, and every lane is given the same bits.
+Law of this file: a function named here is called by all lanes of a block together (`step_done` by any lane alone), and the
+barrier by all blocks of the launch, which all run at once.  Whoever uses the shared pool waits for the block's other lanes
+before and after, so the pool belongs to nobody between two calls.  A combination takes the lanes in one fixed order,
+whatever the number of blocks, and every lane is given the same bits.
 
 The barrier is an int64 counter that only grows, zeros at first (or as another launch has left it): in each round the
 blocks but one add 1, and that one adds what is missing to _ROUND, so a round is over when that bit has changed.

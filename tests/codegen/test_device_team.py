@@ -97,9 +97,7 @@ out[tid, lane] = a + b + c + lanes_min_f64(c, lane)"""
     np.testing.assert_array_equal(out, x.sum(1, keepdims=True) + x.max(1, keepdims=True) + x[:, ::-1] + x.min(1, keepdims=True))
 
 
-def test_a_step_is_noted_and_a_tail_is_a_view():
-    body = "if lane == 0:\n    step_done(x, 6)\n    tail(out, 3)[0] = 5"
-    control, out = np.zeros(CONTROL_SIZE, np.int64), np.zeros(4)
-    kernel(body, "step_done", "tail")[1, 8, 0, 0](None, control, out)
+def test_a_step_is_noted():
+    control = np.zeros(CONTROL_SIZE, np.int64)
+    kernel("if lane == 0:\n    step_done(x, 6)", "step_done")[1, 8, 0, 0](None, control, np.zeros(4))
     assert control[DONE] == 7
-    assert out.tolist() == [0, 0, 0, 5]
