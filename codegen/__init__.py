@@ -14,12 +14,15 @@ from typing import Any
 
 _HOME = {
     "Executable": "cpu",
+    "DeviceError": "devices",
     "Disagreement": "judge",
     "Interpreted": "reference",
     "Judged": "judge",
     "ProgramTooLong": "cpu",
     "compile": "cpu",
+    "compile_for": "device_launch",
     "compile_loop": "steps",
+    "compile_loop_for": "device_launch",
     "hoist_loop": "steps",
     "interpret": "reference",
     "worth_compiling": "cpu",

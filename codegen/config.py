@@ -82,6 +82,12 @@ OPTIONS = (
         _one_of("auto", "numba", "python", "reference"),
         "how to run: numba compiles, python runs the generated source as it is, reference is plain NumPy, auto chooses",
     ),
+    Option(
+        "SYMGRAPH_DEVICE",
+        "auto",
+        _one_of("auto", "cpu", "cuda"),
+        "where sessions run that are not told: cpu, cuda, or auto, which is the CPU but for programs that ask for a GPU with tf.device",
+    ),
     Option("SYMGRAPH_CACHE_DIR", "", ("a folder", _folder), "where generated source and compiled code are kept; default: the user's cache"),
     Option(
         "SYMGRAPH_CACHE_SIZE",

@@ -154,6 +154,7 @@ class Executable:
     launcher: Launcher
     entry: Callable[..., None]
     report: report.Made
+    device = None
 
     def bind(self, states: Sequence[np.ndarray] = ()) -> Callable[..., tuple]:
         """A callable of the inputs.

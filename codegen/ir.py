@@ -494,6 +494,11 @@ def streams(s: Statement) -> tuple[str, ...]:
     return (s.stream,) if isinstance(s, Random) else s.streams if isinstance(s, Repeat) else ()
 
 
+def written(program: Program) -> frozenset[str]:
+    """The states that a run of a program changes."""
+    return frozenset([target for target, _ in program.updates] + [n for s in program.statements for n in streams(s)])
+
+
 def programs(program: Program) -> Iterator[Program]:
     """The program and the bodies of all its loops, outer ones first."""
     yield program

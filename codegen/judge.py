@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .reference import interpret
+from .resident import Cell, on_host
 
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
 """Relative to the greatest magnitude in the array; everything else must be equal."""
@@ -27,21 +28,26 @@ class Judged:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.executable, name)
 
-    def bind(self, states: Sequence[np.ndarray]) -> Callable[..., tuple]:
+    def bind(self, states: Sequence[Any]) -> Callable[..., tuple]:
         """As the executable's own; the states are those of the executable."""
         program = self.executable.program
-        run, own = self.executable.bind(states), [s.copy() for s in states]
+        run, own = self.executable.bind(states), [_now(s).copy() for s in states]
         judge = interpret(program).bind(own)
 
         def both(*inputs: np.ndarray) -> tuple:
             for mine, theirs in zip(own, states, strict=True):
-                mine[...] = theirs
-            out, wanted = run(*inputs), judge(*inputs)
-            for name, a, b in zip((*program.outputs, *program.states), (*out, *states), (*wanted, *own), strict=True):
+                mine[...] = _now(theirs)
+            out, wanted = run(*inputs), judge(*map(on_host, inputs))
+            for name, a, b in zip((*program.outputs, *program.states), (*out, *map(_now, states)), (*wanted, *own), strict=True):
                 _compare(f"{program.name}: {name} ({program.table()[name].origin})", np.asarray(a), np.asarray(b))
             return out
 
         return both
+
+
+def _now(state: np.ndarray | Cell) -> np.ndarray:
+    """The value of a state, wherever it lies."""
+    return state.host(write=False) if isinstance(state, Cell) else state
 
 
 class Disagreement(AssertionError):

@@ -65,6 +65,7 @@ class Interpreted:
         return f"{self.program.name}: interpreted, {len(self.program.statements)} statements"
 
     path = None
+    device = None
 
     @property
     def kernel(self) -> Any:

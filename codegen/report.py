@@ -107,6 +107,13 @@ def _turns(s: Repeat) -> tuple[Size, ...]:
     return () if s.steps is None else (s.steps,)
 
 
+def amount(terms: Iterable[Term]) -> str:
+    """A number of bytes: the constant part, and the part for each unit of every product of unknown sizes."""
+    found = _by_unit(terms)
+    units = sorted(unit for unit in found if unit)
+    return " + ".join([f"{round(found.get((), 0))} bytes", *(f"{round(found[u])} for each {' * '.join(u)}" for u in units)])
+
+
 def _costs(m: Made) -> str:
     """Work and traffic of a step: the constant part, and the part for each unit of every product of unknown sizes."""
     flops, moved = _by_unit(m.flop_terms()), _by_unit(m.byte_terms())

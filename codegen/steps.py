@@ -92,6 +92,7 @@ class LoopExecutable:
     arguments: Arguments
     gate: Gate
     hints: Hints
+    device = None
 
     @property
     def source(self) -> str:
@@ -137,17 +138,19 @@ class Bound:
         history: Sequence[np.ndarray] = (),
         lengths: Mapping[str, np.ndarray] | None = None,
         nthreads: int | None = None,
+        kept: dict[str, np.ndarray] | None = None,
     ) -> Callable[..., int]:
         """Lay everything out for a run; the result is `advance(first, last, deadline=0)`, which runs those steps and
         returns the number of steps done, less than `last` when time.perf_counter_ns() passed the deadline.
 
         `inputs` in the order of `loop.inputs`, stepped ones with their leading axis; `history`: for each recorded output
         a C-contiguous array with one more leading axis, whose row s // every is written at step s; `lengths`: for each
-        size in `loop.lengths` int64[steps]; `nthreads`: exactly so many threads, or None for as many as pay.  Raises
+        size in `loop.lengths` int64[steps]; `nthreads`: exactly so many threads, or None for as many as pay; `kept`, given
+        to every start of one loop, holds how inputs that are not stepped were laid out.  Raises
         ValueError for shapes that do not fit.  `advance` raises FloatingPointError when a `Linalg` statement fails, IndexError
         for a coordinate out of range; the states are then those from before that step, which the error's `steps_done` numbers.
         """
-        loop, kernel = self.made.loop, self.made.kernel
+        loop, kernel, kept = self.made.loop, self.made.kernel, {} if kept is None else kept
         given = dict(zip(loop.inputs, inputs, strict=True))
         lengths = {name: np.ascontiguousarray(x, np.int64) for name, x in (lengths or {}).items()}
         shapes = {n: x.shape[1:] if n in loop.stepped else x.shape for n, x in given.items()} | {n: x.shape for n, x in self.states.items()}
@@ -162,9 +165,11 @@ class Bound:
             elif a.role == "scratch":
                 arrays.append(aligned(a.extent.count(sizes, most), a.dtype))
             elif a.role == "history":
-                arrays.append(_history(loop, int(a.buffer), history, sizes))
+                arrays.append(recorded_in(loop, int(a.buffer), history, sizes))
             else:
-                arrays.append(pack(given[a.buffer], a.packed) if a.packed else given[a.buffer].reshape(-1))
+                if a.name not in kept or a.buffer in loop.stepped:
+                    kept[a.name] = pack(given[a.buffer], a.packed) if a.packed else given[a.buffer].reshape(-1)
+                arrays.append(kept[a.name])
         slices = [int(np.prod(given[a.buffer].shape[1:])) for a in kernel.args if a.name in kernel.stepped]
         control = np.zeros(CONTROL_SIZE, np.int64)
         table = Table.of(kernel)
@@ -191,7 +196,8 @@ class Bound:
         return partial(enter, most) if nthreads or most == 1 else paced(enter, most, self.pace)
 
 
-def _history(loop: Loop, number: int, history: Sequence[np.ndarray], sizes: Mapping[str, int]) -> np.ndarray:
+def recorded_in(loop: Loop, number: int, history: Sequence[np.ndarray], sizes: Mapping[str, int]) -> np.ndarray:
+    """The history of a recorded output, flat."""
     b = loop.recorded.table()[loop.recorded.outputs[number]]
     x = history[number]
     if x.shape[1:] != extents(b.shape, sizes) or x.dtype != b.dtype or not x.flags.c_contiguous or not x.flags.writeable:

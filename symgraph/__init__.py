@@ -14,6 +14,7 @@ if not (_here / "codegen").is_dir() and (_here.parent / "codegen").is_dir():
 
 from . import app, contrib, errors, flags, gfile, layers, logging, losses, metrics, summary, test, train
 from . import rnn as _rnn
+from .codegen.devices import list_devices
 from .codegen.threads import get_threads, set_threads
 from .dtypes import DType, as_dtype, bool, float32, float64, int8, int16, int32, int64, string, uint8
 from .environment import (

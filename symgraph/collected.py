@@ -1,4 +1,4 @@
-"""What a graph keeps beside its operations: collections, and hints that change nothing.
+"""What a graph keeps beside its operations: collections, the devices that are asked for, and hints that change nothing.
 
 Law of this file: it knows no operation.
 """
@@ -10,11 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from .placement import spec
+
 
 class Collected:
     """Collections: lists of any values under any keys, in the order in which they were added."""
 
     _collections: dict[Any, list]
+    _devices: tuple[Any, ...]
 
     def add_to_collection(self, key: Any, value: Any) -> None:
         self._collections.setdefault(key, []).append(value)
@@ -47,11 +50,19 @@ class Collected:
     # -- hints
     @contextmanager
     def device(self, device_name_or_function: Any) -> Iterator[None]:
-        """Where TF1 would have put operations: a name, a function of an operation, or None.  It changes nothing here."""
+        """Operations made inside ask for a device: a name, a function of an operation that gives one, or None, which forgets
+        the blocks around it.  What comes of it is said in placement.py."""
         known = device_name_or_function
         if known is not None and not isinstance(known, str) and not callable(known):
             raise ValueError(f"a device is a name like '/cpu:0', a function, or None, not {known!r}")
-        yield
+        if isinstance(known, str):
+            spec(known)
+        old = self._devices
+        self._devices = (*old, known)
+        try:
+            yield
+        finally:
+            self._devices = old
 
     @contextmanager
     def colocate_with(self, op: Any, ignore_existing: bool = False) -> Iterator[None]:

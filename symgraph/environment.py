@@ -1,7 +1,7 @@
 """What programs say of the machine, of devices, and of TensorFlow's version.
 
-Law of this file: it is accepted and changes nothing: a session computes on this machine's cores, as many as
-`sg.set_threads` says, and its numbers do not depend on how many.  Messages have TF1's fields; another one is a mistake.
+Law of this file: it is accepted and changes nothing, but for devices (placement.py): a session computes on this machine's
+cores, as many as `sg.set_threads` says, or on its GPU.  Messages have TF1's fields; another one is a mistake.
 """
 
 from __future__ import annotations
@@ -127,7 +127,17 @@ RunMetadata = _message("RunMetadata", step_stats=dict, cost_graph=dict, partitio
 
 # ---------------------------------------------------------------- devices
 def device(device_name_or_function: Any) -> AbstractContextManager[None]:
-    """A context whose operations TF1 would have put on a device; here it is a hint that changes nothing."""
+    """A context whose operations ask for a device: '/gpu:0', '/cpu:0', a function of an operation that gives a name, or None.
+
+    A program runs on one device as a whole: on a GPU when any of its operations asks for one, unless `Session(device=...)`
+    or SYMGRAPH_DEVICE say otherwise.  InvalidArgumentError when it is run and there is no such device, but for a config
+    with `allow_soft_placement=True`: then it runs on the CPU.
+
+    >>> import symgraph as tf
+    >>> with tf.device("/gpu:0"):
+    ...     print(tf.constant(1.0).device)
+    /device:GPU:0
+    """
     return get_default_graph().device(device_name_or_function)
 
 

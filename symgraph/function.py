@@ -22,8 +22,10 @@ from .loop import Loop, own_name
 from .minibatch import Minibatch, whole
 from .ops.core import graph_of, same_dtype
 from .ops.state import ref_of
-from .plan import Family, Plan, State, UnknownExtent, feed_array
+from .placement import Placement
+from .plan import Family, Plan, UnknownExtent, feed_array
 from .stages import family, python_in
+from .state import State
 
 
 class Function:
@@ -37,7 +39,7 @@ class Function:
         """The outputs for these inputs: one array, or a list when `outputs` was a list."""
         try:
             self._count(args)
-            arrays = [feed_array(t, a) for t, a in zip(self._family.fed, args, strict=True)]
+            arrays = [feed_array(t, a, self._family.device) for t, a in zip(self._family.fed, args, strict=True)]
             out = [v[()] if v.ndim == 0 else v for v in self._family.run(arrays)]
         except (OpError, TypeError, ValueError) as e:
             raise locate(e, "called", user_site(), {}) from None
@@ -108,6 +110,15 @@ class Function:
         """Write the source as a file that runs with only numpy and numba installed."""
         return self._plan.compiled.save_source(path)
 
+    def ptx(self, compute_capability: tuple[int, int] | None = None) -> str:
+        """What a GPU is given: the PTX of the kernel, for the device's own compute capability or another one.
+
+        TypeError for a function that runs on the CPU."""
+        made = self._plan.compiled
+        if made.device is None:
+            raise TypeError(f"{self.program.name} runs on the CPU: only a function with device='cuda' has PTX")
+        return made.ptx(compute_capability)
+
     def explain(self) -> str:
         """What the compiler did: passes, fusion and its reasons, flops, bytes, times."""
         return str(self._plan.executable.report)
@@ -116,7 +127,7 @@ class Function:
     def variables(self) -> dict[str, np.ndarray]:
         """Copies of the variables that the function reads or writes, by name."""
         plan = self._plan
-        return {n.attrs[0].name: self._family.state.array(n).copy() for n in plan.frozen.states if n.kind.value == "variable"}
+        return {n.attrs[0].name: self._family.state.array(n, write=False).copy() for n in plan.frozen.states if n.kind.value == "variable"}
 
     def _repr_html_(self) -> str:
         return f"<details><summary>{escape(repr(self))}</summary><pre>{escape(self.source)}</pre></details>"
@@ -131,12 +142,14 @@ def function(
     updates: Any = None,
     session: Any = None,
     name: str = "step",
+    device: str | None = None,
 ) -> Function:
     """Compile outputs as a function of inputs, with updates of variables, as Theano's `function` does.
 
     `inputs`: tensors to be given (placeholders, or any others), in calling order.  `outputs`: a tensor or a list of
     tensors.  `updates`: pairs (variable, new value), or a dict; outputs and new values are computed from the values before the call.
-    The variables live in `session`, or in the function itself, where they start from their initial values.
+    The variables live in `session`, or in the function itself, where they start from their initial values.  `device` is as
+    in `Session`; with a session it is the session's.
 
     >>> import symgraph as sg
     >>> x = sg.placeholder(sg.float32, (None,))
@@ -162,7 +175,9 @@ def function(
                 raise ValueError(f"Tensor {t} is not an element of this graph.")
         if why := python_in(request, given):
             raise ValueError(f"a compiled function cannot call Python: {why}\nrun it in a session")
-        state = session.state if session is not None else State()
+        if session is not None and device is not None:
+            raise ValueError("the variables live in the session, which says where it runs: give device to one of the two")
+        state = session.state if session is not None else State(Placement.of(device, None))
         if session is None:
             _initialize(request, given, state)
         family = Family(request, given, state, name)

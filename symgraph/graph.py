@@ -25,6 +25,7 @@ from .collected import Collected
 from .dtypes import DType
 from .errors import at, locate, user_site
 from .node import Kind, Node
+from .placement import placed
 from .shapes import Shape, TensorShape, brackets, from_user, merge, text
 from .values import to_array
 
@@ -36,7 +37,7 @@ _LEGAL_INSIDE = re.compile(r"^[A-Za-z0-9_.\\/>-]+$")
 class Operation:
     """A recorded call.  `site` is the user's (file, line)."""
 
-    __slots__ = ("graph", "type", "name", "inputs", "control_inputs", "attrs", "outputs", "site", "number", "__weakref__")
+    __slots__ = ("graph", "type", "name", "inputs", "control_inputs", "attrs", "outputs", "site", "number", "device", "__weakref__")
 
     graph: Graph
     type: str
@@ -47,9 +48,8 @@ class Operation:
     outputs: tuple[Tensor, ...]
     site: tuple[str, int]
     number: int
-
-    device = ""
-    """Where TF1 would have put it."""
+    device: str
+    """What `tf.device` asked for; see placement.py."""
 
     def values(self) -> tuple[Tensor, ...]:
         """The outputs."""
@@ -93,7 +93,6 @@ class Tensor(Arithmetic):
 
     __slots__ = ("op", "value_index", "dtype", "node", "_shape", "__weakref__")
 
-    device = ""
     op: Operation
     value_index: int
     dtype: DType
@@ -107,6 +106,11 @@ class Tensor(Arithmetic):
     @property
     def graph(self) -> Graph:
         return self.op.graph
+
+    @property
+    def device(self) -> str:
+        """The device that was asked for, '' for none."""
+        return self.op.device
 
     @property
     def extents(self) -> Shape | None:
@@ -171,6 +175,8 @@ class Graph(Collected):
         self._control: tuple[Operation, ...] = ()
         self._collections: dict[Any, list] = {}
         self._finalized = False
+        self._devices: tuple[Any, ...] = ()
+        self.hinted = False  # does any operation ask for a device?
         self.seed: int | None = None
         self.counted = 0  # operations that TF1 would have made so far: its implicit seeds
 
@@ -263,7 +269,9 @@ class Graph(Collected):
                     raise ValueError(
                         f"{t} must be from the same graph as {beside}.\nthe two are of different graphs (was one made before a reset?)"
                     )
-            op.name = self._op_name(name or kind)
+            op.name, op.device = self._op_name(name or kind), ""
+            if self._devices:
+                self.hinted = placed(self._devices, op) != "" or self.hinted
             op.outputs = _outputs(op)
             self._operations.append(op)
             self._by_name[op.name] = op

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from . import config, dtypes
+from .codegen.resident import on_host
 from .errors import shown
 from .freeze import NotSteady
 from .graph import Operation, Tensor
@@ -26,8 +27,9 @@ from .history import History
 from .log import LOG
 from .loop_plan import BY_PRODUCT, FEW, CompiledLoop, LoopFamily, Piece, spans
 from .minibatch import Minibatch, taking_part, whole
-from .plan import Family, State, feed_array
+from .plan import Family, feed_array
 from .stages import Stages
+from .state import State
 from .watch import Watch
 
 ROWS = 1 << 20
@@ -77,7 +79,7 @@ class Loop:
         every = whole("every", every, 1)
         if minibatch is not None and not isinstance(minibatch, Minibatch):
             raise TypeError(f"minibatch must be a sg.Minibatch, not {shown(minibatch)}")
-        arrays = [feed_array(t, v) for t, v in zip(self.step.fed, values, strict=True)]
+        arrays = [feed_array(t, v, self.step.device) for t, v in zip(self.step.fed, values, strict=True)]
         part = () if minibatch is None else taking_part(minibatch, self.step.fed, arrays, find)
         return Job(arrays, minibatch, part, every, bool(reassociate))
 
@@ -155,13 +157,14 @@ class Job:
 
     def feeds(self, steps: int) -> Iterator[Sequence[np.ndarray]]:
         """What is fed in each step."""
+        whole = [on_host(x) if k in self.part else x for k, x in enumerate(self.arrays)]
         for piece in self.pieces(steps):
             for s in range(piece.count):
                 if piece.rows is None or piece.lengths is None:
                     yield self.arrays
                     continue
                 rows = piece.rows[s + piece.skip, : piece.lengths[s + piece.skip]]
-                yield [x[rows] if k in self.part else x for k, x in enumerate(self.arrays)]
+                yield [x[rows] if k in self.part else x for k, x in enumerate(whole)]
 
     def pieces(self, steps: int) -> Iterator[Piece]:
         """The loop in pieces: all of it, or what rows were drawn for."""

@@ -17,12 +17,14 @@ import numpy as np
 
 from . import build, codegen, config, dtypes
 from .codegen import ir
+from .codegen.resident import is_device_array
 from .codegen.sizes import extents, settle
 from .freeze import FrozenLoop, NotSteady, Request, freeze_loop
 from .graph import Operation, Tensor
 from .node import Kind, Node
-from .plan import Family, State, executable_of, fault, need_initialized, route, tell_of, touched
+from .plan import Family, Held, bound, compiled_loop, executable_of, fault, need_initialized, route, tell_of, touched
 from .shapes import symbol
+from .state import State
 from .watch import LOOK
 
 BY_PRODUCT = 8
@@ -48,6 +50,7 @@ class CompiledLoop:
     takes: Mapping[str, int]
     reads: tuple[Node, ...]
     writes: tuple[Node, ...]
+    held: Held
     operations: Callable[[], list[Operation]]
 
     def records(self, shapes: Shapes) -> list[tuple[tuple[int, ...], str]]:
@@ -64,6 +67,7 @@ class CompiledLoop:
         given = {n: arrays[k] for n, k in self.takes.items() if k < len(arrays)}
         rows = next((n for n in self.takes if n not in given), "")
         ready = False
+        kept: dict[str, Any] = {}
         for piece in pieces:
             try:
                 with state.lock:
@@ -74,10 +78,11 @@ class CompiledLoop:
                     inputs = [piece.rows if n == rows else given[n] for n in loop.inputs]
                     lengths = dict.fromkeys(loop.lengths, piece.lengths)
                     records = history if piece.skip else [x[piece.first // every :] for x in history]
-                    enter = self.bound.start(inputs, every, records, lengths)
+                    enter = self.bound.start(inputs, every, records, lengths, kept=kept)
                 done, last = piece.skip, piece.skip + piece.count
                 while done < last:
                     with state.lock:
+                        state.bring_home(self.held)
                         done = enter(done, last, time.perf_counter_ns() + int(LOOK * 1e9))
                         state.initialized.update(self.writes)
                     yield piece.first + done - piece.skip
@@ -214,22 +219,23 @@ class LoopFamily(Family):
         hints = {name: n for p in loop.programs for name, n in _sizes(p, takes, self._shapes, operations).items()}
         states = dict(zip(loop.states, frozen.states, strict=True))
         shared, hoisted = codegen.hoist_loop(loop, hints, self.reassociate)
-        executable = codegen.compile_loop(shared, hints)
+        executable = compiled_loop(shared, hints, self.device)
         tell_of(executable, *shared.programs)
-        bound = executable.bind([self.state.array(states[name]) for name in shared.states])
+        ready, held = bound(executable, shared.states, states, self.state, shared.programs)
         programs = (*shared.programs, *((hoisted.once,) if hoisted.once else ()))
         reads, writes = touched(programs, states)
         once = self._once(hoisted.once, states)
-        return CompiledLoop(frozen, executable, bound, once, hoisted.notes, takes, reads, writes, operations)
+        return CompiledLoop(frozen, executable, ready, once, hoisted.notes, takes, reads, writes, held, operations)
 
     def _once(self, program: ir.Program | None, states: Mapping[str, Node]) -> Once:
         if program is None:
             return lambda given: {}
-        run = executable_of(program).bind([self.state.array(states[name]) for name in program.states])
+        run, held = bound(executable_of(program, self.device), program.states, states, self.state, (program,), home=False)
 
         def once(given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+            self.state.bring_home(held)
             made = run(*[given[n] for n in program.inputs])
-            return {n: np.asarray(x, order="C") for n, x in zip(program.outputs, made, strict=True)}
+            return {n: x if is_device_array(x) else np.asarray(x, order="C") for n, x in zip(program.outputs, made, strict=True)}
 
         if program.inputs or program.states:
             return once

@@ -8,8 +8,6 @@ Which way a program runs is one rule, `route`.
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,15 +18,18 @@ import numpy as np
 
 from . import build, codegen, config, facts
 from .codegen import ir
+from .codegen.devices import Device
+from .codegen.resident import as_numba, is_device_array, on_host
 from .emit import MissingExtent, MissingSize, origin
 from .errors import FailedPreconditionError, InvalidArgumentError, locate, shown, user_site
 from .freeze import Frozen, Request, freeze, needed_operations
 from .graph import NeedsValue, Operation, Tensor, Unknown
 from .host import HOST
 from .log import tell
-from .node import Key, Kind, Node
+from .node import Kind, Node
 from .ops.core import is_tensor
 from .shapes import brackets, symbol, text
+from .state import State
 from .statics import leaf_behind
 
 _EXACT_AND_SMALL = 4096
@@ -65,19 +66,48 @@ def _exact(program: ir.Program) -> float:
     return total
 
 
-def executable_of(program: ir.Program) -> Any:
-    """The program, ready to run the way that `route` says."""
+def executable_of(program: ir.Program, device: Device | None = None) -> Any:
+    """The program, ready to run the way that `route` says; what is compiled runs on `device`."""
     way = route(program)
     executable: Any = None
     if way != "reference":
         try:
-            executable = codegen.compile(program, target="cpu" if way == "numba" else "python")
+            executable = compiled(program, device)
         except codegen.ProgramTooLong:  # known only when its source is there
             pass
     judged = executable is not None and config.get("SYMGRAPH_CHECK") >= 2
     executable = executable or codegen.interpret(program)
     tell_of(executable, program)
     return codegen.Judged(executable) if judged else executable
+
+
+def compiled(program: ir.Program, device: Device | None) -> Any:
+    """The program compiled for a device, None for the CPU; or as plain Python."""
+    if device is not None:
+        return codegen.compile_for(program, device)
+    return codegen.compile(program, target="python" if config.get("SYMGRAPH_BACKEND") == "python" else "cpu")
+
+
+def compiled_loop(loop: ir.Loop, hints: Mapping[str, int], device: Device | None) -> Any:
+    """The same of a loop."""
+    return codegen.compile_loop(loop, hints) if device is None else codegen.compile_loop_for(loop, hints, device)
+
+
+Held = tuple[tuple[Node, bool], ...]
+"""State leaves that a program of the host touches, and whether it writes them; see `State.bring_home`."""
+
+
+def bound(
+    executable: Any, names: Sequence[str], states: Mapping[str, Node], state: State, programs: Sequence[ir.Program], **how: Any
+) -> tuple[Any, Held]:
+    """The executable on the values of the states of these names, and what has to be at home when it runs.
+
+    `how` is for a device: `home=False` leaves results there."""
+    nodes = [states[name] for name in names]
+    if executable.device is not None:
+        return executable.bind([state.cell(n) for n in nodes], **how), ()
+    changed = {n for p in programs for n in ir.written(p)}
+    return executable.bind([state.array(n, write=False) for n in nodes]), tuple((states[n], n in changed) for n in names)
 
 
 def tell_of(executable: Any, *programs: ir.Program) -> None:
@@ -87,31 +117,6 @@ def tell_of(executable: Any, *programs: ir.Program) -> None:
     tell(2, "\n".join(report))
     tell(3, "\n".join(map(str, programs)))
     tell(4, f"# {executable.path}\n{executable.source}")
-
-
-class State:
-    """Values that live between runs: variables by leaf, random streams by key."""
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.variables: dict[Node, np.ndarray] = {}
-        self.initialized: set[Node] = set()
-        self.streams: dict[Key, np.ndarray] = {}
-
-    def array(self, n: Node) -> np.ndarray:
-        """The array of a state leaf, made when there is none yet."""
-        if n.kind is Kind.RANDOM:
-            return self.stream(n.attrs[0])
-        if n not in self.variables:
-            self.variables[n] = np.zeros(tuple(int(d) for d in n.shape), n.dtype.as_numpy_dtype)  # type: ignore[arg-type]
-        return self.variables[n]
-
-    def stream(self, key: Key) -> np.ndarray:
-        """[position, seed, seed2] of a random stream; a key without seeds takes fresh ones from the system, once."""
-        if key not in self.streams:
-            seeds: Any = key.owner or tuple(int.from_bytes(os.urandom(4), "little") & 0x7FFFFFFF for _ in range(2))
-            self.streams[key] = np.array([0, *seeds], np.int64)
-        return self.streams[key]
 
 
 @dataclass
@@ -125,6 +130,8 @@ class Plan:
     reads: tuple[Node, ...]
     writes: tuple[Node, ...]
     operations: Callable[[], list[Operation]]
+    held: Held
+    device: Device | None = None
     ready: bool = False
 
     @property
@@ -136,7 +143,7 @@ class Plan:
         """The executable to look at: a program that the interpreter runs is compiled for those who ask for its source."""
         if isinstance(self.executable, codegen.Interpreted) and self.program.statements:
             try:
-                return codegen.compile(self.program)
+                return compiled(self.program, self.device)
             except codegen.ProgramTooLong:
                 pass
         return self.executable
@@ -145,6 +152,8 @@ class Plan:
         """The fetched arrays; variables that the program reads must be initialised."""
         if not self.ready:
             need_initialized(self.reads, state, self.operations)
+        if state.cells:
+            state.bring_home(self.held)
         try:
             out = self.run(*[arrays[k] for k in self.takes])
         except (FloatingPointError, IndexError, ValueError) as e:
@@ -203,6 +212,9 @@ class Family:
         self.valued: list[int] = []
         self._leaves: dict[tuple, Node] = {}
         self._last: tuple[list | None, Any] = (None, None)
+        roots = [*request.tensors, *request.operations, *(t for pair in request.updates for t in pair), *self.fed]
+        hinted = bool(roots) and roots[0].graph.hinted  # type: ignore[attr-defined]
+        self.device = state.placement.choose(hinted, lambda: self._operations(dict.fromkeys(self.fed)))  # type: ignore[arg-type]
 
     def plan(self, arrays: Sequence[np.ndarray], fed: bool = True) -> Plan:
         """The plan for arrays of these ranks (and, where it matters, extents and values).
@@ -240,7 +252,7 @@ class Family:
         if self.exact:
             key += tuple([arrays[k].shape[axis : axis + 1] for k, axis in self.exact])
         if self.valued:
-            key += tuple([(arrays[k].shape, arrays[k].tobytes()) for k in self.valued])
+            key += tuple([(arrays[k].shape, on_host(arrays[k]).tobytes()) for k in self.valued])
         return key
 
     def _leaf(self, k: int, shape: tuple[int, ...], ones: frozenset[int]) -> Node:
@@ -273,7 +285,7 @@ class Family:
             fed: dict[Tensor, Node] = {}
             for k, t in enumerate(self.fed):
                 if k in self.valued:
-                    fed[t] = build.const(arrays[k], t.dtype)
+                    fed[t] = build.const(on_host(arrays[k]), t.dtype)
                 else:
                     ones = frozenset(axis for j, axis in self.ones if j == k and arrays[k].ndim > axis and arrays[k].shape[axis] == 1)
                     fed[t] = self._leaf(k, arrays[k].shape, ones)
@@ -358,12 +370,20 @@ class Family:
 
     def _compile(self, frozen: Any, fed: Mapping[Tensor, Node]) -> Any:
         program = frozen.program
-        executable = executable_of(program)
+        executable = executable_of(program, self.device)
         leaves = [fed[t] for t in self.fed]
         takes = tuple(leaves.index(n) for n in frozen.feeds)
-        run = executable.bind([self.state.array(n) for n in frozen.states])
-        reads, writes = touched((program,), dict(zip(program.states, frozen.states, strict=True)))
-        return Plan(frozen, executable, run, takes, reads, writes, lambda: self._operations(fed))
+        states = dict(zip(program.states, frozen.states, strict=True))
+        run, held = bound(executable, program.states, states, self.state, (program,))
+        if self.device is not None and executable.device is None:
+            run = partial(_at_home, run)
+        reads, writes = touched((program,), states)
+        return Plan(frozen, executable, run, takes, reads, writes, lambda: self._operations(fed), held, self.device)
+
+
+def _at_home(run: Callable[..., tuple], *given: Any) -> tuple:
+    """Run on the host what may be fed from a device."""
+    return run(*map(on_host, given))
 
 
 def _unfed(op: Operation, why: str = "") -> InvalidArgumentError:
@@ -384,10 +404,10 @@ def touched(programs: Sequence[ir.Program], states: Mapping[str, Node]) -> tuple
 _TF_NAMES = {"float32": "float", "float64": "double"}
 
 
-def feeder(t: Tensor) -> Callable[[Any], np.ndarray]:
+def feeder(t: Tensor, device: Device | None = None) -> Callable[[Any], np.ndarray]:
     """`feed_array` for this tensor: what needs no conversion is recognised in a third of the time."""
-    if facts.watched(t):
-        return partial(feed_array, t)
+    if facts.watched(t) or device is not None:
+        return partial(feed_array, t, device=device)
     dtype, extents = np.dtype(t.dtype.as_numpy_dtype), t.extents
     rank = None if extents is None else len(extents)
     fixed = tuple((axis, d) for axis, d in enumerate(extents or ()) if type(d) is int)
@@ -406,22 +426,42 @@ def feeder(t: Tensor) -> Callable[[Any], np.ndarray]:
     return feed
 
 
-def feed_array(t: Tensor, value: Any) -> np.ndarray:
-    """The fed value as a C-contiguous array of the tensor's dtype; errors in TF's words."""
+def feed_array(t: Tensor, value: Any, device: Device | None = None) -> np.ndarray:
+    """The fed value as a C-contiguous array of the tensor's dtype; errors in TF's words.
+
+    What lies on a device stays there for a program that runs on one."""
+    if is_device_array(value):
+        if device is not None and not facts.watched(t):
+            return _fitting(t, _on_device(t, value))
+        value = on_host(value)
     if type(value) is np.ndarray and value.dtype == t.dtype.as_numpy_dtype and value.flags.c_contiguous:
         array = value
     else:
         array = _as_array(t, value)
     if not array.flags.writeable:  # compiled code takes writable arrays only, though it never writes to this one
         array = array.copy()
-    extents = t.extents
-    if extents is not None:
-        shape = array.shape
-        if len(shape) != len(extents) or any(d != n for d, n in zip(extents, shape, strict=True) if type(d) is int):
-            fault = ValueError(f"Cannot feed value of shape {shape} for Tensor '{t.name}', which has shape '{text(extents)}'")
-            raise locate(fault, "fed", user_site(), {"key": t})
+    _fitting(t, array)
     if facts.watched(t):
         facts.look(t, array)
+    return array
+
+
+def _fitting(t: Tensor, array: Any) -> Any:
+    """The array, if the tensor can have its shape."""
+    extents, shape = t.extents, array.shape
+    if extents is not None:
+        if len(shape) != len(extents) or any(d != n for d, n in zip(extents, shape, strict=True) if type(d) is int):
+            fault = ValueError(f"Cannot feed value of shape {tuple(shape)} for Tensor '{t.name}', which has shape '{text(extents)}'")
+            raise locate(fault, "fed", user_site(), {"key": t})
+    return array
+
+
+def _on_device(t: Tensor, value: Any) -> Any:
+    """An array that lies on a device, as Numba sees it; nothing is converted there."""
+    array = as_numba(value)
+    if array.dtype != t.dtype.as_numpy_dtype or not array.is_c_contiguous():
+        what = f"Cannot feed a {array.dtype} array on a device for Tensor '{t.name}' of dtype {t.dtype.name}"
+        raise locate(TypeError(f"{what}\nit must be of this dtype and lie in C order"), "fed", user_site(), {"key": t})
     return array
 
 

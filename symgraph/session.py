@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import facts, nest
+from .codegen.devices import list_devices
 from .errors import OpError, locate, shown, user_site
 from .freeze import Request, needed_operations
 from .function import Function
@@ -23,16 +24,20 @@ from .loop import Loop, recorded
 from .loop_plan import FEW, CompiledLoop
 from .minibatch import Minibatch, whole
 from .ops.indexed_slices import IndexedSlices, IndexedSlicesValue
-from .plan import Family, State, feeder
+from .placement import Placement
+from .plan import Family, feeder
 from .stages import Stages, family
+from .state import State
 
 
 class Session:
     """Runs operations of one graph and keeps its variables.
 
-    As a context manager it is the default session inside the `with`, and is closed at the end."""
+    As a context manager it is the default session inside the `with`, and is closed at the end.  `device` is where its programs
+    run: 'cuda' (or '/gpu:0', 'cuda:1', ...), 'cpu', or None: as SYMGRAPH_DEVICE says, or as the operations ask with
+    `tf.device`.  RuntimeError when it is not there."""
 
-    def __init__(self, target: str = "", graph: Graph | None = None, config: Any = None) -> None:
+    def __init__(self, target: str = "", graph: Graph | None = None, config: Any = None, device: str | None = None) -> None:
         if graph is not None and not isinstance(graph, Graph):
             raise TypeError(f"graph must be a tf.Graph, but got {type(graph)}")
         if not isinstance(target, str | bytes):
@@ -40,7 +45,7 @@ class Session:
         if config is not None and type(config).__name__ != "ConfigProto":
             raise TypeError(f"config must be a tf.ConfigProto, but got {type(config)}")
         self.graph = graph or get_default_graph()
-        self.state = State()
+        self.state = State(Placement.of(device, config))
         self._families: dict[tuple, Family | Stages] = {}
         self._calls: dict[Any, Callable[[Any], Any]] = {}
         self._loops: dict[tuple, Loop] = {}
@@ -79,7 +84,7 @@ class Session:
         single = isinstance(fetches, Tensor)
         nothing = isinstance(fetches, Operation)
 
-        feeders = [feeder(t) for t in fed]
+        feeders = [feeder(t, family.device) for t in fed]
 
         def call(values: Any) -> Any:
             arrays = [feed(v) for feed, v in zip(feeders, values)] if feeders else []
@@ -264,8 +269,8 @@ class Session:
         return self.graph.as_graph_def()
 
     def list_devices(self) -> list[Any]:
-        """None: what there is are the cores of this machine."""
-        return []
+        """The devices that programs can run on."""
+        return list_devices()
 
     # -- life
     def close(self) -> None:
@@ -319,8 +324,8 @@ class _Default:
 class InteractiveSession(Session):
     """A session that is the default one from its construction until `close()`."""
 
-    def __init__(self, target: str = "", graph: Graph | None = None, config: Any = None) -> None:
-        super().__init__(target, graph, config)
+    def __init__(self, target: str = "", graph: Graph | None = None, config: Any = None, device: str | None = None) -> None:
+        super().__init__(target, graph, config, device)
         self._pushed_graph = None
         if graph is not None:
             self._pushed_graph = graph.as_default()

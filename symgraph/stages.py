@@ -19,7 +19,8 @@ from .errors import at
 from .freeze import Request, branches_of, is_draw, needed_operations
 from .graph import Operation, Tensor, to_array
 from .host import HOST, called, on_host, read, serve, value
-from .plan import Family, Plan, State, feed_array
+from .plan import Family, Plan, feed_array
+from .state import State
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,9 @@ def family(request: Request, fed: Sequence[Tensor], state: State) -> Family | St
 
 
 class Stages:
-    """A request in stages; runs as a `Family` does."""
+    """A request in stages; runs as a `Family` does, each stage where its operations ask to."""
+
+    device = None
 
     def __init__(self, request: Request, fed: Sequence[Tensor], state: State, python: str) -> None:
         self.request, self.fed, self.state, self.python = request, tuple(fed), state, python

@@ -1,6 +1,6 @@
 """`tf.test`: what programs ask of the machine, and a TestCase with assertions on arrays.
 
-Law of this file: there is no device but the cores of this machine.
+Law of this file: what it says of devices is what `sg.list_devices` says.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ import tempfile
 import unittest
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from importlib.util import find_spec
 from typing import Any
 from unittest import main, mock
 
 import numpy as np
 
+from .codegen.devices import list_devices
 from .errors import OpError
 from .graph import Graph, get_default_graph, reset_default_graph
 from .ops.random import set_random_seed
@@ -23,18 +25,19 @@ __all__ = ["TestCase", "get_temp_dir", "gpu_device_name", "is_built_with_cuda", 
 
 
 def is_gpu_available(cuda_only: bool = False, min_cuda_compute_capability: Any = None) -> bool:
-    """False: graphs run on the cores of this machine."""
-    return False
+    """Is there a GPU that programs can run on, of at least this compute capability, a pair (major, minor)?"""
+    least = tuple(min_cuda_compute_capability or (0, 0))
+    return any(d.device_type == "GPU" and (d.compute_capability or (0, 0)) >= least for d in list_devices())
 
 
 def is_built_with_cuda() -> bool:
-    """False."""
-    return False
+    """Is numba-cuda installed?"""
+    return find_spec("numba_cuda") is not None
 
 
 def gpu_device_name() -> str:
-    """'': there is none."""
-    return ""
+    """The name of the first GPU that programs can run on, '' if there is none."""
+    return next((d.name for d in list_devices() if d.device_type == "GPU"), "")
 
 
 def get_temp_dir() -> str:

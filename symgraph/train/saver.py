@@ -139,9 +139,9 @@ class Saver:
             node = t.op.attrs["_node"]
             if node not in state.initialized:
                 raise FailedPreconditionError(f"Attempting to use uninitialized value {t.op.name}", t.op)
-            found[name] = state.array(node)
+            found[name] = state.array(node, write=False)
         if self._whole:
-            found |= {STREAM + name: state.stream(key) for name, key in _streams(sess.graph)}
+            found |= {STREAM + name: state.stream(key, write=False) for name, key in _streams(sess.graph)}
         return found
 
     def _record(self, path: str, latest_filename: str | None) -> None:
@@ -192,7 +192,7 @@ class Saver:
             for name, t in self._variables.items():
                 node, value = t.op.attrs["_node"], loaded[name].reshape(wanted[name][1])
                 if node in state.variables:
-                    state.variables[node][...] = value
+                    state.array(node)[...] = value
                 else:
                     state.variables[node] = value
                 state.initialized.add(node)

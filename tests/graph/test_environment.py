@@ -164,20 +164,11 @@ def test_settings_are_accepted() -> None:
     with tf.Session(config=config) as sess:
         options = tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE)
         assert sess.run(x, options=options, run_metadata=tf.RunMetadata()) == 2
-        assert sess.make_callable(x * 3.0, [x])(5.0) == 15 and sess.list_devices() == []
+        assert sess.make_callable(x * 3.0, [x])(5.0) == 15 and sess.list_devices() == tf.list_devices()
     with pytest.raises(AttributeError, match="ConfigProto has no field 'gpus'; it has device_count"):
         tf.ConfigProto(gpus=2)
     with pytest.raises(TypeError, match="config must be a tf.ConfigProto"):
         tf.Session(config=tf.GPUOptions())
-
-
-@pytest.mark.parametrize("where", ["/gpu:0", None, lambda op: "/cpu:0"])
-def test_a_device_is_a_hint(where: Any) -> None:
-    with tf.device(where), tf.colocate_with(tf.constant(1.0)), tf.container("c"):
-        x = tf.constant(1.0, name="x")
-    assert (x.name, x.device, x.op.device) == ("x:0", "", "")
-    with pytest.raises(ValueError, match="a device is a name"), tf.device(3):
-        pass
 
 
 def test_switches_and_versions() -> None:
@@ -185,7 +176,6 @@ def test_switches_and_versions() -> None:
     tf.disable_eager_execution()
     tf.disable_resource_variables()
     assert not tf.executing_eagerly() and tf.VERSION == tf.version.VERSION and tf.VERSION.startswith("1.")
-    assert not tf.test.is_gpu_available() and not tf.test.is_built_with_cuda() and tf.test.gpu_device_name() == ""
     assert tf.get_logger().name == "symgraph.tf" and tf.AggregationMethod.ADD_N == 0
     assert tf.double is tf.float64 and tf.is_tensor(tf.constant(1)) and not tf.is_tensor(1)
     assert issubclass(tf.errors.OutOfRangeError, tf.OpError)

@@ -1,0 +1,195 @@
+"""From a kernel's source to an entry that can be launched: by numba-cuda, in Numba's simulator, or in our own.
+
+Law of this file: it is the only one that knows which of the three it is.  A launch has as many blocks as are worth it, and
+never more than run at once: they wait for each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import linecache
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cache
+from math import sqrt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import config, plain_cuda
+from .devices import Device, by_numba
+from .gate import Gate
+from .memory import Part
+from .printer import DEVICE, module_of
+from .resident import Driver
+from .sizes import count
+
+if TYPE_CHECKING:
+    from .cuda import CudaKernel
+
+RUNTIME = f"{__package__}.runtime"
+PLAIN_BLOCKS = 2
+MEETING = 1200.0
+"""ns that blocks need to meet, and the ns that each block adds to that."""
+EACH = 10.0
+SPEED = 3.0
+"""How many threads of the CPU a block is worth."""
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A compiled kernel and how it is launched: its lanes, and bytes of shared memory, for each block; `worth` is how many
+    blocks are worth having for sizes."""
+
+    call: Any
+    lanes: int
+    shared: int
+    driver: Driver
+    worth: Callable[[Mapping[str, int]], int]
+
+    def team(self, sizes: Mapping[str, int], nblocks: int | None = None) -> int:
+        """The blocks of a launch: what is asked for or worth it, as far as they run all at once."""
+        most = self.driver.most(self.call, self.lanes, self.shared)
+        return max(1, min(nblocks or self.worth(sizes), most))
+
+    def launch(self, blocks: int, *args: Any) -> None:
+        """Run the kernel with so many blocks."""
+        self.call[blocks, self.lanes, 0, self.shared](*args)
+
+
+def driver_of(device: Device) -> Driver:
+    """How a device is driven: with SYMGRAPH_BACKEND=python by our own simulator."""
+    return _plain_driver(device) if config.get("SYMGRAPH_BACKEND") == "python" else _numba_driver(device)
+
+
+def lanes_of(driver: Driver) -> int:
+    """How many lanes its blocks have."""
+    return driver.module(f"{RUNTIME}.device").LANES
+
+
+def real_lanes() -> int:
+    """How many lanes compiled blocks have in this process."""
+    return importlib.import_module(f"{RUNTIME}.device").LANES
+
+
+def entry_of(made: CudaKernel, driver: Driver) -> Entry:
+    """The kernel, compiled for the driver's device."""
+    with driver.here():
+        call = driver.load(made.source, signature(made))
+    return Entry(call, made.lanes, shared(made, driver), driver, _worth(made))
+
+
+def signature(made: CudaKernel) -> str:
+    """The Numba signature of a kernel."""
+    return f"void({', '.join(kind for _, kind in made.kernel.parameters()[2:])})"
+
+
+def shared(made: CudaKernel, driver: Driver) -> int:
+    """Bytes of the pool that what a kernel calls needs: the most that any of it does."""
+    modules = {module_of(helper, DEVICE) for helper in made.kernel.helpers}
+    pools = [getattr(driver.module(f"{RUNTIME}.{m}"), "POOL", 0) for m in {*modules, "device_team"}]
+    return max(max(pool.values()) if isinstance(pool, dict) else pool for pool in pools)
+
+
+def _worth(made: CudaKernel) -> Callable[[Mapping[str, int]], int]:
+    """n blocks take work / n + meetings * (MEETING + EACH * n): the n for which that is least."""
+    step = made.reports[-1]
+    gate = Gate([Part(step.fused, step.plans, step.memory)], (), wakes=False)
+
+    def worth(sizes: Mapping[str, int]) -> int:
+        work, _ = gate.weighed(sizes)
+        meetings = sum(n * count(turns, sizes) for n, turns in made.kernel.meetings)
+        return int(sqrt(work / SPEED / (EACH * max(1, meetings)))) + 1
+
+    return worth
+
+
+# ---------------------------------------------------------------- drivers
+@cache
+def _numba_driver(device: Device) -> Driver:
+    """The device by Numba, or Numba's simulator of one."""
+    from numba import cuda
+
+    def get(x: Any, host: np.ndarray) -> None:
+        if x.size:
+            x.copy_to_host(host)
+
+    def put_into(x: Any, host: np.ndarray) -> None:
+        if x.size:
+            x.copy_to_device(host)
+
+    return Driver(
+        device,
+        nullcontext if by_numba() else lambda: cuda.gpus[device.index],
+        cuda.to_device,
+        lambda n, dtype: cuda.device_array(n, dtype),
+        get,
+        put_into,
+        cuda.synchronize,
+        _load,
+        importlib.import_module,
+        _one_block if by_numba() else _resident_blocks,
+        (lambda entry: None) if by_numba() else _figures,
+    )
+
+
+def _load(source: str, types: str) -> Any:
+    """The kernel of a generated module, compiled; the text is kept for tracebacks."""
+    name = f"<symgraph kernel {hashlib.sha256(source.encode()).hexdigest()[:12]}>"
+    linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+    namespace: dict[str, Any] = {"__name__": "generated"}
+    exec(compile(source, name, "exec", dont_inherit=True), namespace)
+    kernel = namespace["kernel"]
+    if not by_numba():
+        if not kernel.overloads:
+            kernel.compile(types)
+        (overload,) = kernel.overloads.values()
+        overload.cooperative = True  # the driver then refuses blocks that do not run all at once
+    return kernel
+
+
+def _one_block(entry: Any, lanes: int, shared: int) -> int:
+    """Numba's simulator runs blocks one after another: a second would wait for the first at a barrier for ever."""
+    return 1
+
+
+def _resident_blocks(entry: Any, lanes: int, shared: int) -> int:
+    (kernel,) = entry.overloads.values()
+    return kernel.max_cooperative_grid_blocks(lanes, shared)
+
+
+def _figures(entry: Any) -> tuple[int, int, int]:
+    from numba import cuda
+
+    (kernel,) = entry.overloads.values()
+    return kernel.regs_per_thread, kernel.local_mem_per_thread, cuda.get_current_device().MAX_THREADS_PER_MULTIPROCESSOR
+
+
+@cache
+def _plain_driver(device: Device) -> Driver:
+    """Our own simulator, whose arrays are NumPy's."""
+
+    def get(x: np.ndarray, host: np.ndarray) -> None:
+        host[...] = x
+
+    def put_into(x: np.ndarray, host: np.ndarray) -> None:
+        x[...] = host
+
+    def load(source: str, types: str) -> Any:
+        return plain_cuda.load(source)
+
+    return Driver(
+        device,
+        nullcontext,
+        np.array,
+        np.empty,
+        get,
+        put_into,
+        lambda: None,
+        load,
+        plain_cuda.module,
+        lambda *_: PLAIN_BLOCKS,
+        lambda _: None,
+    )
