@@ -29,7 +29,7 @@ def carry(p: PhaseWriter, w: Work, nest: Nest, reducer: str, dtype: str, value: 
     p.heads.append(Let(a, identity(reducer, dtype, p.table[w.statement.out].dtype)))
     part = p.memory.partials[w.statement.out]
     p.writes.add(part)
-    p.tails += [*p.joined(a, reducer, dtype), p.once(Store(part, p.number, a))]
+    p.leave(a, reducer, dtype, part, p.number)
     _combine(p, w, reducer, dtype, across=True)
 
 
@@ -50,7 +50,7 @@ def unrolled(p: PhaseWriter, w: Work) -> list[Node]:
         value = carried(text, s.body.dtype, out.dtype, reducer, dtype)
         a = p.names.fresh("a")
         p.heads.append(Let(a, identity(reducer, dtype, p.table[w.statement.out].dtype)))
-        p.tails += [*p.joined(a, reducer, dtype), p.once(Store(part, p.partial(str(number), product(out.shape, p.names)), a))]
+        p.leave(a, reducer, dtype, part, p.partial(str(number), product(out.shape, p.names)))
         nodes += [*nest.pre[0], *lets]
         nodes.append(Accumulate(a, reducer, named(p, value, reducer, nodes), dtype))
     _combine(p, w, reducer, dtype, across=True)

@@ -36,14 +36,33 @@ class LaneWriter(PhaseWriter):
         self.lanes = self.plan.lanes
         self.narrow = self.rows and self.plan.walk == "lanes"
         self.columns, self.gathers = self.rows and not self.narrow, False
+        self.left: list[tuple[str, str, str, str, str]] = []
 
     # ------------------------------------------------------------ what lanes have in common
+    def leave(self, name: str, reducer: str, dtype: str, part: str, place: str) -> None:
+        self.left.append((name, reducer, dtype, part, place))
+
+    def ends(self) -> list[Node]:
+        """All sums of a block at once: lanes meet three times, however many sums there are."""
+        if not self.left:
+            return self.tails
+        puts: list[Node] = []
+        gets: list[Node] = []
+        for number, (name, reducer, dtype, part, place) in enumerate(self.left):
+            put, get = (self._helper(f"{verb}_{reducer}", dtype) for verb in ("put", "get"))
+            puts.append(Call(f"{put}({name}, {number}, lane)"))
+            gets.append(If(f"lane == {number % self.lanes}", (Store(part, place, f"{get}({number})"),)))
+        return [*self.tails, Sync(), *puts, Sync(), *gets, Sync()]
+
+    def _helper(self, stem: str, dtype: str) -> str:
+        """The name of a function of the runtime for one dtype."""
+        self.helpers.add(f"{stem}_{SHORT[dtype] if dtype[0] == 'f' else dtype}")
+        return f"{stem}_{SHORT[dtype] if dtype[0] == 'f' else dtype}"
+
     def joined(self, name: str, reducer: str, dtype: str, nest: Nest | None = None, level: int = 0) -> list[Node]:
         if nest is not None and not nest.shared[0] == level < nest.shared[1]:
             return []
-        helper = f"lanes_{reducer}_{SHORT.get(dtype, dtype) if dtype[0] == 'f' else dtype}"
-        self.helpers.add(helper)
-        return [Let(name, f"{helper}({name}, lane)")]
+        return [Let(name, f"{self._helper(f'lanes_{reducer}', dtype)}({name}, lane)")]
 
     def first_of_lanes(self, most: str, best: str, reducer: str, dtype: str, nest: Nest, level: int) -> list[Node]:
         whole = self.names.fresh("a")
@@ -286,7 +305,7 @@ class _Synchronizer:
                     since.clear()
                 case Let(name, value) if (view := _VIEW.fullmatch(value)) and view[1] in self.roots:
                     self.roots[name] = self.roots[view[1]]
-                case If(condition, body) if condition != LANE:
+                case If(condition, body) if not condition.startswith("lane == "):
                     meet(self.touched([Let("_", condition)]))
                     before = since.copy()
                     node = If(condition, tuple(self.block(body, since)))
@@ -302,8 +321,10 @@ class _Synchronizer:
                         before.add(after)
                     since.add(before)
                     node = For(var, extent, tuple(inner))
-                case If(_, body):
+                case If(condition, body) if condition == LANE:
                     meet(_Touched(alone=self.touched(body)))
+                case Sync():
+                    since.clear()
                 case _:
                     meet(self.touched([node]))
             out.append(node)

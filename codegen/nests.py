@@ -116,7 +116,7 @@ class PhaseWriter:
         for stage in self.plan.stages:
             body += self._stage(stage)
         limits = [Let(self.first, f"{self.number} * {self.size}"), Let(self.width, least(str(self.size), f"{total} - {self.first}"))]
-        loop = For(self.number, share_of(self.blocks), (*limits, *self.heads, *body, *self.tails))
+        loop = For(self.number, share_of(self.blocks), (*limits, *self.heads, *body, *self.ends()))
         owned = {array: (total, self.size, stride) for array, stride in self.strides.items() if stride}
         out = [Region(True, [*title, *self.top, loop], self.reads, self.writes - self.final, owned)]
         if self.combines:
@@ -374,6 +374,14 @@ class PhaseWriter:
         return nest.nodes()
 
     # ------------------------------------------------------------ where a member has several lanes (lanes.py); here it has one
+    def leave(self, name: str, reducer: str, dtype: str, part: str, place: str) -> None:
+        """At the end of a block, put a sum over its rows in its place."""
+        self.tails.append(Store(part, place, name))
+
+    def ends(self) -> list[Node]:
+        """What stands at the end of a block."""
+        return self.tails
+
     def joined(self, name: str, reducer: str, dtype: str, nest: Nest | None = None, level: int = 0) -> list[Node]:
         """Lines that make one value, in every lane, of what each lane has of a reduction."""
         return []

@@ -33,12 +33,13 @@ MODULES = {
 """Which runtime module has which function (without its dtype's suffix)."""
 
 
+_REDUCERS = ("sum", "prod", "max", "min", "any", "all")
 DEVICE = {
     "device_math": (*VECMATH.values(), "truncdiv", "floordiv", "floormod", "int_power"),
     "device_tiles": ("gemm",),
     "device_dense": MODULES["dense"],
     "device_draws": (*MODULES["philox"], "advance"),
-    "device_team": ("barrier_wait", "step_done", *(f"lanes_{r}" for r in ("sum", "prod", "max", "min", "any", "all"))),
+    "device_team": ("barrier_wait", "step_done", "tail", *(f"{v}_{r}" for v in ("lanes", "put", "get") for r in _REDUCERS)),
     "device": ("sync",),
     "device_rows": ("outside", "add_rows", "put_rows", "first_of_each"),
     "device_windows": ("indirect", "pool_max", "pool_pick", "pool_route", "depthwise"),
@@ -80,7 +81,7 @@ def print_cuda(kernel: Kernel, lanes: int, comments: bool = True) -> str:
     body += [f'@cuda.jit("void({", ".join(kinds)})")', f"def kernel({', '.join(names)}):"]
     body += ["    tid = cuda.blockIdx.x", "    nthreads = cuda.gridDim.x", f"    lane = cuda.threadIdx.x & {lanes - 1}"]
     body += list(_block(kernel.body, "    ", comments, lanes))
-    helpers = set(kernel.helpers) | {h for h in ("sync",) if any(f"{h}(" in line for line in body)}
+    helpers = set(kernel.helpers) | {h for h in ("sync", "tail") if any(f"{h}(" in line for line in body)}
     return _module(kernel, ["import numpy as np", "from numba import cuda", *imports(helpers - {"prefetch"}, DEVICE)], body, comments)
 
 
@@ -154,7 +155,7 @@ def _block(nodes: tuple[Node, ...], indent: str, comments: bool, lanes: int = 0)
                 if comments:
                     yield f"{indent}# {escape(text)}"
             case Let(name, value):
-                yield f"{indent}{name} = {value if lanes else _tails(value)}"
+                yield f"{indent}{name} = {_tails(value)}"
             case Store(array, index, value):
                 yield f"{indent}{array}[{index}] = {value}"
             case Accumulate(target, "sum", value, _) if lanes:
@@ -172,7 +173,7 @@ def _block(nodes: tuple[Node, ...], indent: str, comments: bool, lanes: int = 0)
                 inner = list(_block(body, indent + "    ", comments, lanes))
                 yield from inner if any(not line.lstrip().startswith("#") for line in inner) else [*inner, f"{indent}    pass"]
             case Call(text, result):
-                yield f"{indent}{result + ' = ' if result else ''}{text if lanes else _tails(text)}"
+                yield f"{indent}{result + ' = ' if result else ''}{_tails(text)}"
             case Return():
                 yield f"{indent}return"
             case Break():

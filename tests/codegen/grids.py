@@ -12,7 +12,7 @@ from symgraph.codegen.launch import constant, failed
 from symgraph.codegen.runtime.pool import BARRIER_SIZE
 from symgraph.codegen.sizes import extents, settle
 
-LANES, SHARED = 8, 4096
+LANES, SHARED = 8, 16384
 
 
 class Grid:
