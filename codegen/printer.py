@@ -8,6 +8,7 @@ everything that could end a comment escaped.
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterator, Mapping
 
 from .expressions import SHORT, VECMATH, combine
@@ -35,7 +36,7 @@ MODULES = {
 
 _REDUCERS = ("sum", "prod", "max", "min", "any", "all")
 DEVICE = {
-    "device_math": (*VECMATH.values(), "truncdiv", "floordiv", "floormod", "int_power"),
+    "device_math": (*VECMATH.values(), *MODULES["integer"], "sqrt", "floor", "ceil", "rint"),
     "device_tiles": ("gemm",),
     "device_dense": MODULES["dense"],
     "device_draws": (*MODULES["philox"], "advance"),
@@ -47,6 +48,9 @@ DEVICE = {
 """The same where members have lanes."""
 
 
+_BY_NUMPY = re.compile(r"\bnp\.(sqrt|floor|ceil|rint)\(")
+"""What CUDA does not compile by NumPy's name."""
+_ON_DEVICE = re.compile(r"\b(sync|tail|sqrt|floor|ceil|rint)\(")
 PLACES = (1 << 40) - 1
 """More than a loop has rounds: a mask from which the compiler sees that a number is not negative, and drops tests before each load."""
 
@@ -80,8 +84,9 @@ def print_cuda(kernel: Kernel, lanes: int, comments: bool = True) -> str:
     body = [f"# {line}" for line in _arguments(kernel)] if comments else []
     body += [f'@cuda.jit("void({", ".join(kinds)})")', f"def kernel({', '.join(names)}):"]
     body += ["    tid = cuda.blockIdx.x", "    nthreads = cuda.gridDim.x", f"    lane = cuda.threadIdx.x & {lanes - 1}"]
-    body += list(_block(kernel.body, "    ", comments, lanes))
-    helpers = set(kernel.helpers) | {h for h in ("sync", "tail") if any(f"{h}(" in line for line in body)}
+    text = [_BY_NUMPY.sub(r"\1(", line) for line in _block(kernel.body, "    ", comments, lanes)]
+    helpers = set(kernel.helpers).union(*(_ON_DEVICE.findall(line) for line in text if not line.lstrip().startswith("#")))
+    body += text
     return _module(kernel, ["import numpy as np", "from numba import cuda", *imports(helpers - {"prefetch"}, DEVICE)], body, comments)
 
 

@@ -17,6 +17,11 @@ import numpy as np
 from . import integer, vecmath
 from .device import SIMULATED, device
 
+if not SIMULATED:
+    from numba import types
+    from numba.cuda import libdevice
+    from numba.extending import overload
+
 WRAP_LIMIT = 1e14
 """From here on sin and cos are nan, as on the CPU."""
 
@@ -25,17 +30,14 @@ def _library(name: str, real: type) -> Callable:
     """A function by its name there; NumPy's power takes a root of -inf where its exponent is 1/2."""
     if SIMULATED:
         return getattr(np, name) if name != "pow" else vecmath.plain()["pow_f32" if real is np.float32 else "pow_f64"]
-    from numba.cuda import libdevice
-
     return getattr(libdevice, name + "f" if real is np.float32 else name)
 
 
 def family(real: type) -> SimpleNamespace:
     """The functions in one precision."""
     ZERO, HALF, ONE, NAN, LIMIT = (real(v) for v in (0, 0.5, 1, np.nan, WRAP_LIMIT))
-    EXP, LOG, LOG1P, EXPM1, SIN, COS, TANH, POW, FMOD, FLOOR, CEIL, RINT, SQRT, COPYSIGN = (
-        _library(name, real)
-        for name in ("exp", "log", "log1p", "expm1", "sin", "cos", "tanh", "pow", "fmod", "floor", "ceil", "rint", "sqrt", "copysign")
+    EXP, LOG, LOG1P, EXPM1, SIN, COS, TANH, POW, FMOD, FLOOR, COPYSIGN = (
+        _library(name, real) for name in ("exp", "log", "log1p", "expm1", "sin", "cos", "tanh", "pow", "fmod", "floor", "copysign")
     )
 
     @device
@@ -82,22 +84,6 @@ def family(real: type) -> SimpleNamespace:
     @device
     def pow(x, y):  # noqa: A001
         return POW(x, y)
-
-    @device
-    def sqrt(x):
-        return SQRT(x)
-
-    @device
-    def floor(x):
-        return FLOOR(x)
-
-    @device
-    def ceil(x):
-        return CEIL(x)
-
-    @device
-    def rint(x):
-        return RINT(x)
 
     @device
     def remainder(a, b):
@@ -147,14 +133,10 @@ sigmoid_f32, sigmoid_f64 = _single.sigmoid, _double.sigmoid
 softplus_f32, softplus_f64 = _single.softplus, _double.softplus
 erf_f32, erf_f64 = _single.erf, _double.erf
 pow_f32, pow_f64 = _single.pow, _double.pow
-sqrt_f32, sqrt_f64 = _single.sqrt, _double.sqrt
-floor_f32, floor_f64 = _single.floor, _double.floor
-ceil_f32, ceil_f64 = _single.ceil, _double.ceil
-rint_f32, rint_f64 = _single.rint, _double.rint
 
 
 def _of_any_dtype(name: str) -> Callable:
-    """A function of `integer`: floats by the family of a's precision, whole numbers as on the CPU."""
+    """A function of two numbers: floats by the family of a's precision, whole numbers as `integer` does."""
     whole = integer.PLAIN[name]
     single, double = (getattr(f, name, whole) for f in (_single, _double))
 
@@ -164,16 +146,12 @@ def _of_any_dtype(name: str) -> Callable:
 
     if SIMULATED:
         return function
-    from numba import types
-    from numba.extending import overload
-
-    compiled = getattr(integer, f"_{name}")
 
     @overload(function, target="cuda")
     def specialised(a, b):
         kind = types.unliteral(a)
         if not isinstance(kind, types.Float):
-            return compiled(a, b)
+            return getattr(integer, f"_{name}")(a, b)
         real = single if kind.bitwidth == 32 else double
         return lambda a, b: real(a, b)
 
@@ -181,3 +159,18 @@ def _of_any_dtype(name: str) -> Callable:
 
 
 truncdiv, floordiv, floormod, int_power = (_of_any_dtype(name) for name in ("truncdiv", "floordiv", "floormod", "int_power"))
+sqrt, floor, ceil = (getattr(np if SIMULATED else math, name) for name in ("sqrt", "floor", "ceil"))
+"""Of floats of either precision, like rint; CUDA does not compile them by NumPy's names."""
+
+
+def rint(x):
+    """The nearest whole number, of two the even one."""
+    return np.rint(x)
+
+
+if not SIMULATED:
+
+    @overload(rint, target="cuda")
+    def _rint(x):
+        real = libdevice.rintf if x.bitwidth == 32 else libdevice.rint
+        return lambda x: real(x)

@@ -30,7 +30,7 @@ Row = tuple[str, str, tuple[str, ...], bool]
 TABLE: dict[str, list[Row]] = {
     "math": [
         *((name, "x", FLOATS, True) for name in MODULES["vecmath"] if name != "pow"),
-        *((name, "x", FLOATS, True) for name in ("sqrt", "floor", "ceil", "rint")),
+        *((name, "x", FLOATS, False) for name in ("sqrt", "floor", "ceil", "rint")),
         ("pow", "xx", FLOATS, True),
         *((name, "xx", (*FLOATS, "int8", "uint8", "int32", "int64"), False) for name in ("truncdiv", "floordiv", "floormod")),
         ("int_power", "xx", ("int8", "uint8", "int32", "int64"), False),
