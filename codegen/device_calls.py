@@ -197,17 +197,26 @@ def _pool(p: LaneWriter, s: Pool) -> list[Node]:
 
 
 def _linalg(p: LaneWriter, s: Linalg) -> list[Node]:
-    (loop,) = (node for node in calls.write(p, s) if isinstance(node, For))
-    (call,) = loop.body
-    assert isinstance(call, Call)
+    """One matrix after the other by the lanes of one member; the status is the worst of theirs."""
+    out, first = p.table[s.out], p.table[s.args[0]]
+    name, q, value = f"{s.fn}_{SHORT[first.dtype]}", p.names.fresh("j"), p.names.fresh("v")
+    p.helpers.add(name)
+
+    def matrix(x: str, write: bool = False) -> str:
+        return f"{p.whole(x, write)}[{scaled(q, product(p.table[x].shape[-2:], p.names))}:]"
+
+    single = s.fn in ("determinant", "logdet")
+    arrays = [*map(matrix, s.args), *([] if single else [matrix(s.out, True)])]
+    sizes = [*first.shape[-2 if s.fn == "top" else -1 :], *(out.shape[-1:] if s.fn in ("solve", "top") else ())]
+    work = [p.memory.partials[s.out]] if s.out in p.memory.partials else []
+    p.writes.update(work)
+    call = f"{name}({', '.join([*arrays, *map(p.names.size, sizes), *work, 'lane'])})"
     if s.fn == "top":
-        return [For(loop.var, loop.extent, (Call(f"{call.text[:-1]}, lane)"),))]
-    value = p.names.fresh("v")
-    if s.fn in ("determinant", "logdet"):
-        array, _, index = call.result.partition("[")
-        return [For(loop.var, loop.extent, (Let(value, f"{call.text[:-1]}, lane)"), If(LANE, (Store(array, index[:-1], value),))))]
-    status = p.status(s.out)
-    head, _, inner = call.text.partition(", ")
-    worse = If(f"{LANE} and {value} > {status}", (Store("status", status[7:-1], value),))
-    start = If(LANE, (Store("status", status[7:-1], "0"),))
-    return [start, For(loop.var, loop.extent, (Let(value, f"{inner[:-2]}, lane)"), worse))]
+        return [For(q, product(first.shape[:-2], p.names), (Call(call),))]
+    home = p.memory.homes[s.out]
+    array, at = (home.arg, str(home.slot) if home.kind == "slot" else q) if single else ("status", p.status(s.out)[7:-1])
+    p.writes.add(array)
+    store = Store(array, at, value)
+    keep = store if single else If(f"{value} > {array}[{at}]", (store,))
+    start = [] if single else [If(LANE, (Store(array, at, "0"),))]
+    return [*start, For(q, product(first.shape[:-2], p.names), (Let(value, call), If(LANE, (keep,))))]

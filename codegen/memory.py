@@ -279,6 +279,9 @@ class _Placer:
                     self.partials[stage.call.out] = self._scratch(number, number, "int64", Extent(self.table[stage.call.out].shape[:1]))
                 if isinstance(stage.call, First):
                     self.partials[stage.call.out] = self._scratch(number, number, "int64", Extent((stage.call.extent,)))
+                if isinstance(stage.call, Linalg) and plan.lanes > 1 and stage.call.fn not in ("cholesky", "top"):
+                    matrix = self.table[stage.call.args[0]]
+                    self.partials[stage.call.out] = self._scratch(number, number, matrix.dtype, Extent(matrix.shape[-2:]))
             if plan.body is not None:
                 self._loop(number, plan, plan.body)
         for n in self.program.outputs:

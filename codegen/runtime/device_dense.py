@@ -1,8 +1,9 @@
 """Dense linear algebra on a device: the functions of `dense`, one matrix by the lanes of one block.
 
-Law of this file: every function is called by all lanes of a block together and all get the same answer: the status of `dense`,
-or the value.  Only `out` and `work` are written; `work` is flat, n * n elements, and holds the factors on the way.  Pivots
-are those of `dense`, so signs, statuses and the order of rows are too.
+Law of this file: arrays are flat, matrices row after row.  Every function is called by all lanes of a block together and all
+get the same answer: the status of `dense`, or the value.  Only `out` and `work` are written; `work` has n * n elements and
+holds the factors on the way.  Lanes wait for each other first and last (not in `top`, where each has its own elements).
+Pivots are those of `dense`, so signs, statuses and the order of rows are too.
 
 The lanes stand as DOWN rows of ACROSS columns, so that neighbours touch neighbouring elements.  A column costs some ten
 waits of the block, most of them for its pivot: fine for the small matrices of models, slow for n in the thousands.
@@ -56,7 +57,7 @@ def family(real: type, lanes_max: Callable) -> SimpleNamespace:
                 for j in range(c + lane, n, LANES):
                     w[c * n + j], w[best * n + j] = w[best * n + j], w[c * n + j]
                 for j in range(lane, k, LANES):
-                    out[c, j], out[best, j] = out[best, j], out[c, j]
+                    out[c * k + j], out[best * k + j] = out[best * k + j], out[c * k + j]
                 sync()
             for i in range(c + 1 + lane, n, LANES):
                 w[i * n + c] /= w[c * n + c]
@@ -66,7 +67,7 @@ def family(real: type, lanes_max: Callable) -> SimpleNamespace:
                 for j in range(c + 1 + lane % ACROSS, n, ACROSS):
                     w[i * n + j] -= f * w[c * n + j]
                 for j in range(lane % ACROSS, k, ACROSS):
-                    out[i, j] -= f * out[c, j]
+                    out[i * k + j] -= f * out[c * k + j]
             sync()
         return 0, swaps
 
@@ -75,19 +76,20 @@ def family(real: type, lanes_max: Callable) -> SimpleNamespace:
         """After `eliminate`: out becomes the solution."""
         for c in range(n - 1, -1, -1):
             for j in range(lane, k, LANES):
-                out[c, j] /= w[c * n + c]
+                out[c * k + j] /= w[c * n + c]
             sync()
             for i in range(lane // ACROSS, c, DOWN):
                 f = w[i * n + c]
                 for j in range(lane % ACROSS, k, ACROSS):
-                    out[i, j] -= f * out[c, j]
+                    out[i * k + j] -= f * out[c * k + j]
             sync()
 
     @device
     def copy(a, work, n, lane):
+        sync()
         for i in range(lane // ACROSS, n, DOWN):
             for j in range(lane % ACROSS, n, ACROSS):
-                work[i * n + j] = a[i, j]
+                work[i * n + j] = a[i * n + j]
 
     @device
     def finish(work, out, n, k, lane):
@@ -103,7 +105,7 @@ def family(real: type, lanes_max: Callable) -> SimpleNamespace:
         copy(a, work, n, lane)
         for i in range(lane // ACROSS, n, DOWN):
             for j in range(lane % ACROSS, k, ACROSS):
-                out[i, j] = b[i, j]
+                out[i * k + j] = b[i * k + j]
         return finish(work, out, n, k, lane)
 
     @device
@@ -112,30 +114,31 @@ def family(real: type, lanes_max: Callable) -> SimpleNamespace:
         copy(a, work, n, lane)
         for i in range(lane // ACROSS, n, DOWN):
             for j in range(lane % ACROSS, n, ACROSS):
-                out[i, j] = ONE if i == j else ZERO
+                out[i * n + j] = ONE if i == j else ZERO
         return finish(work, out, n, n, lane)
 
     @device
     def cholesky(a, out, n, lane):
         """out = L with A = L L', reading the lower half of A; the status."""
+        sync()
         for i in range(lane // ACROSS, n, DOWN):
             for j in range(lane % ACROSS, n, ACROSS):
-                out[i, j] = a[i, j] if j <= i else ZERO
+                out[i * n + j] = a[i * n + j] if j <= i else ZERO
         sync()
         for c in range(n):
-            s = out[c, c]
+            s = out[c * n + c]
             if not s > 0:
                 sync()
                 return c + 1
             d = real(math.sqrt(s))
             sync()
             for i in range(c + lane, n, LANES):
-                out[i, c] = out[i, c] / d if i > c else d
+                out[i * n + c] = out[i * n + c] / d if i > c else d
             sync()
             for i in range(c + 1 + lane // ACROSS, n, DOWN):
-                f = out[i, c]
+                f = out[i * n + c]
                 for j in range(c + 1 + lane % ACROSS, i + 1, ACROSS):
-                    out[i, j] -= f * out[j, c]
+                    out[i * n + j] -= f * out[j * n + c]
             sync()
         return 0
 
@@ -182,14 +185,13 @@ def top(a, out, rows, n, k, lane):
     An element's place is the number of those before it; counting ends at k, which few elements reach late."""
     for e in range(lane, rows * n, LANES):
         r = e // n
-        j = e - r * n
-        before, i = 0, 0
-        while i < n and before < k:
-            if above(a[r, i], a[r, j]) or i < j and not above(a[r, j], a[r, i]):
+        before, i = 0, r * n
+        while i < r * n + n and before < k:
+            if above(a[i], a[e]) or i < e and not above(a[e], a[i]):
                 before += 1
             i += 1
         if before < k:
-            out[r, before] = j
+            out[r * k + before] = e - r * n
 
 
 _single, _double = family(np.float32, lanes_max_f32), family(np.float64, lanes_max_f64)

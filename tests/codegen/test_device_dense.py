@@ -28,7 +28,9 @@ class Functions:
         source += f"def kernel(answers, work, {', '.join(given)}):\n    lane = cuda.threadIdx.x\n    answers[lane] = {call}\n"
         answers = np.full(LANES, 77.0)
         room = np.full(max(args[0].shape[0] ** 2, 1), np.nan, self.real)
-        plain_cuda.load(source.replace("answers[lane] = ", "") if name == "top" else source)[1, LANES, 0, 4096](answers, room, *args)
+        plain_cuda.load(source.replace("answers[lane] = ", "") if name == "top" else source)[1, LANES, 0, 4096](
+            answers, room, *(a.reshape(-1) if isinstance(a, np.ndarray) else a for a in args)
+        )
         assert np.all(answers == answers[0]) or np.all(np.isnan(answers))
         return answers[0]
 

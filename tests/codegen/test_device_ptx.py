@@ -14,12 +14,10 @@ KINDS = {
     "i": "int64",
     "I": "int64[::1]",
     "C": "int32[::1]",
-    "P": "int32[:, ::1]",
     "x": "{0}",
     "X": "{0}[::1]",
-    "M": "{0}[:, ::1]",
 }
-"""Types of arguments: a truth value, int64, an array of it, int32's array and matrix; the function's dtype, its array and matrix."""
+"""Types of arguments: a truth value, int64, an array of it, one of int32; the function's dtype, an array of it."""
 FLOATS, DRAWN = ("float32", "float64"), ("float32", "float64", "int32", "int64")
 SHORT = {"float32": "f32", "float64": "f64", "int32": "int32", "int64": "int64", "bool": "bool"}
 WINDOW = "iiiii X iIi X iI X i II i ii"
@@ -57,11 +55,11 @@ TABLE: dict[str, list[Row]] = {
         ("candidates", "I i I ii", ("int64",), False),
     ],
     "dense": [
-        ("inverse", "MM i X i", FLOATS, True),
-        ("solve", "MMM ii X i", FLOATS, True),
-        ("cholesky", "MM ii", FLOATS, True),
-        *((name, "M i X i", FLOATS, True) for name in ("determinant", "logdet")),
-        ("top", "MP iii i", FLOATS, True),
+        ("inverse", "XX i X i", FLOATS, True),
+        ("solve", "XXX ii X i", FLOATS, True),
+        ("cholesky", "XX ii", FLOATS, True),
+        *((name, "X i X i", FLOATS, True) for name in ("determinant", "logdet")),
+        ("top", "XC iii i", FLOATS, True),
     ],
     "windows": [
         ("indirect", WINDOW, FLOATS, True),
