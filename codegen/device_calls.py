@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import calls
-from .addresses import flat_index, product, scaled
+from . import calls, device_products
+from .addresses import product, scaled
 from .expressions import SHORT
 from .ir import First, Indirect, Linalg, MatMul, Pool, Random, Reshape, Scatter, Statement, Within
 from .loops import Call, For, If, Let, Node, Store
@@ -29,7 +29,7 @@ def parts(s: Statement) -> list[Part]:
         case Reshape():
             return []
         case MatMul():
-            return [(True, _started), (True, _product)] if s.onto is not None else [(True, _product)]
+            return [(True, _started), (True, device_products.write)] if s.onto is not None else [(True, device_products.write)]
         case Scatter():
             return [(True, _filled), (True, _scatter)]
         case Random(fn="shuffle"):
@@ -64,40 +64,6 @@ def _started(p: LaneWriter, s: MatMul) -> list[Node]:
         return []
     j = p.names.fresh("j")
     return [For(j, product(p.table[s.out].shape, p.names), (Store(p.whole(s.out, True), j, f"{p.whole(s.onto)}[{j}]"),), "team")]
-
-
-def _product(p: LaneWriter, s: MatMul) -> list[Node]:
-    a, b, out = (p.table[n] for n in (s.a, s.b, s.out))
-    real = SHORT[out.dtype]
-    p.helpers.add(f"gemm_{real}")
-    m, n, k = (p.names.size(e) for e in (*out.shape[-2:], a.shape[-2] if s.ta else a.shape[-1]))
-    lda, ldb = p.names.size(a.shape[-1]), p.names.size(b.shape[-1])
-    factor = f"{real}(1.0)" if s.factor is None else p.scalar(s.factor)
-    kept = f"{real}({0.0 if s.onto is None else 1.0})"
-
-    def call(x: str, y: str, z: str, who: str) -> Call:
-        return Call(f"gemm_{real}({s.ta}, {s.tb}, {m}, {n}, {k}, {factor}, {x}, {lda}, {y}, {ldb}, {kept}, {z}, {n}, {who}, lane)")
-
-    lead = out.shape[:-2]
-    if not lead:
-        return [call(p.whole(s.a), p.whole(s.b), p.whole(s.out, True), "tid, nthreads")]
-    q = p.names.fresh("e")
-    variables = [p.names.fresh("j") for _ in lead]
-    found: list[Node] = []
-    for axis, v in enumerate(variables):
-        stride, extent = product(lead[axis + 1 :], p.names), p.names.size(lead[axis])
-        at = q if stride == "1" else f"{q} // ({stride})"
-        found.append(Let(v, at if axis == 0 else f"{at} % {extent}" if " " not in at else f"({at}) % {extent}"))
-
-    def part(name: str, write: bool = False) -> str:
-        shape = p.table[name].shape
-        offset = len(lead) - (len(shape) - 2)
-        coordinates = ["0" if shape[axis] == 1 else variables[offset + axis] for axis in range(len(shape) - 2)] + ["0", "0"]
-        index = flat_index(shape, coordinates, p.names).text
-        return p.whole(name, write) if index == "0" else f"{p.whole(name, write)}[{index}:]"
-
-    each = call(part(s.a), part(s.b), part(s.out, True), "0, 1")
-    return [For(q, f"tid, {product(lead, p.names)}, nthreads", (*found, each))]
 
 
 # ---------------------------------------------------------------- rows by their number

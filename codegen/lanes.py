@@ -9,13 +9,13 @@ suits it: by elements, row by row with sums across lanes, or by columns.  `synch
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from . import device_calls, moves
+from . import device_calls, device_products, moves
 from .addresses import Names, scaled
 from .expressions import SHORT, cast, identity
-from .ir import Map, Size
+from .ir import Map, MatMul, Size
 from .loops import Accumulate, Barrier, Call, Comment, For, If, Let, Node, Return, Store, Sync
 from .nests import Nest, PhaseWriter, Region
 from .phases import estimate
@@ -134,6 +134,13 @@ class LaneWriter(PhaseWriter):
             if stage.call is None:
                 nodes += self._stage(stage)
                 continue
+            if stage.groups:
+                assert isinstance(stage.call, MatMul)
+                cut()
+                nodes += [self._comment(s) for s in (stage.call, *(w.statement for w in stage.groups[0].works))]
+                nodes += device_products.write_with(self, stage.call, stage.groups[0].works)
+                cut(team=True)
+                continue
             for team, write in device_calls.parts(stage.call):
                 if team:
                     cut()
@@ -167,6 +174,17 @@ class LaneWriter(PhaseWriter):
             self.global_row = ""
         self.lead = 0
         return [*first, *self.loops(nest)]
+
+    def elements(self, works: Sequence[Work], variables: Mapping[int, str], known: dict[str, str]) -> list[Node]:
+        """Lines for one element of Maps, whose labels are walked by these variables; what is known has a name already."""
+        locals_, fixed = self.locals, self.fixed
+        self.locals, self.fixed = dict(known), {}
+        order = works[0].order
+        nest = self.nest(tuple(self.names.size(e) for e in works[0].loops), tuple(variables[a] for a in order), list(works))
+        nest.shared = (0, nest.depth)
+        first = [node for w in works for node in self._work(w, nest)]
+        self.locals, self.fixed = locals_, fixed
+        return [*first, *(node for nodes in nest.pre for node in nodes)]
 
     def nest(self, extents: tuple[str, ...], variables: tuple[str, ...], works: list[Work]) -> Nest:
         made = super().nest(extents, variables, works)

@@ -94,16 +94,16 @@ class Sync:
     """Every lane of the member has done what stands above."""
 
 
-Node = Comment | Let | Store | Accumulate | For | If | Call | Return | Break | Barrier | Sync
-
-
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A nest that stands in several places, as a function beside the kernel."""
+    """A nest that stands in several places, or is handed to what calls it, as a function beside the kernel."""
 
     name: str
     parameters: tuple[str, ...]
     body: tuple[Node, ...]
+
+
+Node = Comment | Let | Store | Accumulate | For | If | Call | Return | Break | Barrier | Sync | Function
 
 
 def count(nodes: tuple[Node, ...]) -> dict[str, int]:

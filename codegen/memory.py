@@ -8,7 +8,7 @@ itself, and only then scratch of its full size, which later phases reuse.  Every
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 from typing import Literal
@@ -398,6 +398,9 @@ class _Placer:
             return
         position, work = self.uses.made[name]
         readers = self.uses.readers.get(name, [])
+        if call is not None and name not in self.exposed and readers and all(at == position for at, *_ in readers):
+            self.homes[name] = Home("local")
+            return
         first = min([position, *(self.uses.made[n][0] for n, w in self.sections.items() if w.of == name)])
         if name not in self.exposed and self._row_by_row(work, call):
             if work is not None and isinstance(work.statement, Map) and all(_sees_local(position, work, plan, r) for r in readers):
@@ -471,12 +474,8 @@ def _collect(plans: tuple[Plan, ...]) -> _Uses:
     order = 0
     for p, plan in enumerate(plans):
         for q, stage in enumerate(plan.stages):
-            found: Iterator[tuple[int, Work | None, object]]
-            found = (
-                iter([(0, None, stage.call)])
-                if stage.call
-                else ((g, w, w.statement) for g, group in enumerate(stage.groups) for w in group.works)
-            )
+            found: list[tuple[int, Work | None, object]] = [(0, None, stage.call)] if stage.call else []
+            found += [(g, w, w.statement) for g, group in enumerate(stage.groups) for w in group.works]
             for g, work, s in found:
                 order += 1
                 uses.made[s.out] = ((p, q, g), work)  # type: ignore[attr-defined]
@@ -489,7 +488,8 @@ def _sees_local(position: Position, work: Work, plan: Plan, reader: tuple[Positi
     at, _, w, slot = reader
     if w is None or not isinstance(w.statement, Map):
         return False
-    if work.scalar and at[0] == position[0] and plan.walk != "columns" and (plan.phase.kind == "serial" or at[1] == position[1]):
+    own = at[0] == position[0] and (plan.phase.kind == "serial" or at[1] == position[1])
+    if own and work.scalar and plan.walk != "columns" and plan.stages[at[1]].call is None:  # behind a call, it is the whole team's work
         return True
     return at == position and same_element(work, w, slot)
 

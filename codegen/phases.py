@@ -34,6 +34,7 @@ from .ir import (
     Stack,
     Statement,
     Walk,
+    coordinates,
     reads,
     streams,
 )
@@ -70,10 +71,13 @@ class RowForm:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A statement in a phase, with the form it has there (None where its phase is not `rows`)."""
+    """A statement in a phase, with the form it has there (None where its phase is not `rows`).
+
+    `behind`: the product whose elements it takes as they are made."""
 
     statement: Statement
     form: RowForm | None
+    behind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +200,15 @@ def schedule(program: Program, hints: Hints, limits: Limits) -> tuple[Phase, ...
     seen: dict[str, int] = {}  # the last phase that reads the buffer
     made_by: dict[str, str] = {}
     drawn = {n for s in program.statements for n in streams(s)}
+    near: dict[str, tuple[int, str]] = {}  # what is made element by element with a product: in which phase, with which one
     for s in program.statements:
         operands = reads(s)
+        if isinstance(s, Map) and (found := _behind(s, table, near, open_, ready)):
+            number, first = near[s.out] = found
+            open_[number].members.append(Member(s, None, first))
+            seen.update((n, max(number, seen.get(n, 0))) for n in operands)
+            made_by[s.out], ready[s.out] = "a product", number
+            continue
         if isinstance(s, Repeat | Last | Stack):
             _loop(s, open_, ready)
             seen.update((n, len(open_)) for n in operands)
@@ -219,11 +230,30 @@ def schedule(program: Program, hints: Hints, limits: Limits) -> tuple[Phase, ...
         seen.update((n, max(at, seen.get(n, 0))) for n in operands)
         made_by[s.out] = "a row reduction" if form and form.reduces else "a whole array" if form else "small work"
         ready[s.out] = at if form is None else at + 1
+        if limits.spread and isinstance(s, MatMul) and s.onto is None and len(table[s.out].shape) == 2:
+            near[s.out] = at, s.out
         if form is not None and not form.reduces:
             inside[s.out] = at
         for n in drawn & set(operands):  # who reads a stream sees the position that the statements before it left
             ready[n] = max(ready[n], at + (form is not None))
     return tuple(_close(p, table) for p in open_ if p.members)
+
+
+def _behind(
+    s: Map, table: dict[str, Buffer], near: dict[str, tuple[int, str]], open_: list[_Open], ready: dict[str, int]
+) -> tuple[int, str] | None:
+    """The phase and the product that a Map can take its elements from as they are made: all else that it reads is there by then."""
+    if s.reducer is not None or table[s.out].shape != s.space:
+        return None
+    for at, first in sorted({near[n] for n in s.operands if n in near}, reverse=True):
+        made = [m.statement.out for m in open_[at].members]
+        late = made[made.index(first) :]
+        if table[first].shape == s.space and all(
+            ix == tuple(range(len(s.space))) if near.get(n) == (at, first) else ready[n] <= at and n not in late and not coordinates(ix)
+            for n, ix in zip(s.operands, s.index, strict=True)
+        ):
+            return at, first
+    return None
 
 
 def _loop(s: Repeat | Last | Stack, open_: list[_Open], ready: dict[str, int]) -> None:

@@ -37,7 +37,7 @@ MODULES = {
 _REDUCERS = ("sum", "prod", "max", "min", "any", "all")
 DEVICE = {
     "device_math": (*VECMATH.values(), *MODULES["integer"], "sqrt", "floor", "ceil", "rint"),
-    "device_tiles": ("gemm",),
+    "device_tiles": ("gemm", "product", "small", "left_flat", "right_flat", "inlined"),
     "device_dense": MODULES["dense"],
     "device_draws": (*MODULES["philox"], "advance"),
     "device_team": ("barrier_wait", "step_done", "tail", *(f"{v}_{r}" for v in ("lanes", "put", "get") for r in _REDUCERS)),
@@ -81,12 +81,12 @@ def print_source(kernel: Kernel, comments: bool = True) -> str:
 def print_cuda(kernel: Kernel, lanes: int, comments: bool = True) -> str:
     """The same for a grid of blocks with so many lanes."""
     names, kinds = zip(*kernel.parameters()[2:], strict=True)
-    body = [f"# {line}" for line in _arguments(kernel)] if comments else []
+    body = [line for f in _functions(kernel.body) for line in _function(f, comments, "inlined", lanes)]
+    body += [f"# {line}" for line in _arguments(kernel)] if comments else []
     body += [f'@cuda.jit("void({", ".join(kinds)})")', f"def kernel({', '.join(names)}):"]
     body += ["    tid = cuda.blockIdx.x", "    nthreads = cuda.gridDim.x", f"    lane = cuda.threadIdx.x & {lanes - 1}"]
-    text = [_BY_NUMPY.sub(r"\1(", line) for line in _block(kernel.body, "    ", comments, lanes)]
-    helpers = set(kernel.helpers).union(*(_ON_DEVICE.findall(line) for line in text if not line.lstrip().startswith("#")))
-    body += text
+    body = [_BY_NUMPY.sub(r"\1(", line) for line in (*body, *_block(kernel.body, "    ", comments, lanes))]
+    helpers = set(kernel.helpers).union(*(_ON_DEVICE.findall(line) for line in body if not line.lstrip().startswith("#")))
     return _module(kernel, ["import numpy as np", "from numba import cuda", *imports(helpers - {"prefetch"}, DEVICE)], body, comments)
 
 
@@ -100,11 +100,20 @@ def _module(kernel: Kernel, head: list[str], body: list[str], comments: bool) ->
     return "\n".join(lines) + "\n"
 
 
-def _function(f: Function, comments: bool) -> Iterator[str]:
+def _functions(nodes: tuple[Node, ...]) -> Iterator[Function]:
+    """Those that stand where they are handed over."""
+    for node in nodes:
+        if isinstance(node, Function):
+            yield node
+        else:
+            yield from _functions(getattr(node, "body", ()))
+
+
+def _function(f: Function, comments: bool, decorator: str = f"numba.njit({FLAGS})", lanes: int = 0) -> Iterator[str]:
     """A function that the kernel calls; Numba compiles it for the types of the first call, with the kernel."""
-    yield f"@numba.njit({FLAGS})"
+    yield f"@{decorator}"
     yield f"def {f.name}({', '.join(f.parameters)}):"
-    yield from _block(f.body, "    ", comments)
+    yield from _block(f.body, "    ", comments, lanes)
     yield ""
     yield ""
 

@@ -69,7 +69,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A walk over the rows with its nests, or a single call."""
+    """A walk over the rows with its nests, or a single call; a nest of a call takes its elements as they are made."""
 
     groups: tuple[Group, ...]
     call: Statement | None = None
@@ -159,8 +159,13 @@ def arrange(phase: Phase, table: dict[str, Buffer], limits: Limits, hints: Hints
     if apart:
         works = {n: replace(w, folded="memory") if w.folded == "unrolled" else w for n, w in works.items()}
         family |= {n: f"{n} alone" for n, w in works.items() if w.folded == "memory"}
+    behind: dict[str, list[Work]] = {}
     for member in phase.members:
         s = member.statement
+        if member.behind:
+            behind.setdefault(member.behind, []).append(works[s.out])
+            made[s.out] = (made[member.behind][0], 0, works[s.out])
+            continue
         low = max([(made[n][0], made[n][1]) for n in reads(s) if n in made], default=(0, 0))
         if not isinstance(s, WALKED):
             stages.append(s)
@@ -186,7 +191,7 @@ def arrange(phase: Phase, table: dict[str, Buffer], limits: Limits, hints: Hints
             at = walks[-1], len(walk) - 1
         stages[at[0]][at[1]].append(work)  # type: ignore[index]
         made[s.out] = (*at, work)
-    return Plan(phase, tuple(_stage(x) for x in stages), walk="lanes" if narrow else "rows", lanes=limits.lanes)
+    return Plan(phase, tuple(_stage(x, behind) for x in stages), walk="lanes" if narrow else "rows", lanes=limits.lanes)
 
 
 def _narrow(w: Work, limits: Limits, hints: Hints) -> bool:
@@ -212,9 +217,10 @@ def _families(statements: list[Statement], table: dict[str, Buffer]) -> dict[str
     return {s.out: find(s.out) if any(table[n].shape for n in (s.out, *reads(s))) else "" for s in statements if isinstance(s, WALKED)}
 
 
-def _stage(x: list[list[Work]] | Statement) -> Stage:
+def _stage(x: list[list[Work]] | Statement, behind: dict[str, list[Work]]) -> Stage:
     if not isinstance(x, list):
-        return Stage((), x)
+        works = tuple(behind.get(x.out, ()))
+        return Stage((Group(works[0].loops, works),) if works else (), x)
     return Stage(tuple(Group(works[0].loops if works[0].folded != "unrolled" else (), tuple(works)) for works in x))
 
 

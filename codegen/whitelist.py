@@ -224,10 +224,13 @@ def _module_of(node: ast.AST, modules: dict[str, str]) -> str | None:
 
 
 def _refuse_decorator(node: ast.expr, modules: dict[str, str]) -> str:
-    """Only cuda.jit, and numba.njit with known options; what Numba takes as signature is a checked string or made of its types."""
+    """Only cuda.jit, the runtime's `inlined`, and numba.njit with known options; a signature is a checked string or made of
+    Numba's types."""
     match node:
         case ast.Call(func=ast.Attribute(value=ast.Name(id=root), attr="jit"), keywords=[]) if modules.get(root) == "numba.cuda":
             pass
+        case ast.Name(id="inlined") if modules.get("inlined") == "value":
+            return ""
         case ast.Call(func=ast.Attribute(value=ast.Name(id=root), attr="njit")) if modules.get(root) == "numba":
             pass
         case _:

@@ -126,13 +126,13 @@ def many(m, n):
 
 
 @inlined
-def _left(xs, c, i, p):
+def left_flat(xs, c, i, p):
     x, ta, lda = xs
     return x[np.uint64(p * lda + i if ta else i * lda + p)]
 
 
 @inlined
-def _right(ys, c, p, j):
+def right_flat(ys, c, p, j):
     y, tb, ldb = ys
     return y[np.uint64(j * ldb + p if tb else p * ldb + j)]
 
@@ -150,9 +150,9 @@ def gemm_f32(ta, tb, m, n, k, factor, x, lda, y, ldb, kept, z, ldz, tid, nthread
     ta, tb, m, n, k, lda, ldb, ldz = bool(ta), bool(tb), int(m), int(n), int(k), int(lda), int(ldb), int(ldz)
     xs, ys, zs = (x, ta, lda), (y, tb, ldb), (z, ldz, factor, kept)
     if many(m, n):
-        product_f32(ta, tb, 1, m, n, k, _left, xs, _right, ys, _keep, zs, tid, nthreads, lane)
+        product_f32(ta, tb, 1, m, n, k, left_flat, xs, right_flat, ys, _keep, zs, tid, nthreads, lane)
     else:
-        small_f32(ta, tb, 1, m, n, k, _left, xs, _right, ys, _keep, zs, tid, nthreads, lane)
+        small_f32(ta, tb, 1, m, n, k, left_flat, xs, right_flat, ys, _keep, zs, tid, nthreads, lane)
 
 
 @inlined
@@ -161,9 +161,9 @@ def gemm_f64(ta, tb, m, n, k, factor, x, lda, y, ldb, kept, z, ldz, tid, nthread
     ta, tb, m, n, k, lda, ldb, ldz = bool(ta), bool(tb), int(m), int(n), int(k), int(lda), int(ldb), int(ldz)
     xs, ys, zs = (x, ta, lda), (y, tb, ldb), (z, ldz, factor, kept)
     if many(m, n):
-        product_f64(ta, tb, 1, m, n, k, _left, xs, _right, ys, _keep, zs, tid, nthreads, lane)
+        product_f64(ta, tb, 1, m, n, k, left_flat, xs, right_flat, ys, _keep, zs, tid, nthreads, lane)
     else:
-        small_f64(ta, tb, 1, m, n, k, _left, xs, _right, ys, _keep, zs, tid, nthreads, lane)
+        small_f64(ta, tb, 1, m, n, k, left_flat, xs, right_flat, ys, _keep, zs, tid, nthreads, lane)
 
 
 # ---------------------------------------------------------------- a long inner axis

@@ -1,0 +1,81 @@
+"""Maps that take a product's elements as they are made, on a grid of blocks of lanes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from symgraph.codegen.products import TILE, TILES, busy
+from tests.codegen.programs import Writer
+from tests.codegen.test_grid import check
+
+M, N, K = 15, 21, 9
+
+
+def draw(*shape: int) -> np.ndarray:
+    return np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)
+
+
+def draws(w: Writer) -> list[np.ndarray]:
+    """What a program is fed, with M rows where their number is unknown."""
+    return [draw(*(M if e == "m" else e for e in b.shape)) for b in w.buffers if b.role == "input"]
+
+
+def check_net(w: Writer, *outputs: str, states: int = 0):
+    held = [draw(*b.shape) for b in w.buffers if b.role == "state"]
+    return check(w.done(*outputs), held, draws(w), tolerance=1e-3)
+
+
+@pytest.mark.parametrize("rows", [M, "m"])
+def test_bias_and_activation(rows):
+    """The sum with the bias is read by the gradient too: both are stored, the product is not."""
+    w = Writer()
+    x, y, b = w.input(rows, 12), w.input(12, N), w.input(N)
+    z = w.apply("add", w.matmul(x, y), b)
+    h = w.apply("relu", z)
+    made = check_net(w, h, w.reduce("sum", w.apply("mul", h, z), (0,)))
+    assert made.source.count("def keep") == 1 and "local): p" in str(made.reports[0])
+
+
+def test_a_product_that_others_read_is_stored_as_well():
+    w = Writer()
+    p = w.matmul(w.input(M, 12), w.input(N, 12), tb=True)
+    made = check_net(w, w.apply("tanh", p), w.reduce("max", p, (1,)))
+    assert "def keep" in made.source
+
+
+def test_states_are_updated_in_place_behind_a_product():
+    w = Writer()
+    g = w.matmul(w.input("m", 12), w.input("m", N), ta=True)
+    moment, weight = w.state(12, N), w.state(12, N)
+    new = w.map(lambda b, m, p: b.apply("add", b.apply("mul", m, b.literal(0.9, "float32")), p), moment, g)
+    step = w.map(lambda b, s, m, p: b.apply("sub", s, b.apply("tanh", b.apply("add", m, p))), weight, moment, g)
+    w.updates += [(moment, new), (weight, step)]
+    made = check_net(w)
+    assert made.source.count("def keep") == 1 and "updated in place" in str(made.reports[0]) and not made.memory.commits
+
+
+def test_a_state_that_the_product_itself_reads_is_not_changed_meanwhile():
+    w = Writer()
+    s = w.state(12, N)
+    p = w.matmul(w.input(12, 12), s)
+    w.updates.append((s, w.map(lambda b, a, c: b.apply("sub", b.apply("tanh", a), b.apply("mul", c, c)), s, p)))
+    made = check_net(w)
+    assert "def keep" in made.source and made.memory.commits
+
+
+def test_elements_of_other_places_wait():
+    w = Writer()
+    p = w.matmul(w.input(M, 12), w.input(12, M))
+    turned = w.map(lambda b, a, c: b.apply("add", a, c), p, p, index=((0, 1), (1, 0)), space=(M, M))
+    late = w.matmul(w.input(M, 9), w.input(9, M))
+    both = w.apply("mul", p, late)
+    made = check_net(w, turned, both, w.apply("add", late, w.apply("exp", turned)))
+    assert made.source.count("def keep") == 1
+
+
+def test_large_tiles_where_they_keep_a_device_busy():
+    assert busy(TILE * TILES, 1) and busy("m", 3) and not busy(TILE * TILES // 2, TILE)
+    w = Writer()
+    made = check_net(w, w.apply("tanh", w.matmul(w.input("m", 12), w.input(12, N))))
+    assert "product_f32(" in made.source
