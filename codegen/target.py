@@ -33,4 +33,4 @@ CPU = Limits()
 
 def cuda(lanes: int) -> Limits:
     """A block of so many threads, a power of two."""
-    return Limits(lanes, serial=4 * lanes, unroll=64, unrolled=128, narrow=64)
+    return Limits(lanes, serial=4 * lanes, unroll=32, unrolled=64, narrow=64)
