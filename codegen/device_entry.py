@@ -88,9 +88,11 @@ def signature(made: CudaKernel) -> str:
 
 def shared(made: CudaKernel, driver: Driver) -> int:
     """Bytes of the pool that what a kernel calls needs: the most that any of it does."""
-    modules = {module_of(helper, DEVICE) for helper in made.kernel.helpers}
-    pools = [getattr(driver.module(f"{RUNTIME}.{m}"), "POOL", 0) for m in {*modules, "device_team"}]
-    return max(max(pool.values()) if isinstance(pool, dict) else pool for pool in pools)
+    found = [driver.module(f"{RUNTIME}.device_team").POOL]
+    for helper in made.kernel.helpers:
+        pool = getattr(driver.module(f"{RUNTIME}.{module_of(helper, DEVICE)}"), "POOL", 0)
+        found.append(pool.get(helper.rpartition("_")[2], 0) if isinstance(pool, dict) else pool)
+    return max(found)
 
 
 def _worth(made: CudaKernel) -> Callable[[Mapping[str, int]], int]:

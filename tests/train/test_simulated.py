@@ -37,6 +37,7 @@ target = features @ [[1.0], [2.0], [3.0]] + rng.standard_normal((23, 1))
 scaled = (features - features.mean(0)) / features.std(0)
 data = Data("tiny", features, scaled, target)
 chapter.EPOCHS, chapter.BATCH_EPOCHS, chapter.BATCH_SIZE = 3, 2, 8
+both(lambda: [chapter.normal_equation(data)], 1e-8)
 
 
 def fitted(fit):
@@ -70,9 +71,19 @@ def run():
 
 both(run)
 """
+TABLE = """
+from tests.train.test_device_table import ROWS, chosen
+from tests.train.test_op_table import build, judge
+
+for number in range(0, len(ROWS), 9):
+    sg.reset_default_graph()
+    b = build(chosen(number))
+    with config.override(SYMGRAPH_BACKEND="numba"):
+        judge(b, sg.function(b.inputs, b.computed, device="cuda")(*b.arrays))
+"""
 
 
-@pytest.mark.parametrize("models", [REGRESSION, LOOPS], ids=["chapter", "loops"])
+@pytest.mark.parametrize("models", [REGRESSION, LOOPS, TABLE], ids=["chapter", "loops", "operations"])
 def test_models_in_numbas_simulator(models: str) -> None:
     options = {"NUMBA_ENABLE_CUDASIM": "1", "SYMGRAPH_BACKEND": "auto"}
     done = subprocess.run([sys.executable, "-c", HEAD + models], cwd=ROOT, env={**os.environ, **options}, capture_output=True, text=True)
