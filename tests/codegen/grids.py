@@ -13,6 +13,8 @@ from symgraph.codegen.runtime.pool import BARRIER_SIZE
 from symgraph.codegen.sizes import extents, settle
 
 LANES, SHARED = 8, 16384
+BLOCKS = (1, 2, 3)
+"""Numbers of blocks that programs are tried on; Numba's simulator knows but one."""
 
 
 class Grid:

@@ -1,12 +1,13 @@
 """A plugin of pytest: what the tests of a device run in their simulator runs in Numba's.
 
 Law of this file: the tests are left as they are; the process was started with NUMBA_ENABLE_CUDASIM=1.  Numba runs the blocks of
-a launch one after the other, so a launch of several that meet at a barrier is skipped.
+a launch one after the other, so a launch of several that meet at a barrier is skipped, and programs are tried on one.
 """
 
 import pytest
 
 from symgraph.codegen import plain_cuda
+from tests.codegen import grids
 
 
 def load(source, name="kernel"):
@@ -25,4 +26,4 @@ class Launches:
         return self.kernel[configuration]
 
 
-plain_cuda.load = load
+plain_cuda.load, grids.BLOCKS = load, (1,)

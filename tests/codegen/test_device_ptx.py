@@ -40,6 +40,10 @@ TABLE: dict[str, list[Row]] = {
         *((f"lanes_{how}", "xi", (*FLOATS, "int64"), True) for how in ("sum", "prod", "max", "min")),
         *((f"lanes_{how}", "bi", ("bool",), True) for how in ("any", "all")),
         ("lanes_first", "xi", ("int64",), True),
+        *((f"put_{how}", "xii", (*FLOATS, "int64"), True) for how in ("sum", "prod", "max", "min")),
+        *((f"get_{how}", "i", (*FLOATS, "int64"), True) for how in ("sum", "prod", "max", "min")),
+        *((f"put_{how}", "bii", ("bool",), True) for how in ("any", "all")),
+        *((f"get_{how}", "i", ("bool",), True) for how in ("any", "all")),
     ],
     "rows": [
         *((name, "X I X ii iii", (*FLOATS, "int32", "int64"), False) for name in ("add_rows", "put_rows")),
@@ -84,7 +88,7 @@ def kernel(module, function, kinds, dtype):
     names = ", ".join(f"a{k}" for k in range(len(types)))
     kept = "int64" if module == "dense" and function[:3] in ("inv", "sol", "cho") else dtype
     call = f"{function}({names})"
-    body = f"out[0] = {call}" if module in ("math", "dense") and function[:3] != "top" or function.startswith("lanes") else call
+    body = f"out[0] = {call}" if module in ("math", "dense") and function[:3] != "top" or function.startswith(("lanes", "get")) else call
     return f"""
 from numba import cuda
 from symgraph.codegen.runtime.device_{module} import {function}

@@ -20,7 +20,7 @@ def check(program: Program, states=(), inputs=(), tolerance: float = 2e-4, steps
     call = codegen.interpret(program).bind(held)
     wanted = [call(*inputs) for _ in range(steps)], held
     found = []
-    for blocks in (1, 2, 3):
+    for blocks in grids.BLOCKS:
         mine = [s.copy() for s in states]
         grid = grids.Grid(program, mine, blocks)
         found.append(([grid(*inputs) for _ in range(steps)], mine))
