@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from symgraph.codegen.products import TILE, TILES, busy
 from tests.codegen.programs import Writer
 from tests.codegen.test_grid import check
 
@@ -72,10 +71,3 @@ def test_elements_of_other_places_wait():
     both = w.apply("mul", p, late)
     made = check_net(w, turned, both, w.apply("add", late, w.apply("exp", turned)))
     assert made.source.count("def keep") == 1
-
-
-def test_large_tiles_where_they_keep_a_device_busy():
-    assert busy(TILE * TILES, 1) and busy("m", 3) and not busy(TILE * TILES // 2, TILE)
-    w = Writer()
-    made = check_net(w, w.apply("tanh", w.matmul(w.input("m", 12), w.input(12, N))))
-    assert "product_f32(" in made.source
