@@ -71,3 +71,15 @@ def test_elements_of_other_places_wait():
     both = w.apply("mul", p, late)
     made = check_net(w, turned, both, w.apply("add", late, w.apply("exp", turned)))
     assert made.source.count("def keep") == 1
+
+
+def test_a_state_that_other_products_read_is_updated_after_them():
+    """The gradient of the inner weights stands after the product that carries the error past them."""
+    w = Writer()
+    e, h, weight = w.input("m", N), w.input("m", 12), w.state(12, N)
+    g = w.matmul(h, e, ta=True)
+    past = w.matmul(e, weight, tb=True)
+    new = w.map(lambda b, s, p: b.apply("sub", s, b.apply("tanh", p)), weight, g)
+    w.updates.append((weight, new))
+    made = check_net(w, w.apply("mul", past, h))
+    assert made.source.count("def keep") == 2 and not made.memory.commits
