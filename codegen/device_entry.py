@@ -9,20 +9,24 @@ from __future__ import annotations
 import hashlib
 import importlib
 import linecache
+import pickle
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cache
+from functools import cache as once
+from importlib.metadata import version
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import config, plain_cuda
+from . import cache, config, plain_cuda
 from .devices import Device, by_numba
 from .gate import Gate
 from .memory import Part
-from .printer import DEVICE, module_of
+from .printer import DEVICE, module_of, print_cuda
+from .ptx import read
 from .resident import Driver
 from .sizes import count
 
@@ -77,13 +81,8 @@ def real_lanes() -> int:
 def entry_of(made: CudaKernel, driver: Driver) -> Entry:
     """The kernel, compiled for the driver's device."""
     with driver.here():
-        call = driver.load(made.source, signature(made))
+        call = driver.load(print_cuda(made.kernel, made.lanes, comments=False))
     return Entry(call, made.lanes, shared(made, driver), driver, _worth(made))
-
-
-def signature(made: CudaKernel) -> str:
-    """The Numba signature of a kernel."""
-    return f"void({', '.join(kind for _, kind in made.kernel.parameters()[2:])})"
 
 
 def shared(made: CudaKernel, driver: Driver) -> int:
@@ -109,7 +108,7 @@ def _worth(made: CudaKernel) -> Callable[[Mapping[str, int]], int]:
 
 
 # ---------------------------------------------------------------- drivers
-@cache
+@once
 def _numba_driver(device: Device) -> Driver:
     """The device by Numba, or Numba's simulator of one."""
     from numba import cuda
@@ -130,26 +129,55 @@ def _numba_driver(device: Device) -> Driver:
         get,
         put_into,
         cuda.synchronize,
-        _load,
+        _simulated if by_numba() else once(Compiled),
         importlib.import_module,
         _one_block if by_numba() else _resident_blocks,
         (lambda entry: None) if by_numba() else _figures,
     )
 
 
-def _load(source: str, types: str) -> Any:
-    """The kernel of a generated module, compiled; the text is kept for tracebacks."""
+def _simulated(source: str) -> Any:
+    """The kernel of a generated module in Numba's simulator; the text is kept for tracebacks."""
     name = f"<symgraph kernel {hashlib.sha256(source.encode()).hexdigest()[:12]}>"
     linecache.cache[name] = (len(source), None, source.splitlines(True), name)
     namespace: dict[str, Any] = {"__name__": "generated"}
     exec(compile(source, name, "exec", dont_inherit=True), namespace)
-    kernel = namespace["kernel"]
-    if not by_numba():
-        if not kernel.overloads:
-            kernel.compile(types)
-        (overload,) = kernel.overloads.values()
-        overload.cooperative = True  # the driver then refuses blocks that do not run all at once
-    return kernel
+    return namespace["kernel"]
+
+
+class Compiled:
+    """The kernel of a generated module on the present device, compiled once for all processes of this machine.
+
+    All its blocks are started at once or the launch fails, as they wait for each other.  Numba's advice about small grids is
+    for those who do not count their blocks."""
+
+    def __init__(self, source: str) -> None:
+        from numba import cuda
+        from numba.cuda import serialize
+        from numba.cuda.dispatcher import _Kernel
+
+        function, types = read(source)
+        self.kernel, made = cuda.jit(function), []
+
+        def compiled() -> bytes:
+            self.kernel.compile(types)
+            made.extend(self.kernel.overloads.values())
+            return serialize.dumps(made[0]._reduce_states())
+
+        on = f"cuda {version('numba-cuda')} {cuda.get_current_device().compute_capability}"
+        kept = cache.keep(f"{on}\n{source}", compiled)
+        self.compiled = made[0] if made else _Kernel._rebuild(**pickle.loads(kept))
+        self.compiled.bind()
+        self.compiled.cooperative = True
+        self.configured: dict[tuple, Any] = {}
+
+    def __getitem__(self, configuration: tuple[int, int, int, int]) -> Callable[..., None]:
+        if configuration not in self.configured:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self.configured[configuration] = self.kernel[configuration]
+        c = self.configured[configuration]
+        return lambda *args: self.compiled.launch(args, c.griddim, c.blockdim, c.stream, c.sharedmem)
 
 
 def _one_block(entry: Any, lanes: int, shared: int) -> int:
@@ -157,19 +185,18 @@ def _one_block(entry: Any, lanes: int, shared: int) -> int:
     return 1
 
 
-def _resident_blocks(entry: Any, lanes: int, shared: int) -> int:
-    (kernel,) = entry.overloads.values()
-    return kernel.max_cooperative_grid_blocks(lanes, shared)
+def _resident_blocks(entry: Compiled, lanes: int, shared: int) -> int:
+    return entry.compiled.max_cooperative_grid_blocks(lanes, shared)
 
 
-def _figures(entry: Any) -> tuple[int, int, int]:
+def _figures(entry: Compiled) -> tuple[int, int, int]:
     from numba import cuda
 
-    (kernel,) = entry.overloads.values()
+    kernel = entry.compiled
     return kernel.regs_per_thread, kernel.local_mem_per_thread, cuda.get_current_device().MAX_THREADS_PER_MULTIPROCESSOR
 
 
-@cache
+@once
 def _plain_driver(device: Device) -> Driver:
     """Our own simulator, whose arrays are NumPy's."""
 
@@ -179,9 +206,6 @@ def _plain_driver(device: Device) -> Driver:
     def put_into(x: np.ndarray, host: np.ndarray) -> None:
         x[...] = host
 
-    def load(source: str, types: str) -> Any:
-        return plain_cuda.load(source)
-
     return Driver(
         device,
         nullcontext,
@@ -190,7 +214,7 @@ def _plain_driver(device: Device) -> Driver:
         get,
         put_into,
         lambda: None,
-        load,
+        plain_cuda.load,
         plain_cuda.module,
         lambda *_: PLAIN_BLOCKS,
         lambda _: None,

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .cuda import CudaKernel, translate, translate_loop
-from .device_entry import Entry, driver_of, entry_of, lanes_of, real_lanes, signature
+from .device_entry import Entry, driver_of, entry_of, lanes_of, real_lanes
 from .devices import Device
 from .ir import Buffer, Loop, Program, written
 from .launch import constant, failed, pack
@@ -82,7 +82,7 @@ class OnDevice:
         """The PTX of the kernel, for the device's compute capability or another one; no device is needed."""
         lanes, own = real_lanes(), self.device.compute_capability
         made = self.made if self.made.lanes == lanes else self.again(lanes=lanes)
-        return ptx(made.source, signature(made), compute_capability or (own if own and own > (0, 0) else NEWEST))
+        return ptx(made.source, cc=compute_capability or (own if own and own > (0, 0) else NEWEST))
 
 
 Kind = TypeVar("Kind", bound=OnDevice)
