@@ -15,7 +15,6 @@ from .addresses import flat_index, product
 from .expressions import SHORT
 from .ir import MatMul
 from .loops import Call, For, Function, If, Let, Node, Store
-from .products import busy
 from .stages import Work
 
 if TYPE_CHECKING:
@@ -65,8 +64,8 @@ def write_with(p: LaneWriter, s: MatMul, works: Sequence[Work]) -> list[Node]:
     a, b, out = (p.table[n] for n in (s.a, s.b, s.out))
     real = SHORT[out.dtype]
     m, n, k = (p.names.size(e) for e in (*out.shape, a.shape[-2] if s.ta else a.shape[-1]))
-    helper = f"{'product' if busy(*out.shape) else 'small'}_{real}"
-    p.helpers |= {helper, "inlined", "left_flat", "right_flat"}
+    lda, ldb = p.names.size(a.shape[-1]), p.names.size(b.shape[-1])
+    p.helpers |= {f"gemm_into_{real}", "inlined"}
     keep = p.names.fresh("keep")
     body = p.elements(works, {0: "i", 1: "j"}, {s.out: "value"})
     if p.memory.homes[s.out].kind != "local":
@@ -74,9 +73,8 @@ def write_with(p: LaneWriter, s: MatMul, works: Sequence[Work]) -> list[Node]:
     if s.factor is not None:
         body.insert(0, Let("value", f"value * {p.scalar(s.factor)}"))
     taken = sorted(set(_free(body)))
-    left = f"left_flat, ({p.whole(s.a)}, {s.ta}, {p.names.size(a.shape[-1])})"
-    right = f"right_flat, ({p.whole(s.b)}, {s.tb}, {p.names.size(b.shape[-1])})"
-    call = f"{helper}({s.ta}, {s.tb}, 1, {m}, {n}, {k}, {left}, {right}, {keep}, ({', '.join(taken)},), tid, nthreads, lane)"
+    factors = f"{s.ta}, {s.tb}, {m}, {n}, {k}, {p.whole(s.a)}, {lda}, {p.whole(s.b)}, {ldb}"
+    call = f"gemm_into_{real}({factors}, {keep}, ({', '.join(taken)},), tid, nthreads, lane)"
     return [Function(keep, PARAMETERS, (Let(f"{', '.join(taken)},", "zs"), *body)), Call(call)]
 
 

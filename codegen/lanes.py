@@ -24,7 +24,7 @@ from .stages import Group, Stage, Work
 LANE = "lane == 0"
 FEW = 32
 """Results of a phase up to which all lanes add up the blocks of each, instead of a lane those of one."""
-LONG = 64
+LONG = 16
 """Terms of a sum from which lanes share it, where there are too few sums for all of them."""
 
 
@@ -144,7 +144,8 @@ class LaneWriter(PhaseWriter):
             for team, write in device_calls.parts(stage.call):
                 if team:
                     cut()
-                nodes += [self._comment(stage.call), *write(self, stage.call)]
+                written = write(self, stage.call)
+                nodes += [self._comment(stage.call), *written] if written else []
                 if team:
                     cut(team=True)
             if stage.call.out in self.statuses:

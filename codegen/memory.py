@@ -339,7 +339,8 @@ class _Placer:
         if any(w is None and isinstance(self.plans[at[0]].stages[at[1]].call, SAME) for at, _, w, _ in readers):
             return False
         if chain:
-            by_rows = isinstance(self.calls[chain[0]], MatMul)  # a block of rows changes while other threads are before it
+            # a block of rows changes while other threads are before it
+            by_rows = isinstance(self.calls[chain[0]], MatMul) and self.plans[position[0]].phase.kind == "rows"
             done = position[:1] if by_rows else position
             if not all(at[: len(done)] < done or at == position and slot == ONTO for at, _, _, slot in readers):
                 return False

@@ -201,7 +201,7 @@ def schedule(program: Program, hints: Hints, limits: Limits) -> tuple[Phase, ...
     made_by: dict[str, str] = {}
     drawn = {n for s in program.statements for n in streams(s)}
     near: dict[str, tuple[int, str]] = {}  # what is made element by element with a product: in which phase, with which one
-    for s in program.statements:
+    for s in _products_late(program) if limits.spread else program.statements:
         operands = reads(s)
         if isinstance(s, Map) and (found := _behind(s, table, near, open_, ready)):
             number, first = near[s.out] = found
@@ -237,6 +237,36 @@ def schedule(program: Program, hints: Hints, limits: Limits) -> tuple[Phase, ...
         for n in drawn & set(operands):  # who reads a stream sees the position that the statements before it left
             ready[n] = max(ready[n], at + (form is not None))
     return tuple(_close(p, table) for p in open_ if p.members)
+
+
+def _products_late(program: Program) -> list[Statement]:
+    """The statements with products, and Maps of them, right before what first reads them; new states come last.
+
+    What else a Map behind a product reads is then there, and a gradient's product, which updates a state behind it, comes
+    after those that read the state as it was: the update is made in place."""
+    waiting: dict[str, Statement] = {}
+    order: list[Statement] = []
+
+    def take(*names: str) -> None:
+        wanted: set[str] = set()
+        stack = list(names)
+        while stack:
+            if (n := stack.pop()) in waiting and n not in wanted:
+                wanted.add(n)
+                stack += reads(waiting[n])
+        if wanted:
+            order.extend([waiting.pop(n) for n in [n for n in waiting if n in wanted]])
+
+    for s in program.statements:
+        if isinstance(s, MatMul) and s.onto is None or isinstance(s, Map) and s.reducer is None and any(n in waiting for n in reads(s)):
+            waiting[s.out] = s
+        else:
+            take(*reads(s))
+            order.append(s)
+    new = {source for _, source in program.updates}
+    read = {n for s in waiting.values() for n in reads(s)}
+    take(*(n for n in waiting if n not in new and n not in read))
+    return [*order, *waiting.values()]
 
 
 def _behind(

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -31,28 +32,44 @@ class Ended(Exception):
 
 
 class Block:
-    """The lanes of one block: their barrier, their pool, and where each of them waits."""
+    """The lanes of one block: their pool, where each of them waits, and the gate at which it does (a lock that others release)."""
 
     def __init__(self, launch: Launch, index: int, lanes: int, shared: int) -> None:
         self.launch, self.index, self.lanes = launch, index, lanes
         self.pool = np.full(shared, 255, np.uint8)
         self.places: list[Any] = [None] * lanes
         self.votes: list[bool] = [False] * lanes
-        self.left = 0
-        self.meeting = threading.Barrier(lanes, self.compare, LIMIT)
-
-    def compare(self) -> None:
-        """Called by the last lane to arrive, while the others wait and before they can complain."""
-        if len(set(self.places)) > 1:
-            where = ", ".join(sorted({p[0][0] for p in self.places}))
-            self.launch.note(RuntimeError(f"lanes of block {self.index} wait at different places: {where}"))
-            raise Ended
+        self.waiting = self.left = 0
+        self.lock, self.gates = threading.Lock(), [threading.Lock() for _ in range(lanes)]
+        for gate in self.gates:
+            gate.acquire()
 
     def sync(self, lane: int) -> None:
+        """Who comes last lets the others go on."""
         self.places[lane] = _place(self.launch.function)
-        if self.left:
-            raise RuntimeError(f"lane {lane} of block {self.index} waits for lanes that have ended")
-        self.meeting.wait()
+        with self.lock:
+            if self.left:
+                raise RuntimeError(f"lane {lane} of block {self.index} waits for lanes that have ended")
+            self.waiting = (self.waiting + 1) % self.lanes
+            last = not self.waiting
+        if last:
+            if len(set(self.places)) > 1:
+                where = ", ".join(sorted({place[0][0] for place in self.places}))
+                raise RuntimeError(f"lanes of block {self.index} wait at different places: {where}")
+            for other in range(self.lanes):
+                if other != lane:
+                    self.gates[other].release()
+        elif not self.gates[lane].acquire(timeout=LIMIT):
+            raise TimeoutError(f"lanes of block {self.index} have waited for {LIMIT:g} s")
+        if self.launch.error is not None:
+            raise Ended
+
+    def leave(self, lane: int) -> None:
+        """A lane has ended."""
+        with self.lock:
+            self.left += 1
+            if self.waiting:
+                raise RuntimeError(f"lanes of block {self.index} wait for lane {lane}, which has ended")
 
 
 class Launch:
@@ -79,24 +96,19 @@ class Launch:
         try:
             with np.errstate(all="ignore"):
                 self.function(*args)
-            block.left += 1
-            if block.meeting.n_waiting:
-                raise RuntimeError(f"lanes of block {block.index} wait for lane {lane}, which has ended")
-        except (Ended, threading.BrokenBarrierError):
-            self.fail(TimeoutError(f"lanes of block {block.index} have waited for {LIMIT:g} s"))
+            block.leave(lane)
+        except Ended:
+            pass
         except BaseException as error:  # noqa: BLE001 - raised where the kernel was launched
             self.fail(error)
 
-    def note(self, error: BaseException) -> None:
-        """The first error counts."""
+    def fail(self, error: BaseException) -> None:
+        """The first error counts, and ends every lane at its next wait."""
         with self.lock:
             self.error = self.error or error
-
-    def fail(self, error: BaseException) -> None:
-        """End every lane at its next wait."""
-        self.note(error)
-        for block in self.blocks:
-            block.meeting.abort()
+        for gate in (gate for block in self.blocks for gate in block.gates):
+            with suppress(RuntimeError):  # it is open already
+                gate.release()
 
     def look(self) -> None:
         """For lanes that wait by looking at memory again and again."""

@@ -13,9 +13,7 @@ VECTOR = 64
 FILLED = 7 / 8
 BUSY = 16384
 LARGE = 1024
-TILE, TILES = 64, 128
-"""How full vectors must be; n k from which OpenBLAS leaves its code for small products (m = 64); where memory counts; on a
-device the extent of a large tile, and from how many of them on they keep it busy."""
+"""How full vectors must be; n k from which OpenBLAS leaves its code for small products (m = 64); where memory counts."""
 
 
 def tiles_suit(n: Size, k: Size, ta: bool, tb: bool, dtype: str) -> bool:
@@ -43,11 +41,3 @@ def tiles_suit(n: Size, k: Size, ta: bool, tb: bool, dtype: str) -> bool:
     if tb:
         return not ta and n >= 2 * lanes
     return n >= FILLED * vectors * lanes
-
-
-def busy(m: Size, n: Size) -> bool:
-    """Has an m x n result so many large tiles that they keep a device busy?  What is not known is taken to be large."""
-    tiles = 1
-    for e in (m, n):
-        tiles *= -(-e // TILE) if isinstance(e, int) else TILES
-    return tiles >= TILES

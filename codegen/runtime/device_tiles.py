@@ -62,51 +62,56 @@ def _product(real: types.Float, shape: tuple[int, int]) -> Callable:
     loads_x, loads_y = high * depth // LANES, wide * depth // LANES
 
     @inlined
+    def tile(ta, tb, c, first, start, m, n, k, left, xs, right, ys, sums, top, side, lane):
+        """The sums of this lane's elements in the tile whose corner is (first, start); they begin at (top, side) in it."""
+        shared = cuda.shared.array(0, real) if SIMULATED else cuda.shared.array(0, real, 16)
+        u = cuda.local.array(loads_x, real)
+        v = cuda.local.array(loads_y, real)
+        for a in range(micro):
+            for b in range(micro):
+                sums[a, b] = 0
+        for at in range(0, k + depth, depth):
+            new = at & depth
+            for r in range(loads_x):
+                e = r * LANES + lane
+                i, p = (first + e % high, at + e // high) if ta else (first + e // depth, at + e % depth)
+                u[r] = left(xs, c, i, p) if (i < m) & (p < k) else real(0)
+            for r in range(loads_y):
+                e = r * LANES + lane
+                j, p = (start + e // depth, at + e % depth) if tb else (start + e % wide, at + e // wide)
+                v[r] = right(ys, c, p, j) if (j < n) & (p < k) else real(0)
+            if at > 0:
+                x = (depth - new) * lines + top
+                y = (depth - new) * lines + depth * line_x + side
+                for q in range(depth):
+                    p = q & (depth - 1)
+                    for a in range(micro):
+                        for b in range(micro):
+                            sums[a, b] += shared[x + p * line_x + a] * shared[y + p * line_y + b]
+            for r in range(loads_x):
+                e = r * LANES + lane
+                shared[new * lines + (e // high * line_x + e % high if ta else e % depth * line_x + e // depth)] = u[r]
+            for r in range(loads_y):
+                e = r * LANES + lane
+                to = e % depth * line_y + e // depth if tb else e // wide * line_y + e % wide
+                shared[new * lines + depth * line_x + to] = v[r]
+            sync()
+
+    @inlined
     def product(ta, tb, count, m, n, k, left, xs, right, ys, keep, zs, tid, nthreads, lane):
         """`count` products, m x k times k x n: sums over p of left(.., i, p) * right(.., p, j), given to `keep` (team).
 
         `ta`, `tb` say that a factor lies transposed: neighbouring lanes then read neighbours along its other axis."""
-        shared = cuda.shared.array(0, real) if SIMULATED else cuda.shared.array(0, real, 16)
         lane = lane & (LANES - 1)
         top, side = lane // ACROSS * micro, lane % ACROSS * micro
         sums = cuda.local.array((micro, micro), real)
-        u = cuda.local.array(loads_x, real)
-        v = cuda.local.array(loads_y, real)
         across = (n + wide - 1) // wide
         tiles = (m + high - 1) // high * across
         sync()
         for job in range(tid, count * tiles, nthreads):
-            c, tile = job // tiles, job % tiles
-            first, start = tile // across * high, tile % across * wide
-            for a in range(micro):
-                for b in range(micro):
-                    sums[a, b] = 0
-            for at in range(0, k + depth, depth):
-                new = at & depth
-                for r in range(loads_x):
-                    e = r * LANES + lane
-                    i, p = (first + e % high, at + e // high) if ta else (first + e // depth, at + e % depth)
-                    u[r] = left(xs, c, i, p) if (i < m) & (p < k) else real(0)
-                for r in range(loads_y):
-                    e = r * LANES + lane
-                    j, p = (start + e // depth, at + e % depth) if tb else (start + e % wide, at + e // wide)
-                    v[r] = right(ys, c, p, j) if (j < n) & (p < k) else real(0)
-                if at > 0:
-                    x = (depth - new) * lines + top
-                    y = (depth - new) * lines + depth * line_x + side
-                    for q in range(depth):
-                        p = q & (depth - 1)
-                        for a in range(micro):
-                            for b in range(micro):
-                                sums[a, b] += shared[x + p * line_x + a] * shared[y + p * line_y + b]
-                for r in range(loads_x):
-                    e = r * LANES + lane
-                    shared[new * lines + (e // high * line_x + e % high if ta else e % depth * line_x + e // depth)] = u[r]
-                for r in range(loads_y):
-                    e = r * LANES + lane
-                    to = e % depth * line_y + e // depth if tb else e // wide * line_y + e % wide
-                    shared[new * lines + depth * line_x + to] = v[r]
-                sync()
+            c, number = job // tiles, job % tiles
+            first, start = number // across * high, number % across * wide
+            tile(ta, tb, c, first, start, m, n, k, left, xs, right, ys, sums, top, side, lane)
             for a in range(micro):
                 for b in range(micro):
                     if (first + top + a < m) & (start + side + b < n):
@@ -126,13 +131,13 @@ def many(m, n):
 
 
 @inlined
-def left_flat(xs, c, i, p):
+def _left(xs, c, i, p):
     x, ta, lda = xs
     return x[np.uint64(p * lda + i if ta else i * lda + p)]
 
 
 @inlined
-def right_flat(ys, c, p, j):
+def _right(ys, c, p, j):
     y, tb, ldb = ys
     return y[np.uint64(j * ldb + p if tb else p * ldb + j)]
 
@@ -144,26 +149,28 @@ def _keep(zs, c, i, j, value):
     z[at] = factor * value if kept == 0 else factor * value + kept * z[at]
 
 
-@inlined
-def gemm_f32(ta, tb, m, n, k, factor, x, lda, y, ldb, kept, z, ldz, tid, nthreads, lane):
-    """z = factor * op(x) op(y) + kept * z, with the laws of `blas.gemm_f32` (team, collective)."""
-    ta, tb, m, n, k, lda, ldb, ldz = bool(ta), bool(tb), int(m), int(n), int(k), int(lda), int(ldb), int(ldz)
-    xs, ys, zs = (x, ta, lda), (y, tb, ldb), (z, ldz, factor, kept)
-    if many(m, n):
-        product_f32(ta, tb, 1, m, n, k, left_flat, xs, right_flat, ys, _keep, zs, tid, nthreads, lane)
-    else:
-        small_f32(ta, tb, 1, m, n, k, left_flat, xs, right_flat, ys, _keep, zs, tid, nthreads, lane)
+def _gemm(product: Callable, small: Callable) -> tuple[Callable, Callable]:
+    @inlined
+    def gemm_into(ta, tb, m, n, k, x, lda, y, ldb, keep, zs, tid, nthreads, lane):
+        """The elements of op(x) op(y), given to keep(zs, 0, i, j, value) one by one (team, collective)."""
+        ta, tb, m, n, k = bool(ta), bool(tb), int(m), int(n), int(k)
+        xs, ys = (x, ta, int(lda)), (y, tb, int(ldb))
+        if many(m, n):
+            product(ta, tb, 1, m, n, k, _left, xs, _right, ys, keep, zs, tid, nthreads, lane)
+        else:
+            small(ta, tb, 1, m, n, k, _left, xs, _right, ys, keep, zs, tid, nthreads, lane)
+
+    @inlined
+    def gemm(ta, tb, m, n, k, factor, x, lda, y, ldb, kept, z, ldz, tid, nthreads, lane):
+        """z = factor * op(x) op(y) + kept * z, with the laws of `blas.gemm_f32` (team, collective)."""
+        zs = z, int(ldz), factor, kept
+        gemm_into(bool(ta), bool(tb), int(m), int(n), int(k), x, int(lda), y, int(ldb), _keep, zs, tid, nthreads, lane)
+
+    return gemm, gemm_into
 
 
-@inlined
-def gemm_f64(ta, tb, m, n, k, factor, x, lda, y, ldb, kept, z, ldz, tid, nthreads, lane):
-    """z = factor * op(x) op(y) + kept * z, with the laws of `blas.gemm_f64` (team, collective)."""
-    ta, tb, m, n, k, lda, ldb, ldz = bool(ta), bool(tb), int(m), int(n), int(k), int(lda), int(ldb), int(ldz)
-    xs, ys, zs = (x, ta, lda), (y, tb, ldb), (z, ldz, factor, kept)
-    if many(m, n):
-        product_f64(ta, tb, 1, m, n, k, left_flat, xs, right_flat, ys, _keep, zs, tid, nthreads, lane)
-    else:
-        small_f64(ta, tb, 1, m, n, k, left_flat, xs, right_flat, ys, _keep, zs, tid, nthreads, lane)
+gemm_f32, gemm_into_f32 = _gemm(product_f32, small_f32)
+gemm_f64, gemm_into_f64 = _gemm(product_f64, small_f64)
 
 
 # ---------------------------------------------------------------- a long inner axis

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from symgraph.codegen.products import TILE, TILES, busy
 from tests.codegen.programs import Writer
 from tests.codegen.test_grid import check
 
@@ -74,8 +73,13 @@ def test_elements_of_other_places_wait():
     assert made.source.count("def keep") == 1
 
 
-def test_large_tiles_where_they_keep_a_device_busy():
-    assert busy(TILE * TILES, 1) and busy("m", 3) and not busy(TILE * TILES // 2, TILE)
+def test_a_state_that_other_products_read_is_updated_after_them():
+    """The gradient of the inner weights stands after the product that carries the error past them."""
     w = Writer()
-    made = check_net(w, w.apply("tanh", w.matmul(w.input("m", 12), w.input(12, N))))
-    assert "product_f32(" in made.source
+    e, h, weight = w.input("m", N), w.input("m", 12), w.state(12, N)
+    g = w.matmul(h, e, ta=True)
+    past = w.matmul(e, weight, tb=True)
+    new = w.map(lambda b, s, p: b.apply("sub", s, b.apply("tanh", p)), weight, g)
+    w.updates.append((weight, new))
+    made = check_net(w, w.apply("mul", past, h))
+    assert made.source.count("def keep") == 2 and not made.memory.commits
