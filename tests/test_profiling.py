@@ -7,10 +7,12 @@ import time
 import numpy as np
 import pytest
 
-from profiling import growth, page
+from profiling import cuda, growth, page
 from profiling.loops import suite
 from profiling.loops.apart import Apart
 from profiling.timing import DifferentAnswers, Side, check_answers, compare, seconds, table, timings
+from symgraph import config
+from symgraph.codegen import devices
 
 
 def test_different_answers_are_not_timed() -> None:
@@ -91,13 +93,25 @@ def test_a_side_in_a_process_of_its_own() -> None:
         one, other = compare([here, there.side], rounds=1, least=0.0)
         check_answers([("here", here.first_answer()), ("there", there.side.first_answer())], rtol=0, atol=0)
     assert one.median > 0 and other.median > 0
-    with Apart("linear", "no such side", quick=True) as there, pytest.raises(RuntimeError, match="no such side ended with exit code 2"):
-        there.side.first_answer()
+    with Apart("linear", "no such side", quick=True) as there:
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match="no such side ended with exit code 2"):
+                there.side.first_answer()
+
+
+def test_a_peer_that_does_not_run_is_left_out() -> None:
+    def fails() -> None:
+        raise RuntimeError("no such library")
+
+    ours, able = Side(suite.OURS, lambda: None), Side("NumPy", lambda: None)
+    assert suite._running([ours, Side("JAX", fails), able]) == [ours, able]
+    with pytest.raises(RuntimeError, match="no such library"):
+        suite._running([Side(suite.OURS, fails), able])
 
 
 def test_targets_name_sides() -> None:
-    for workload in suite.WORKLOADS.values():
-        sides = {suite.OURS, suite.BEST, *suite.PEERS, *workload.more}
+    for workload in (*suite.WORKLOADS.values(), *cuda.WORKLOADS.values()):
+        sides = {suite.BEST, *suite.wanted(workload)}
         assert {x for target in workload.targets for x in (target.ours, target.against)} <= sides
 
 
@@ -140,5 +154,60 @@ def test_the_page_takes_the_tables() -> None:
     once = page.filled(text, results)
     assert "| JAX | 250 ms |" in once and "a machine" in once and "1: 1 s, 10: 10 s" in once
     assert page.filled(once, results) == once
-    with pytest.raises(ValueError, match="no lines <!-- machine -->"):
+    with pytest.raises(ValueError, match="no lines <!-- loops -->"):
         page.filled("", results)
+    assert page.filled(text, {"machine": "a host", "workloads": {"cuda": ON_GPU}}).count("a host") == 0
+
+
+# ---------------------------------------------------------------- a GPU
+SIDES = [
+    {"side": cuda.OURS, "median": 0.5, "ratio": 1.0, "bandwidth": 2e12},
+    {"side": cuda.COPYING, "median": 0.4, "ratio": 0.8, "bandwidth": 2.5e12},
+    {"side": "PyTorch, cuda graphs", "median": 1.0, "ratio": 2.0, "bandwidth": 1e12},
+]
+ON_GPU = [
+    {
+        "workload": "cuda/logistic",
+        "steps": 50,
+        "sides": SIDES,
+        "targets": [{"ours": cuda.OURS, "against": cuda.COPYING, "factor": 0.85, "measured": 0.8}],
+        "device": "a GPU",
+    }
+]
+
+
+def test_without_a_gpu_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    main = pytest.importorskip("profiling.__main__").main
+    monkeypatch.setattr(devices, "_asked", lambda: "there is no NVIDIA driver")
+    monkeypatch.setattr("sys.argv", ["profiling", "cuda", "--quick"])
+    with config.override(SYMGRAPH_BACKEND="auto"), pytest.raises(SystemExit, match="2"):
+        main()
+    assert capsys.readouterr().err.startswith("no GPU to measure: there is no NVIDIA driver")
+    monkeypatch.setattr("sys.argv", ["profiling", "growth", "--check"])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert "growth has no --check" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["logistic", "digits"])
+def test_a_simulated_device_trains_to_the_same_parameters(part: str) -> None:
+    (found,) = cuda.run([part], check=True)
+    assert found["agree"][:3] == [cuda.OURS, cuda.COPYING, "NumPy"] and found["device"] == "simulated"
+    assert f"{cuda.OURS}; {cuda.COPYING}; NumPy" in cuda.text([found])
+
+
+def test_the_table_of_a_gpu_says_what_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = devices.Device("/device:GPU:0", "GPU", 80 * 10**9, "a GPU", (9, 0), 132)
+    monkeypatch.setattr(devices, "gpu", lambda: gpu)
+    line = cuda.device(ON_GPU)
+    assert line.startswith("a GPU, 132 multiprocessors, 80 GB, compute capability 9.0, driver ") and "copies 2500 GB/s" in line
+    device, blank, header, rule, ours, copying, peer = cuda.markdown(ON_GPU).splitlines()
+    assert device == "a GPU" and ">= 0.85 missed (0.8)" in copying and "(we lose)" not in copying and "| 2000.0 |" in ours
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("part", ["linear", "logistic", "mlp", "digits", "options"])
+def test_a_device_trains_to_the_same_parameters_as_its_peers(part: str) -> None:
+    (found,) = cuda.run([part], quick=True)
+    assert "failed" not in found, found

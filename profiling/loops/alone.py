@@ -21,11 +21,14 @@ import os
 import resource
 import sys
 
+from ..cuda import WORKLOADS as ON_CUDA
 from ..timing import sample
 from .apart import serve
 from .problem import Problem, Workload
 from .sides import IMPORTS, SIDES
-from .suite import WORKLOADS
+from .suite import WORKLOADS as ON_CPU
+
+WORKLOADS = ON_CPU | ON_CUDA
 
 
 def starting(workload: Workload, name: str, problem: Problem) -> dict[str, float]:

@@ -7,9 +7,11 @@ live through the whole race and take turns.
 
 from __future__ import annotations
 
+import os
 import pickle
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -35,12 +37,16 @@ def serve(side: Side, orders: BinaryIO, replies: BinaryIO) -> None:
 
 
 class Apart:
-    """A process that runs one side of a workload; a context, at whose end the process ends."""
+    """A process that runs one side of a workload, in this environment and more; a context, at whose end the process ends."""
 
-    def __init__(self, workload: str, side: str, quick: bool = False) -> None:
+    def __init__(self, workload: str, side: str, quick: bool = False, **environment: str) -> None:
         self.side = Side(side, self._unused, lambda: self._ask(None), clock=self._ask)
         self._process = subprocess.Popen(
-            [*command(workload, side, quick), "--serve"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [*command(workload, side, quick), "--serve"],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
 
     def __enter__(self) -> Apart:
@@ -48,7 +54,8 @@ class Apart:
 
     def __exit__(self, *failure: object) -> None:
         assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
 
@@ -57,9 +64,9 @@ class Apart:
 
     def _ask(self, order: int | None) -> Any:
         assert self._process.stdin is not None and self._process.stdout is not None
-        pickle.dump(order, self._process.stdin)
-        self._process.stdin.flush()
         try:
+            pickle.dump(order, self._process.stdin)
+            self._process.stdin.flush()
             return pickle.load(self._process.stdout)
-        except EOFError:
+        except (EOFError, BrokenPipeError):
             raise RuntimeError(f"{self.side.name} ended with exit code {self._process.wait()}") from None

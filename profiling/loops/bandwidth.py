@@ -1,4 +1,5 @@
-"""How fast this machine reads: the same array over and over, by all cores, with nothing done to it but a sum.
+"""How fast this machine reads: the same array over and over, by all cores, with nothing done to it but a sum; and how fast
+its GPU copies.
 
 Law of this file: several plain kernels are tried and the fastest one is taken, so that the limit is the machine's and not
 one loop's.  Each thread reads a part of its own and meets nobody until the end: less than any training loop can do.
@@ -68,3 +69,26 @@ def reader(array: np.ndarray, times: int, threads: int) -> Callable[[], None]:
 
     fastest = min(kernels().values(), key=trial)
     return lambda: team(fastest, times)
+
+
+# ---------------------------------------------------------------- a GPU
+COPIED = 1 << 28
+"""Bytes of each of the two arrays, at most: far more than a device's caches hold."""
+
+
+def copier(amount: int) -> Callable[[], None]:
+    """A function that copies on the device until `amount` bytes were moved: half of them read, half of them written."""
+    from numba import cuda
+
+    size = min(COPIED, amount // 2)
+    source, target = (cuda.to_device(np.zeros(size, np.uint8)) for _ in range(2))
+    times, rest = divmod(amount // 2, size)
+
+    def copy() -> None:
+        for _ in range(times):
+            target.copy_to_device(source)
+        if rest:
+            target[:rest].copy_to_device(source[:rest])
+        cuda.synchronize()
+
+    return copy

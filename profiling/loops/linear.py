@@ -38,6 +38,14 @@ def full(rows: int = ROWS, steps: int = 1000) -> Problem:
     return Problem((X[:rows], y[:rows]), (start,), steps, Descent("GradientDescent", 0.01))
 
 
+def many(rows: int = 50_000_000, columns: int = 8, steps: int = 20) -> Problem:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((rows, columns), np.float32)
+    y = X @ rng.standard_normal((columns, 1), np.float32)
+    y += rng.standard_normal(y.shape, np.float32)
+    return Problem((X, y), (np.zeros((columns, 1), np.float32),), steps, Descent("GradientDescent", 0.1))
+
+
 def batches(rows: int = ROWS, steps: int = 10 * -(-ROWS // BATCH)) -> Problem:
     whole = full(rows)
     return Problem(whole.data, whole.start, steps, whole.descent, pick(0, steps, BATCH, rows))
@@ -98,4 +106,12 @@ BATCHES = replace(
     problem=batches,
     targets=(Target("JAX", 2.5), Target("TensorFlow", 30, ours="symgraph, a run per step")),
     more=("symgraph, a run per step",),
+)
+MANY = replace(
+    FULL,
+    name="linear-many",
+    purpose="linear regression, 50,000,000 x 8, 20 full-batch steps on constants",
+    problem=many,
+    targets=(),
+    more=(),
 )

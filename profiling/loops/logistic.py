@@ -68,5 +68,5 @@ LOGISTIC = Workload(
     more=("reading alone",),
     rtol=1e-3,
     atol=1e-4,
-    reads=lambda problem: problem.data[0].nbytes,
+    moves=lambda problem: problem.data[0].nbytes,
 )

@@ -11,11 +11,12 @@ import numpy as np
 from .problem import Descent, Problem, Target, Workload, layers, pick
 
 
-def large(rows: int = 10_000, batch: int = 50, steps: int = 200) -> Problem:
+def large(rows: int = 10_000, batch: int = 50, steps: int = 200, thinner: int = 1) -> Problem:
     rng = np.random.default_rng(0)
-    X = rng.random((rows, 784), np.float32)
+    widths = [n // thinner for n in (784, 300, 100)]
+    X = rng.random((rows, widths[0]), np.float32)
     y = np.eye(10, dtype=np.float32)[rng.integers(0, 10, rows)]
-    return Problem((X, y), layers(rng, (784, 300, 100, 10)), steps, Descent("GradientDescent", 0.01), pick(1, steps, batch, rows))
+    return Problem((X, y), layers(rng, (*widths, 10)), steps, Descent("GradientDescent", 0.01), pick(1, steps, batch, rows))
 
 
 def digits(rows: int = 1797, batch: int = 32, steps: int = 2000) -> Problem:

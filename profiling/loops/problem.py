@@ -52,6 +52,11 @@ class Problem:
     descent: Descent
     rows: np.ndarray | None = None
 
+    @property
+    def traffic(self) -> int:
+        """Bytes that a step on all rows must at least move: data and parameters are read, parameters are written."""
+        return sum(a.nbytes for a in self.data) + 2 * sum(a.nbytes for a in self.start)
+
     def fresh(self) -> list[np.ndarray]:
         """Copies of the first parameters, to train in place."""
         return [a.copy() for a in self.start]
@@ -73,9 +78,10 @@ class Workload:
     `graph(tf, parameters, data)` builds the loss with TensorFlow 1's names, for TensorFlow and for us; `jax`, `torch` and
     `pytensor` do the same with theirs, each given its module; `numpy(problem, parameters)` is the whole loop, in place.
     A library that has none of it (None) takes no part.
-    `problem()` is the full size and `problem(**tiny)` one that takes a moment.  `more` names sides beyond one per library.
-    `answer` turns final parameters into what is compared, by `rtol` and `atol`.  `reads` are the bytes that a step must at
-    least read, where that is the question.  `mode` is PyTensor's fastest (None: its default).
+    `problem()` is the full size and `problem(**tiny)` one that takes a moment.  `more` names sides beyond one per library;
+    `sides`, where given, are all that take part, ours first.
+    `answer` turns final parameters into what is compared, by `rtol` and `atol`.  `moves` are the bytes that a step must at
+    least move, where that is the question.  `mode` is PyTensor's fastest (None: its default).
     """
 
     name: str
@@ -89,10 +95,11 @@ class Workload:
     pytensor: Callable[[Any, Sequence[Any], Sequence[Any]], Any] | None
     targets: tuple[Target, ...] = ()
     more: tuple[str, ...] = ()
+    sides: tuple[str, ...] = ()
     answer: Callable[[Problem, Sequence[np.ndarray]], Sequence[np.ndarray]] = field(default=lambda problem, parameters: parameters)
     rtol: float = 1e-4
     atol: float = 1e-5
-    reads: Callable[[Problem], int] | None = None
+    moves: Callable[[Problem], int] | None = None
     mode: str | None = "NUMBA"
 
 

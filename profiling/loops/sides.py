@@ -3,7 +3,8 @@
 Law of this file: a library is imported by the function that makes its side, so one that is not installed is merely absent.  A side is
 built, `run` trains from the first parameters to the last, and the first run is where a library compiles.  Everybody
 may use every core.  TensorFlow runs one `session.run` per step; JAX one jitted scan over all steps with its state donated;
-PyTensor one scan; PyTorch eagerly, with its own optimizers; we run one `run_loop`.
+PyTensor one scan; PyTorch eagerly, with its own optimizers; we run one `run_loop`.  On a GPU (`device`) data and parameters lie
+there before the clock runs, products are in full float32 for everybody, and PyTorch also has its steps as CUDA graphs.
 
 PyTorch's OpenMP threads spin while they wait, by default for milliseconds: on two cores that others use too, 20 steps of the
 autoencoder took 0.7 to 4.5 s, with or without other libraries in the process; with a spin of 10,000 turns, which outlasts
@@ -16,12 +17,13 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..timing import Side
-from . import bandwidth
+from . import bandwidth, captured
 from .problem import OURS, Descent, Problem, Workload
 
 Maker = Callable[[Workload, Problem], Side]
@@ -89,7 +91,7 @@ def _optimizer(tf: Any, descent: Descent) -> Any:
     }[descent.kind]()
 
 
-def _session(tf: Any, name: str, workload: Workload, problem: Problem, loop: Callable[[Any, Any, list], object]) -> Side:
+def _session(tf: Any, name: str, workload: Workload, problem: Problem, loop: Callable[[Any, Any, list], object], **where: str) -> Side:
     """A side whose graph takes batches as placeholders and whole data as constants; `loop(session, step, inputs)` trains."""
     with tf.Graph().as_default():
         if problem.rows is None:
@@ -100,7 +102,7 @@ def _session(tf: Any, name: str, workload: Workload, problem: Problem, loop: Cal
         parameters = [tf.Variable(a) for a in problem.start]
         step = _optimizer(tf, problem.descent).minimize(workload.graph(tf, parameters, data))
         start = tf.global_variables_initializer()
-        sess = tf.Session()
+        sess = tf.Session(**where)
     return Side(
         name,
         lambda: loop(sess, step, inputs),
@@ -129,16 +131,23 @@ def ours_per_step(workload: Workload, problem: Problem) -> Side:
     return _session(import_symgraph(), "symgraph, a run per step", workload, problem, _run_per_step(problem))
 
 
-def ours(workload: Workload, problem: Problem, *, reassociate: bool = False) -> Side:
+def ours(workload: Workload, problem: Problem, *, reassociate: bool = False, device: str = "cpu") -> Side:
     sg = import_symgraph()
     sg.set_threads(cores())
     batches = None if problem.rows is None else sg.Minibatch(indices=problem.rows)
+    data = [_to_device(a) for a in problem.data] if batches and device != "cpu" else problem.data
 
     def loop(sess: Any, step: Any, inputs: list) -> None:
-        feed = dict(zip(inputs, problem.data))
+        feed = dict(zip(inputs, data))
         sess.run_loop(step, problem.steps, feed_dict=feed, minibatch=batches, progress=False, reassociate=reassociate)
 
-    return _session(sg, "symgraph, reassociate" if reassociate else OURS, workload, problem, loop)
+    return _session(sg, "symgraph, reassociate" if reassociate else OURS, workload, problem, loop, device=device)
+
+
+def _to_device(array: np.ndarray) -> Any:
+    from numba import cuda
+
+    return cuda.to_device(array)
 
 
 # ---------------------------------------------------------------- the others
@@ -170,8 +179,10 @@ def _descended(descent: Descent, sqrt: Callable[[Any], Any], step: Any, p: Any, 
     return p - descent.corrected(step).astype(p.dtype) * m / (sqrt(v) + number(descent.epsilon)), [m, v]
 
 
-def jax(workload: Workload, problem: Problem) -> Side:
+def jax(workload: Workload, problem: Problem, device: str = "cpu") -> Side:
     jax = import_jax()
+    jax.config.update("jax_default_device", jax.devices(device)[0])
+    jax.config.update("jax_default_matmul_precision", "float32")  # on a GPU it would round factors to TF32
     jax.config.update("jax_enable_x64", problem.start[0].dtype == np.float64)
     data, rows = [jax.numpy.asarray(a) for a in problem.data], None if problem.rows is None else jax.numpy.asarray(problem.rows)
     state: Any = None
@@ -205,11 +216,11 @@ def jax(workload: Workload, problem: Problem) -> Side:
     return Side("JAX", run, lambda: list(workload.answer(problem, [np.asarray(p) for p in state[0]])), reset)
 
 
-def torch(workload: Workload, problem: Problem) -> Side:
+def torch(workload: Workload, problem: Problem, device: str = "cpu") -> Side:
     torch = import_torch()
-    data, descent = [torch.from_numpy(a) for a in problem.data], problem.descent
-    rows = None if problem.rows is None else torch.from_numpy(problem.rows)
-    parameters = [torch.from_numpy(a).requires_grad_() for a in problem.fresh()]
+    data, descent = [torch.from_numpy(a).to(device) for a in problem.data], problem.descent
+    rows = None if problem.rows is None else torch.from_numpy(problem.rows).to(device)
+    parameters = [torch.from_numpy(a).to(device).requires_grad_() for a in problem.fresh()]
     optimizer: Any = None
     makers: dict[str, Callable[[], Any]] = {
         "GradientDescent": lambda: torch.optim.SGD(parameters, descent.rate),
@@ -230,8 +241,15 @@ def torch(workload: Workload, problem: Problem) -> Side:
             batch = data if rows is None else [a[rows[k]] for a in data]
             workload.torch(torch, parameters, batch).backward()
             optimizer.step()
+        if device != "cpu":
+            torch.cuda.synchronize()
 
-    return Side("PyTorch", run, lambda: list(workload.answer(problem, [p.detach().numpy() for p in parameters])), reset)
+    return Side("PyTorch", run, lambda: list(workload.answer(problem, [p.detach().cpu().numpy() for p in parameters])), reset)
+
+
+def torch_graphs(workload: Workload, problem: Problem, device: str = "cuda", *, compiled: bool = False) -> Side:
+    """PyTorch, many steps a launch; `compiled`: the loss and its gradients by `torch.compile`."""
+    return captured.side(import_torch(), workload, problem, device, compiled)
 
 
 def pytensor(workload: Workload, problem: Problem) -> Side:
@@ -277,6 +295,11 @@ def reading(workload: Workload, problem: Problem) -> Side:
     return Side("reading alone", bandwidth.reader(problem.data[0], problem.steps, cores()), lambda: None)
 
 
+def copying(workload: Workload, problem: Problem) -> Side:
+    """Not a library: a GPU copies until it has moved as many bytes as the steps must at least move."""
+    return Side("copying alone", bandwidth.copier(problem.traffic * problem.steps), lambda: None)
+
+
 SIDES: dict[str, tuple[str, Maker]] = {
     OURS: (OURS, ours),
     "symgraph, reassociate": (OURS, lambda workload, problem: ours(workload, problem, reassociate=True)),
@@ -287,5 +310,11 @@ SIDES: dict[str, tuple[str, Maker]] = {
     "PyTorch": ("PyTorch", torch),
     "PyTensor": ("PyTensor", pytensor),
     "reading alone": (OURS, reading),
+    "symgraph, cuda": (OURS, partial(ours, device="cuda")),
+    "JAX, cuda": ("JAX", partial(jax, device="cuda")),
+    "PyTorch, cuda": ("PyTorch", partial(torch, device="cuda")),
+    "PyTorch, cuda graphs": ("PyTorch", torch_graphs),
+    "PyTorch, compiled": ("PyTorch", partial(torch_graphs, compiled=True)),
+    "copying alone": (OURS, copying),
 }
 """Side -> the library that must be installed for it, and what builds it."""

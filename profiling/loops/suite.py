@@ -19,11 +19,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from ..timing import DifferentAnswers, Side, Timing, compare, seconds
+from ..timing import DifferentAnswers, Side, Timing, check_answers, compare, seconds
 from . import autoencoder, cnn, factors, huber, linear, logistic, lstm, mlp, options
 from .apart import ROOT, Apart, command
 from .problem import BEST, OURS, Problem, Target, Workload
@@ -59,17 +59,27 @@ def installed(side: str) -> bool:
 def names(workload: Workload) -> list[str]:
     """The sides of a workload that can run here; ours first, ratios are to it."""
     silent = {"NumPy": workload.numpy is None, "PyTensor": workload.pytensor is None}
-    return [side for side in (OURS, *workload.more, *PEERS) if installed(side) and not silent.get(side)]
+    return [side for side in wanted(workload) if installed(side) and not silent.get(side)]
+
+
+def wanted(workload: Workload) -> tuple[str, ...]:
+    """The sides of a workload, whether or not they can run here."""
+    return workload.sides or (OURS, *workload.more, *PEERS)
+
+
+def is_peer(side: str) -> bool:
+    """Is this another library?"""
+    return SIDES[side][0] != OURS
 
 
 def race(workload: Workload, problem: Problem, sides: Sequence[Side], *, quick: bool = False) -> dict[str, Any]:
     """Times of these sides, as plain data; raises `DifferentAnswers` where the parameters that two sides end with differ."""
     rounds, least, pause = (1, 0.0, 0.0) if quick else (9, 0.1, 0.1)
     timings = compare(sides, rounds=rounds, least=least, rtol=workload.rtol, atol=workload.atol, pause=pause)
-    reads = workload.reads(problem) * problem.steps if workload.reads else None
+    moves = workload.moves(problem) * problem.steps if workload.moves else None
     rows = [{"side": t.name, "seconds": t.seconds, "median": t.median, "ratio": t.ratio} for t in timings]
     for row, t in zip(rows, timings):
-        row["bandwidth"] = reads and reads / t.median
+        row["bandwidth"] = moves and moves / t.median
     return {
         "workload": workload.name,
         "purpose": workload.purpose,
@@ -85,7 +95,7 @@ def _reached(target: Target, timings: Sequence[Timing]) -> dict[str, Any] | None
     """How far a target was met: its factor, and the one that was measured; None where one of the two sides is absent."""
     by_name = {t.name: t for t in timings}
     mine = by_name.get(target.ours)
-    peers = [t for t in timings if t.name in PEERS]
+    peers = [t for t in timings if is_peer(t.name)]
     theirs = min(peers, key=lambda t: t.median) if target.against == BEST and peers else by_name.get(target.against)
     if mine is None or theirs is None:
         return None
@@ -93,29 +103,61 @@ def _reached(target: Target, timings: Sequence[Timing]) -> dict[str, Any] | None
     return {"ours": target.ours, "against": theirs.name, "factor": target.factor, "measured": factor}
 
 
-def run(only: Iterable[str] = (), *, quick: bool = False, full: bool = False) -> list[dict[str, Any]]:
+def run(
+    only: Iterable[str] = (),
+    *,
+    quick: bool = False,
+    full: bool = False,
+    check: bool = False,
+    among: Mapping[str, Workload] = WORKLOADS,
+    **environment: str,
+) -> list[dict[str, Any]]:
     """All workloads, or those named; standard error is told how far it is, and which libraries are missing.
 
-    `quick` takes tiny sizes, to see that everything runs; `full` adds what each library costs to start."""
+    `quick` takes tiny sizes, to see that everything runs; `full` adds what each library costs to start; `check` only compares
+    answers, at tiny sizes.  A peer that does not run is left out.  Processes see `environment`."""
     found = []
-    if absent := [side for side in PEERS if not installed(side)]:
+    chosen, tiny = list(only or among), quick or check
+    if absent := dict.fromkeys(SIDES[side][0] for name in chosen for side in wanted(among[name]) if not installed(side)):
         print(f"not installed: {', '.join(absent)}", file=sys.stderr, flush=True)
-    for name in only or WORKLOADS:
+    for name in chosen:
         print(f"{name} ...", file=sys.stderr, flush=True)
-        workload = WORKLOADS[name]
-        problem = workload.problem(**(workload.tiny if quick else {}))
+        workload = among[name]
+        problem = workload.problem(**(workload.tiny if tiny else {}))
         try:
             with ExitStack() as stack:
-                sides = [stack.enter_context(Apart(name, side, quick)).side for side in names(workload)]
-                figures = race(workload, problem, sides, quick=quick)
+                sides = [stack.enter_context(Apart(name, side, tiny, **environment)).side for side in names(workload)]
+                figures = checked(workload, problem, sides) if check else race(workload, problem, _running(sides), quick=quick)
         except (DifferentAnswers, RuntimeError) as error:
             figures = {"workload": name, "purpose": workload.purpose, "failed": str(error).splitlines()[-1]}
-        for row in figures.get("sides", []) if full else []:
-            if row["side"] in IMPORTS:
-                row |= _starting(name, row["side"], quick)
+        timed = figures.get("sides", []) if full else []
+        first = {SIDES[row["side"]][0]: row for row in reversed(timed)}  # of each library
+        for row in first.values():
+            row |= _starting(name, row["side"], quick, environment)
         found.append(figures)
         print(text([figures]), file=sys.stderr, flush=True)
     return found
+
+
+def _running(sides: Sequence[Side]) -> list[Side]:
+    """Those whose first run succeeds; ours must."""
+    able = []
+    for side in sides:
+        try:
+            side.first_answer()
+        except RuntimeError as error:
+            if not is_peer(side.name):
+                raise
+            print(f"left out: {error}", file=sys.stderr, flush=True)
+        else:
+            able.append(side)
+    return able
+
+
+def checked(workload: Workload, problem: Problem, sides: Sequence[Side]) -> dict[str, Any]:
+    """Who ends with the same parameters, as plain data; raises `DifferentAnswers` unless all do."""
+    check_answers([(side.name, side.first_answer()) for side in sides], rtol=workload.rtol, atol=workload.atol)
+    return {"workload": workload.name, "purpose": workload.purpose, "agree": [side.name for side in sides]}
 
 
 def child(workload: str, side: str, *, quick: bool, **environment: str) -> dict[str, Any]:
@@ -128,12 +170,12 @@ def child(workload: str, side: str, *, quick: bool, **environment: str) -> dict[
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _starting(workload: str, side: str, quick: bool) -> dict[str, float]:
+def _starting(workload: str, side: str, quick: bool, environment: Mapping[str, str]) -> dict[str, float]:
     """Seconds to import, to build and to start, cold and warm, and the memory it took; medians of three pairs of processes."""
     pairs = []
     for _ in range(1 if quick else 3):
         with tempfile.TemporaryDirectory() as cache:
-            caches = {"SYMGRAPH_CACHE_DIR": cache, "NUMBA_CACHE_DIR": cache, "PYTENSOR_FLAGS": f"base_compiledir={cache}"}
+            caches = {**environment, "SYMGRAPH_CACHE_DIR": cache, "NUMBA_CACHE_DIR": cache, "PYTENSOR_FLAGS": f"base_compiledir={cache}"}
             pairs.append([child(workload, side, quick=quick, **caches) for _ in range(2)])
     middle: Callable[[int, str], float] = lambda k, key: statistics.median(pair[k][key] for pair in pairs)  # noqa: E731
     steady = {key: middle(1, key) for key in ("import", "build", "peak")}
@@ -150,8 +192,10 @@ def cells(loops: Sequence[dict[str, Any]]) -> list[list[str]]:
     for loop in loops:
         if "failed" in loop:
             table.append([loop["workload"], "failed", *[""] * (len(table[0]) - 3), loop["failed"]])
+        if "agree" in loop:
+            table.append([loop["workload"], "agree", *[""] * (len(table[0]) - 3), "; ".join(loop["agree"])])
         for k, row in enumerate(loop.get("sides", [])):
-            lost = " (we lose)" if row["ratio"] < 1 and row["side"] in PEERS else ""
+            lost = " (we lose)" if row["ratio"] < 1 and is_peer(row["side"]) else ""
             line = [loop["workload"] if k == 0 else "", row["side"], seconds(row["median"]), seconds(row["median"] / loop["steps"])]
             line += [f"{row['ratio']:.2f}{lost}", "; ".join(_verdict(t) for t in loop["targets"] if t["against"] == row["side"])]
             line += [f"{row['bandwidth'] / 1e9:.1f}" if row["bandwidth"] else ""] * rates
