@@ -6,20 +6,29 @@ Law of this file: nothing is loaded or launched.  What is missing is said in one
 from __future__ import annotations
 
 import ast
-import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
 
-EXTRA = "PTX is compiled by numba-cuda and the toolkit's nvvm, which are not installed: pip install 'symgraph[cuda]'"
+EXTRA = "PTX is compiled by numba-cuda and the toolkit's nvvm and nvrtc, which are not installed: pip install 'symgraph[cuda]'"
 
 
+@cache
 def available() -> bool:
     """Can PTX be compiled in this process?"""
     from numba.core import config
 
-    return not config.ENABLE_CUDASIM and all(_found(name) for name in ("numba_cuda", "nvidia.cu13"))
+    if config.ENABLE_CUDASIM or find_spec("numba_cuda") is None:
+        return False
+    from numba.cuda.cudadrv import nvrtc, nvvm
+
+    try:
+        return nvvm.is_available() and bool(nvrtc.get_supported_ccs())
+    except (ImportError, OSError, RuntimeError):  # the libraries are somebody else's, and each says it in its own way
+        return False
 
 
 def ptx(kernel: str | Callable, signature: str | tuple = "", cc: tuple[int, int] = (9, 0)) -> str:
@@ -52,13 +61,6 @@ def read(source: str) -> tuple[Callable, str]:
     namespace: dict[str, Any] = {"__name__": "generated"}
     exec(compile(tree, "<generated>", "exec", dont_inherit=True), namespace)
     return namespace["kernel"], signature
-
-
-def _found(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ImportError:  # a package around it is missing
-        return False
 
 
 @contextmanager
