@@ -1,4 +1,4 @@
-"""Statements that are calls of the runtime, where members have lanes.
+"""Statements that are calls of the runtime, where members have lanes; products are in `device_products`.
 
 Law of this file: a call is a list of parts, each the work of one member or of the whole team; between parts the team may
 meet.  A function of the team deals its elements out by (tid, nthreads, lane) or by the number of a lane among all lanes.
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import calls, device_products
+from . import calls
 from .addresses import product, scaled
 from .expressions import SHORT
-from .ir import First, Indirect, Linalg, MatMul, Pool, Random, Reshape, Scatter, Statement, Within
+from .ir import First, Indirect, Linalg, Pool, Random, Reshape, Scatter, Statement, Within
 from .loops import Call, For, If, Let, Node, Store
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ def parts(s: Statement) -> list[Part]:
     match s:
         case Reshape():
             return []
-        case MatMul():
-            return [(True, _started), (True, device_products.write)] if s.onto is not None else [(True, device_products.write)]
         case Scatter():
             return [(True, _filled), (True, _scatter)]
         case Random(fn="shuffle"):
@@ -54,16 +52,6 @@ def parts(s: Statement) -> list[Part]:
 def everybody(p: LaneWriter) -> str:
     """The number of a lane among all lanes of the team, and how many there are."""
     return f"tid * {p.lanes} + lane, nthreads * {p.lanes}"
-
-
-# ---------------------------------------------------------------- products
-def _started(p: LaneWriter, s: MatMul) -> list[Node]:
-    """What a product is added to, copied to its place where it is not there already."""
-    assert s.onto is not None
-    if p.memory.homes[s.onto] == p.memory.homes[s.out]:
-        return []
-    j = p.names.fresh("j")
-    return [For(j, product(p.table[s.out].shape, p.names), (Store(p.whole(s.out, True), j, f"{p.whole(s.onto)}[{j}]"),), "team")]
 
 
 # ---------------------------------------------------------------- rows by their number

@@ -15,7 +15,8 @@ from .addresses import flat_index, product
 from .expressions import SHORT
 from .ir import MatMul
 from .loops import Call, For, Function, If, Let, Node, Store
-from .stages import Work
+from .products import STEP
+from .stages import Stage, Work
 
 if TYPE_CHECKING:
     from .lanes import LaneWriter
@@ -24,22 +25,67 @@ _FREE = re.compile(r"(?<![\w.])([A-Za-z_]\w*)(?![\w(])")
 PARAMETERS = ("zs", "c", "i", "j", "value")
 
 
-def write(p: LaneWriter, s: MatMul) -> list[Node]:
-    """A product alone."""
-    a, b, out = (p.table[n] for n in (s.a, s.b, s.out))
-    real = SHORT[out.dtype]
+def write(p: LaneWriter, stage: Stage) -> Iterator[list[Node]]:
+    """What the team does, one part after the other: where one reads what another wrote, it meets between them."""
+    s = stage.call
+    assert isinstance(s, MatMul)
+    out = p.table[s.out]
+    if s.onto is not None and p.memory.homes[s.onto] != p.memory.homes[s.out]:
+        j = p.names.fresh("j")
+        yield [For(j, product(out.shape, p.names), (Store(p.whole(s.out, True), j, f"{p.whole(s.onto)}[{j}]"),), "team")]
+    if len(out.shape) > 2:
+        yield _batched(p, s)
+        return
+    real, (m, n, k, lda, ldb) = SHORT[out.dtype], _sizes(p, s)
+    factors = f"{p.whole(s.a)}, {lda}, {p.whole(s.b)}, {ldb}"
+    works = stage.groups[0].works if stage.groups else ()
+    if stage.parts == 1 and not works:
+        yield [_gemm(p, s, p.whole(s.a), p.whole(s.b), p.whole(s.out, True), "tid, nthreads")]
+    elif stage.parts == 1:
+        taker, *taken = _taker(p, s, works)
+        p.helpers.add(f"gemm_into_{real}")
+        yield [taker, Call(f"gemm_into_{real}({s.ta}, {s.tb}, {m}, {n}, {k}, {factors}, {', '.join(taken)}, tid, nthreads, lane)")]
+    else:
+        parts, step = p.memory.partials[s.out], stage.parts * STEP
+        p.writes.add(parts)
+        length = str(-(-int(k) // step) * STEP) if k.isdigit() else p.names.fresh("n")
+        head = [] if k.isdigit() else [Let(length, f"max({STEP}, ({k} + {step - 1}) // {step} * {STEP})")]
+        p.helpers.add(f"gemm_part_{real}")
+        yield [*head, Call(f"gemm_part_{real}({s.ta}, {s.tb}, {m}, {n}, {k}, {factors}, {parts}, {length}, tid, nthreads, lane)")]
+        p.reads.add(parts)
+        made = f"{m}, {n}, {-(-int(k) // int(length)) if k.isdigit() else f'({k} + {length} - 1) // {length}'}"
+        who = f"tid * {p.lanes} + lane, nthreads * {p.lanes}"
+        if works:
+            taker, *taken = _taker(p, s, works)
+            p.helpers.add("gemm_join_into")
+            yield [taker, Call(f"gemm_join_into({made}, {parts}, {', '.join(taken)}, {who})")]
+        else:
+            factor, kept = _scales(p, s)
+            p.helpers.add("gemm_join")
+            yield [Call(f"gemm_join({made}, {factor}, {parts}, {kept}, {p.whole(s.out, True)}, {n}, {who})")]
+
+
+def _sizes(p: LaneWriter, s: MatMul) -> list[str]:
+    """m, n and k, and how long the rows of both factors are."""
+    a, b = p.table[s.a].shape, p.table[s.b].shape
+    return [p.names.size(e) for e in (*p.table[s.out].shape[-2:], a[-2] if s.ta else a[-1], a[-1], b[-1])]
+
+
+def _scales(p: LaneWriter, s: MatMul) -> tuple[str, str]:
+    """What a product is multiplied by, and what stands in its place before."""
+    real = SHORT[p.table[s.out].dtype]
+    return f"{real}(1.0)" if s.factor is None else p.scalar(s.factor), f"{real}({0.0 if s.onto is None else 1.0})"
+
+
+def _gemm(p: LaneWriter, s: MatMul, x: str, y: str, z: str, who: str) -> Call:
+    real, (m, n, k, lda, ldb), (factor, kept) = SHORT[p.table[s.out].dtype], _sizes(p, s), _scales(p, s)
     p.helpers.add(f"gemm_{real}")
-    m, n, k = (p.names.size(e) for e in (*out.shape[-2:], a.shape[-2] if s.ta else a.shape[-1]))
-    lda, ldb = p.names.size(a.shape[-1]), p.names.size(b.shape[-1])
-    factor = f"{real}(1.0)" if s.factor is None else p.scalar(s.factor)
-    kept = f"{real}({0.0 if s.onto is None else 1.0})"
+    return Call(f"gemm_{real}({s.ta}, {s.tb}, {m}, {n}, {k}, {factor}, {x}, {lda}, {y}, {ldb}, {kept}, {z}, {n}, {who}, lane)")
 
-    def call(x: str, y: str, z: str, who: str) -> Call:
-        return Call(f"gemm_{real}({s.ta}, {s.tb}, {m}, {n}, {k}, {factor}, {x}, {lda}, {y}, {ldb}, {kept}, {z}, {n}, {who}, lane)")
 
-    lead = out.shape[:-2]
-    if not lead:
-        return [call(p.whole(s.a), p.whole(s.b), p.whole(s.out, True), "tid, nthreads")]
+def _batched(p: LaneWriter, s: MatMul) -> list[Node]:
+    """A product of a batch is one member's."""
+    lead = p.table[s.out].shape[:-2]
     q = p.names.fresh("e")
     variables = [p.names.fresh("j") for _ in lead]
     found: list[Node] = []
@@ -55,27 +101,21 @@ def write(p: LaneWriter, s: MatMul) -> list[Node]:
         index = flat_index(shape, coordinates, p.names).text
         return p.whole(name, write) if index == "0" else f"{p.whole(name, write)}[{index}:]"
 
-    each = call(part(s.a), part(s.b), part(s.out, True), "0, 1")
+    each = _gemm(p, s, part(s.a), part(s.b), part(s.out, True), "0, 1")
     return [For(q, f"tid, {product(lead, p.names)}, nthreads", (*found, each))]
 
 
-def write_with(p: LaneWriter, s: MatMul, works: Sequence[Work]) -> list[Node]:
-    """A product whose elements go to Maps, and to an array only where others read it."""
-    a, b, out = (p.table[n] for n in (s.a, s.b, s.out))
-    real = SHORT[out.dtype]
-    m, n, k = (p.names.size(e) for e in (*out.shape, a.shape[-2] if s.ta else a.shape[-1]))
-    lda, ldb = p.names.size(a.shape[-1]), p.names.size(b.shape[-1])
-    p.helpers |= {f"gemm_into_{real}", "inlined"}
-    keep = p.names.fresh("keep")
+def _taker(p: LaneWriter, s: MatMul, works: Sequence[Work]) -> tuple[Function, str, str]:
+    """The function that takes a product's elements, to Maps and to an array where others read it; its name; what it is handed."""
+    name = p.names.fresh("keep")
+    p.helpers.add("inlined")
     body = p.elements(works, {0: "i", 1: "j"}, {s.out: "value"})
     if p.memory.homes[s.out].kind != "local":
-        body.insert(0, Store(p.whole(s.out, True), f"i * {n} + j", "value"))
+        body.insert(0, Store(p.whole(s.out, True), f"i * {_sizes(p, s)[1]} + j", "value"))
     if s.factor is not None:
         body.insert(0, Let("value", f"value * {p.scalar(s.factor)}"))
-    taken = sorted(set(_free(body)))
-    factors = f"{s.ta}, {s.tb}, {m}, {n}, {k}, {p.whole(s.a)}, {lda}, {p.whole(s.b)}, {ldb}"
-    call = f"gemm_into_{real}({factors}, {keep}, ({', '.join(taken)},), tid, nthreads, lane)"
-    return [Function(keep, PARAMETERS, (Let(f"{', '.join(taken)},", "zs"), *body)), Call(call)]
+    taken = ", ".join(sorted(set(_free(body))))
+    return Function(name, PARAMETERS, (Let(f"{taken},", "zs"), *body)), name, f"({taken},)"
 
 
 def _free(nodes: Sequence[Node]) -> Iterator[str]:

@@ -134,12 +134,12 @@ class LaneWriter(PhaseWriter):
             if stage.call is None:
                 nodes += self._stage(stage)
                 continue
-            if stage.groups:
-                assert isinstance(stage.call, MatMul)
+            if isinstance(stage.call, MatMul):
                 cut()
-                nodes += [self._comment(s) for s in (stage.call, *(w.statement for w in stage.groups[0].works))]
-                nodes += device_products.write_with(self, stage.call, stage.groups[0].works)
-                cut(team=True)
+                nodes += [self._comment(s) for s in (stage.call, *(w.statement for g in stage.groups for w in g.works))]
+                for written in device_products.write(self, stage):
+                    nodes += written
+                    cut(team=True)
                 continue
             for team, write in device_calls.parts(stage.call):
                 if team:

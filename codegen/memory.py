@@ -277,6 +277,9 @@ class _Placer:
             for stage in plan.stages:
                 if isinstance(stage.call, Random) and stage.call.fn == "shuffle":
                     self.partials[stage.call.out] = self._scratch(number, number, "int64", Extent(self.table[stage.call.out].shape[:1]))
+                if stage.parts > 1:
+                    b = self.table[stage.call.out]  # type: ignore[union-attr]
+                    self.partials[b.name] = self._scratch(number, number, b.dtype, Extent((stage.parts, *b.shape)))
                 if isinstance(stage.call, First):
                     self.partials[stage.call.out] = self._scratch(number, number, "int64", Extent((stage.call.extent,)))
                 if isinstance(stage.call, Linalg) and plan.lanes > 1 and stage.call.fn not in ("cholesky", "top"):

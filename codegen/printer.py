@@ -37,7 +37,7 @@ MODULES = {
 _REDUCERS = ("sum", "prod", "max", "min", "any", "all")
 DEVICE = {
     "device_math": (*VECMATH.values(), *MODULES["integer"], "sqrt", "floor", "ceil", "rint"),
-    "device_tiles": ("gemm", "gemm_into", "inlined"),
+    "device_tiles": ("gemm", "gemm_into", "gemm_part", "gemm_join", "gemm_join_into", "inlined"),
     "device_dense": MODULES["dense"],
     "device_draws": (*MODULES["philox"], "advance"),
     "device_team": ("barrier_wait", "step_done", "tail", *(f"{v}_{r}" for v in ("lanes", "put", "get") for r in _REDUCERS)),

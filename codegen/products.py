@@ -13,7 +13,9 @@ VECTOR = 64
 FILLED = 7 / 8
 BUSY = 16384
 LARGE = 1024
-"""How full vectors must be; n k from which OpenBLAS leaves its code for small products (m = 64); where memory counts."""
+TILE, STEP, CHUNK, BLOCKS = 32, 32, 128, 128
+"""How full vectors must be; n k from which OpenBLAS leaves its code for small products (m = 64); where memory counts.
+On a device: the extent of a small tile, its step along the inner axis, the least length of a part of that, blocks to keep busy."""
 
 
 def tiles_suit(n: Size, k: Size, ta: bool, tb: bool, dtype: str) -> bool:
@@ -41,3 +43,12 @@ def tiles_suit(n: Size, k: Size, ta: bool, tb: bool, dtype: str) -> bool:
     if tb:
         return not ta and n >= 2 * lanes
     return n >= FILLED * vectors * lanes
+
+
+def inner_parts(m: int, n: int, k: int) -> int:
+    """Into how many parts a device cuts the inner axis of an m x k by k x n product: as many as keep it busy, none too short.
+
+    Each part is a sum of its own, and they are added up in order behind one more meeting; it depends on the sizes alone."""
+    tiles = -(-m // TILE) * -(-n // TILE)
+    parts = min(k // CHUNK, -(-BLOCKS // max(tiles, 1)))
+    return parts if 2 * tiles <= BLOCKS and k >= 4 * CHUNK else 1

@@ -15,7 +15,8 @@ from typing import Literal
 
 from .expressions import accumulator_dtype
 from .ir import Buffer, Concat, Map, MatMul, Place, Program, Size, Slice, Statement, reads
-from .phases import Hints, Member, Phase, estimate
+from .phases import Hints, Member, Phase, estimate, work
+from .products import inner_parts
 from .target import Limits
 
 UNROLLED_WORK = 512
@@ -69,10 +70,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A walk over the rows with its nests, or a single call; a nest of a call takes its elements as they are made."""
+    """A walk over the rows with its nests, or a single call; a nest of a call takes its elements as they are made.
+
+    `parts`: into how many the inner axis of a product is cut, which a team makes side by side."""
 
     groups: tuple[Group, ...]
     call: Statement | None = None
+    parts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +195,8 @@ def arrange(phase: Phase, table: dict[str, Buffer], limits: Limits, hints: Hints
             at = walks[-1], len(walk) - 1
         stages[at[0]][at[1]].append(work)  # type: ignore[index]
         made[s.out] = (*at, work)
-    return Plan(phase, tuple(_stage(x, behind) for x in stages), walk="lanes" if narrow else "rows", lanes=limits.lanes)
+    parts = {s.out: _parts(s, table, hints) for s in stages if isinstance(s, MatMul)} if limits.spread else {}
+    return Plan(phase, tuple(_stage(x, behind, parts) for x in stages), walk="lanes" if narrow else "rows", lanes=limits.lanes)
 
 
 def _narrow(w: Work, limits: Limits, hints: Hints) -> bool:
@@ -217,10 +222,17 @@ def _families(statements: list[Statement], table: dict[str, Buffer]) -> dict[str
     return {s.out: find(s.out) if any(table[n].shape for n in (s.out, *reads(s))) else "" for s in statements if isinstance(s, WALKED)}
 
 
-def _stage(x: list[list[Work]] | Statement, behind: dict[str, list[Work]]) -> Stage:
+def _parts(s: MatMul, table: dict[str, Buffer], hints: Hints) -> int:
+    """Into how many parts the inner axis of a product is cut where lanes share the work; what is not known is not cut."""
+    shape = work(s, table)
+    known = len(shape) == 3 and all(isinstance(e, int) or e in hints for e in shape)
+    return inner_parts(*(estimate((e,), hints) for e in shape)) if known else 1
+
+
+def _stage(x: list[list[Work]] | Statement, behind: dict[str, list[Work]], parts: dict[str, int]) -> Stage:
     if not isinstance(x, list):
         works = tuple(behind.get(x.out, ()))
-        return Stage((Group(works[0].loops, works),) if works else (), x)
+        return Stage((Group(works[0].loops, works),) if works else (), x, parts.get(x.out, 1))
     return Stage(tuple(Group(works[0].loops if works[0].folded != "unrolled" else (), tuple(works)) for works in x))
 
 

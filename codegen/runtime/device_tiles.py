@@ -197,22 +197,31 @@ def _keep_part(zs, c, i, j, value):
 @inlined
 def gemm_part_f32(ta, tb, m, n, k, x, lda, y, ldb, parts, length, tid, nthreads, lane):
     """Products over `length` steps of the inner axis at a time: parts[c], m x n, for c < ceil(k / length) (team, collective)."""
-    count, xs, ys = (k + length - 1) // length, (x, ta, lda, k, length), (y, tb, ldb, k, length)
+    ta, tb, m, n, k, length = bool(ta), bool(tb), int(m), int(n), int(k), int(length)
+    count, xs, ys = (k + length - 1) // length, (x, ta, int(lda), k, length), (y, tb, int(ldb), k, length)
     small_f32(ta, tb, count, m, n, length, _left_part, xs, _right_part, ys, _keep_part, (parts, m, n), tid, nthreads, lane)
 
 
 @inlined
 def gemm_part_f64(ta, tb, m, n, k, x, lda, y, ldb, parts, length, tid, nthreads, lane):
     """Products over `length` steps of the inner axis at a time: parts[c], m x n, for c < ceil(k / length) (team, collective)."""
-    count, xs, ys = (k + length - 1) // length, (x, ta, lda, k, length), (y, tb, ldb, k, length)
+    ta, tb, m, n, k, length = bool(ta), bool(tb), int(m), int(n), int(k), int(length)
+    count, xs, ys = (k + length - 1) // length, (x, ta, int(lda), k, length), (y, tb, int(ldb), k, length)
     small_f64(ta, tb, count, m, n, length, _left_part, xs, _right_part, ys, _keep_part, (parts, m, n), tid, nthreads, lane)
+
+
+@inlined
+def gemm_join_into(m, n, count, parts, keep, zs, at, by):
+    """parts[0] + parts[1] + ..., in this order, given to keep(zs, 0, i, j, value) element by element (team)."""
+    m, n, count = int(m), int(n), int(count)
+    for e in range(at, m * n, by):
+        value = parts.dtype.type(0)
+        for c in range(count):
+            value += parts[np.uint64(c * m * n + e)]
+        keep(zs, 0, e // n, e % n, value)
 
 
 @inlined
 def gemm_join(m, n, count, factor, parts, kept, z, ldz, at, by):
     """z = factor * (parts[0] + parts[1] + ...) + kept * z, either precision (team)."""
-    for e in range(at, m * n, by):
-        value = parts.dtype.type(0)
-        for c in range(count):
-            value += parts[np.uint64(c * m * n + e)]
-        _keep((z, ldz, factor, kept), 0, e // n, e % n, value)
+    gemm_join_into(m, n, count, parts, _keep, (z, int(ldz), factor, kept), at, by)

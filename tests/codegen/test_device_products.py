@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from symgraph.codegen import products, stages
 from tests.codegen.programs import Writer
 from tests.codegen.test_grid import check
 
@@ -83,3 +84,30 @@ def test_a_state_that_other_products_read_is_updated_after_them():
     w.updates.append((weight, new))
     made = check_net(w, w.apply("mul", past, h))
     assert made.source.count("def keep") == 2 and not made.memory.commits
+
+
+@pytest.mark.parametrize("length", [40, 43])
+@pytest.mark.parametrize("how", ["alone", "behind", "onto"])
+def test_a_long_inner_axis_is_cut(monkeypatch, how, length):
+    """Parts of it are made side by side and added up in order: with Maps behind them, or onto a state."""
+    monkeypatch.setattr(products, "CHUNK", 8)
+    w = Writer()
+    p = w.matmul(w.input(length, 12), w.input(length, N), ta=True)
+    outputs = [p] if how == "alone" else [w.apply("tanh", p)]
+    if how == "onto":
+        outputs, s = [], w.state(12, N)
+        w.updates.append((s, w.map(lambda b, s, p: b.apply("sub", s, b.apply("mul", p, b.literal(0.1, "float32"))), s, p)))
+    made = check_net(w, *outputs)
+    assert "gemm_part_f32(" in made.source and ("gemm_join_into(" in made.source) == (how == "behind") and made.kernel.barriers == 1
+
+
+def test_an_axis_whose_length_comes_with_the_launch_is_cut_there(monkeypatch):
+    monkeypatch.setattr(stages, "_parts", lambda *_: 3)
+    w = Writer()
+    made = check_net(w, w.apply("tanh", w.matmul(w.input("m", 12), w.input("m", N), ta=True)))
+    assert "max(32, (n0 + 95) // 96 * 32)" in made.source
+
+
+def test_what_is_cut():
+    assert products.inner_parts(50, 300, 784) == 6 and products.inner_parts(784, 300, 50) == 1
+    assert products.inner_parts(784, 300, 60000) == 1 and products.inner_parts(10, 10, 100000) == 128
