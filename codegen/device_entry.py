@@ -35,11 +35,10 @@ if TYPE_CHECKING:
 
 RUNTIME = f"{__package__}.runtime"
 PLAIN_BLOCKS = 2
-MEETING = 1200.0
-"""ns that blocks need to meet, and the ns that each block adds to that."""
-EACH = 10.0
-SPEED = 3.0
-"""How many threads of the CPU a block is worth."""
+"""Blocks of our own simulator."""
+EACH, SPEED = 10.0, 3.0
+"""ns that each block adds to a meeting of all of them, and how many threads of the CPU a block is worth: guesses, until they are
+measured.  What a meeting takes beside that does not depend on the number of blocks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +54,13 @@ class Entry:
 
     def team(self, sizes: Mapping[str, int], nblocks: int | None = None) -> int:
         """The blocks of a launch: what is asked for or worth it, as far as they run all at once."""
-        most = self.driver.most(self.call, self.lanes, self.shared)
-        return max(1, min(nblocks or self.worth(sizes), most))
+        return max(1, min(nblocks or self.worth(sizes), self.most))
+
+    @property
+    def most(self) -> int:
+        """How many blocks can run at once."""
+        with self.driver.here():
+            return self.driver.most(self.call, self.lanes, self.shared)
 
     def launch(self, blocks: int, *args: Any) -> None:
         """Run the kernel with so many blocks."""
@@ -82,7 +86,7 @@ def entry_of(made: CudaKernel, driver: Driver) -> Entry:
     """The kernel, compiled for the driver's device."""
     with driver.here():
         call = driver.load(print_cuda(made.kernel, made.lanes, comments=False))
-    return Entry(call, made.lanes, shared(made, driver), driver, _worth(made))
+    return Entry(call, made.lanes, shared(made, driver), driver, _worth(made, driver.device))
 
 
 def shared(made: CudaKernel, driver: Driver) -> int:
@@ -94,8 +98,10 @@ def shared(made: CudaKernel, driver: Driver) -> int:
     return max(found)
 
 
-def _worth(made: CudaKernel) -> Callable[[Mapping[str, int]], int]:
-    """n blocks take work / n + meetings * (MEETING + EACH * n): the n for which that is least."""
+def _worth(made: CudaKernel, device: Device) -> Callable[[Mapping[str, int]], int]:
+    """n blocks take work / n + meetings * EACH * n: the n for which that is least; all of a simulator's."""
+    if device.processors <= 1:
+        return lambda sizes: PLAIN_BLOCKS
     step = made.reports[-1]
     gate = Gate([Part(step.fused, step.plans, step.memory)], (), wakes=False)
 

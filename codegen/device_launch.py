@@ -384,9 +384,10 @@ def moved(program: Program) -> str:
 
 def figures(entry: Entry) -> list[str]:
     """How the kernel fills the device, as far as its driver says."""
-    device, most = entry.driver.device, entry.driver.most(entry.call, entry.lanes, entry.shared)
+    device, most = entry.driver.device, entry.most
     lines = [f"{device}: up to {most} blocks of {entry.lanes} lanes, {entry.shared} bytes of shared memory each"]
-    found = entry.driver.figures(entry.call)
+    with entry.driver.here():
+        found = entry.driver.figures(entry.call)
     if found is None or not device.processors:
         return [*lines, "registers and occupancy: unknown without a device"]
     registers, local, threads = found

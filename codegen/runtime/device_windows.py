@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .device import LANES, device
-from .device_tiles import HIGH, WIDE, inlined, product_f32, product_f64
+from .device_tiles import HIGH, POOL, WIDE, inlined, product_f32, product_f64  # noqa: F401 - POOL is theirs too
 
 
 # ---------------------------------------------------------------- convolutions
