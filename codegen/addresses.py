@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from .expressions import SHORT
 from .ir import Size, SizeExpr
 
 
@@ -21,10 +22,11 @@ class Names:
         self._next: dict[str, int] = {}
 
     def fresh(self, letter: str) -> str:
-        """A name that no other value has: v0, v1, ..."""
+        """A name that no other value has: v0, v1, ...; and no dtype, as i8 is one."""
         k = self._next.get(letter, 0)
         self._next[letter] = k + 1
-        return f"{letter}{k}_" if letter in ("j", "n", "b") else f"{letter}{k}"
+        name = f"{letter}{k}_" if letter in ("j", "n", "b") else f"{letter}{k}"
+        return self.fresh(letter) if name in SHORT.values() else name
 
     def size(self, s: Size) -> str:
         """An extent as text."""

@@ -14,7 +14,8 @@ import sympy
 
 from symgraph import codegen
 from symgraph.codegen import fuse, ir, printer, scalar
-from symgraph.codegen.expressions import literal
+from symgraph.codegen.addresses import Names
+from symgraph.codegen.expressions import SHORT, literal
 from symgraph.codegen.ir import Buffer, Map, MatMul, Program, ProgramError, Random, Reshape
 from symgraph.codegen.verify import verify
 from tests.codegen import fuzz, programs
@@ -89,6 +90,13 @@ def test_small_powers_are_products_and_roots(exponent: str) -> None:
     x = sympy.Symbol("x", real=True)
     body = scalar.lower(x ** sympy.Rational(exponent), {x: ("operand", "float32", 0)}, "float32")
     assert {i.fn for i in body.code} <= {"operand", "literal", "mul", "div", "sqrt"}
+
+
+def test_no_name_is_that_of_a_dtype() -> None:
+    """A loop over i8 made np.int8's short name a local variable, in a program with nine loops over rows and a cast to int8."""
+    names = Names({})
+    made = {names.fresh(letter) for letter in "iuf" for _ in range(70)}
+    assert len(made) == 210 and not made & set(SHORT.values())
 
 
 def test_single_use_producers_are_inlined() -> None:
