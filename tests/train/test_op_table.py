@@ -65,9 +65,19 @@ def build(case: Case, known: bool = True) -> Built:
     return Built(case, inputs, arrays, outputs, operands, found, weights)
 
 
+DEVICES = {
+    "cuda": {"SYMGRAPH_DEVICE": "cuda", "SYMGRAPH_BACKEND": "numba"},
+    "blocks": {"SYMGRAPH_DEVICE": "cuda", "SYMGRAPH_BACKEND": "python"},
+}
+"""Ways that lead to a device: Numba's, or blocks of lanes that Python's threads play."""
+
+
 def run(way: str, inputs: Sequence[sg.Tensor], outputs: Sequence[sg.Tensor], arrays: Sequence[np.ndarray]) -> Arrays:
-    with config.override(SYMGRAPH_BACKEND=way):
-        return sg.function(inputs, list(outputs))(*arrays)
+    with config.override(**DEVICES.get(way, {"SYMGRAPH_BACKEND": way})):
+        f = sg.function(inputs, list(outputs))
+        found = f(*arrays)
+        assert way not in DEVICES or "1 launch" in f.explain(), "it was interpreted"
+        return found
 
 
 def by_name(rows: Sequence[Row]) -> list[Any]:

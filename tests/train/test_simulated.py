@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.train.simulated import simulated
+
 HEAD = """
 import sys
 import numpy as np
@@ -71,20 +67,8 @@ def run():
 
 both(run)
 """
-TABLE = """
-from tests.train.test_device_table import ROWS, chosen
-from tests.train.test_op_table import build, judge
-
-for number in range(0, len(ROWS), 9):
-    sg.reset_default_graph()
-    b = build(chosen(number))
-    with config.override(SYMGRAPH_BACKEND="numba"):
-        judge(b, sg.function(b.inputs, b.computed, device="cuda")(*b.arrays))
-"""
 
 
-@pytest.mark.parametrize("models", [REGRESSION, LOOPS, TABLE], ids=["chapter", "loops", "operations"])
+@pytest.mark.parametrize("models", [REGRESSION, LOOPS], ids=["chapter", "loops"])
 def test_models_in_numbas_simulator(models: str) -> None:
-    options = {"NUMBA_ENABLE_CUDASIM": "1", "SYMGRAPH_BACKEND": "auto"}
-    done = subprocess.run([sys.executable, "-c", HEAD + models], cwd=ROOT, env={**os.environ, **options}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    simulated(HEAD + models)
