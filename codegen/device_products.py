@@ -1,7 +1,8 @@
 """Products where members have lanes, and what is computed with them element by element.
 
-Law of this file: a Map that takes a product's elements as they are made is written as a function beside the kernel, which
-the product calls with each of its elements; arrays, sizes and scalars that it reads are handed to it in a tuple.
+Law of this file: a Map that takes a product's elements as they are made, or gives those of a factor as they are read, is
+written as a function beside the kernel, which the product calls for each; arrays, sizes and scalars that the function
+reads are handed to it in a tuple.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from .addresses import flat_index, product
 from .expressions import SHORT
 from .ir import MatMul
-from .loops import Call, For, Function, If, Let, Node, Store
+from .loops import Call, For, Function, If, Let, Node, Return, Store
 from .products import STEP
 from .stages import Stage, Work
 
@@ -37,9 +38,11 @@ def write(p: LaneWriter, stage: Stage) -> Iterator[list[Node]]:
         yield _batched(p, s)
         return
     real, (m, n, k, lda, ldb) = SHORT[out.dtype], _sizes(p, s)
-    factors = f"{p.whole(s.a)}, {lda}, {p.whole(s.b)}, {ldb}"
+    factors = f"{p.whole(s.a)}, {lda}, {p.whole(s.b)}, {ldb}" if not stage.first else ""
     works = stage.groups[0].works if stage.groups else ()
-    if stage.parts == 1 and not works:
+    if stage.first:
+        yield _given(p, s, stage.first, works)
+    elif stage.parts == 1 and not works:
         yield [_gemm(p, s, p.whole(s.a), p.whole(s.b), p.whole(s.out, True), "tid, nthreads")]
     elif stage.parts == 1:
         taker, *taken = _taker(p, s, works)
@@ -63,6 +66,34 @@ def write(p: LaneWriter, stage: Stage) -> Iterator[list[Node]]:
             factor, kept = _scales(p, s)
             p.helpers.add("gemm_join")
             yield [Call(f"gemm_join({made}, {factor}, {parts}, {kept}, {p.whole(s.out, True)}, {n}, {who})")]
+
+
+def _given(p: LaneWriter, s: MatMul, first: Sequence[Work], works: Sequence[Work]) -> list[Node]:
+    """A product of factors whose elements are made as they are read."""
+    real, (m, n, k, *strides) = SHORT[p.table[s.out].dtype], _sizes(p, s)
+    made = {w.statement.out: w for w in first}
+    found: list[Node] = []
+    sides: list[str] = []
+    factors = zip((s.a, s.b), (s.ta, s.tb), strides, (("i", "p"), ("p", "j")), ("left", "right"), strict=True)
+    for name, turned, stride, (rows, columns), side in factors:
+        if name in made:
+            body, values = p.elements([made[name]], {0: columns, 1: rows} if turned else {0: rows, 1: columns}, {})
+            taken = ", ".join(sorted(set(_free(body, (rows, columns)))))
+            giver = p.names.fresh("give")
+            found.append(Function(giver, ("xs", "c", rows, columns), (Let(f"{taken},", "xs"), *body, Return(values[name]))))
+            sides.append(f"{giver}, ({taken},)")
+        else:
+            p.helpers.add(f"{side}_flat")
+            sides.append(f"{side}_flat, ({p.whole(name)}, {turned}, {stride})")
+    if works:
+        taker, *keeper = _taker(p, s, works)
+        found.append(taker)
+    else:
+        p.helpers.add("keep_flat")
+        factor, kept = _scales(p, s)
+        keeper = ["keep_flat", f"({p.whole(s.out, True)}, {n}, {factor}, {kept})"]
+    p.helpers |= {f"gemm_of_{real}", "inlined"}
+    return [*found, Call(f"gemm_of_{real}({', '.join([str(s.ta), str(s.tb), m, n, k, *sides, *keeper])}, tid, nthreads, lane)")]
 
 
 def _sizes(p: LaneWriter, s: MatMul) -> list[str]:
@@ -109,7 +140,7 @@ def _taker(p: LaneWriter, s: MatMul, works: Sequence[Work]) -> tuple[Function, s
     """The function that takes a product's elements, to Maps and to an array where others read it; its name; what it is handed."""
     name = p.names.fresh("keep")
     p.helpers.add("inlined")
-    body = p.elements(works, {0: "i", 1: "j"}, {s.out: "value"})
+    body, _ = p.elements(works, {0: "i", 1: "j"}, {s.out: "value"})
     if p.memory.homes[s.out].kind != "local":
         body.insert(0, Store(p.whole(s.out, True), f"i * {_sizes(p, s)[1]} + j", "value"))
     if s.factor is not None:
@@ -118,9 +149,9 @@ def _taker(p: LaneWriter, s: MatMul, works: Sequence[Work]) -> tuple[Function, s
     return Function(name, PARAMETERS, (Let(f"{taken},", "zs"), *body)), name, f"({taken},)"
 
 
-def _free(nodes: Sequence[Node]) -> Iterator[str]:
+def _free(nodes: Sequence[Node], parameters: Sequence[str] = PARAMETERS) -> Iterator[str]:
     """What a function's lines read that is not their own."""
-    own = {*PARAMETERS, *SHORT.values(), "np"}
+    own = {*parameters, *SHORT.values(), "np"}
     for node in nodes:
         match node:
             case Let(name, text):
@@ -130,7 +161,7 @@ def _free(nodes: Sequence[Node]) -> Iterator[str]:
                 texts = array, index, text
             case If(condition, body):
                 texts = (condition,)
-                yield from (n for n in _free(body) if n not in own)
+                yield from (n for n in _free(body, parameters) if n not in own)
             case _:
                 continue
         yield from (n for text in texts for n in _FREE.findall(text) if n not in own and not keyword.iskeyword(n))

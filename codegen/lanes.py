@@ -136,7 +136,8 @@ class LaneWriter(PhaseWriter):
                 continue
             if isinstance(stage.call, MatMul):
                 cut()
-                nodes += [self._comment(s) for s in (stage.call, *(w.statement for g in stage.groups for w in g.works))]
+                behind = (w.statement for g in stage.groups for w in g.works)
+                nodes += [self._comment(s) for s in (*(w.statement for w in stage.first), stage.call, *behind)]
                 for written in device_products.write(self, stage):
                     nodes += written
                     cut(team=True)
@@ -176,8 +177,9 @@ class LaneWriter(PhaseWriter):
         self.lead = 0
         return [*first, *self.loops(nest)]
 
-    def elements(self, works: Sequence[Work], variables: Mapping[int, str], known: dict[str, str]) -> list[Node]:
-        """Lines for one element of Maps, whose labels are walked by these variables; what is known has a name already."""
+    def elements(self, works: Sequence[Work], variables: Mapping[int, str], known: dict[str, str]) -> tuple[list[Node], dict[str, str]]:
+        """Lines for one element of Maps, whose labels are walked by these variables, and the names of what they make; what is
+        known has a name already."""
         locals_, fixed = self.locals, self.fixed
         self.locals, self.fixed = dict(known), {}
         order = works[0].order
@@ -185,7 +187,7 @@ class LaneWriter(PhaseWriter):
         nest.shared = (0, nest.depth)
         first = [node for w in works for node in self._work(w, nest)]
         self.locals, self.fixed = locals_, fixed
-        return [*first, *(node for nodes in nest.pre for node in nodes)]
+        return [*first, *(node for nodes in nest.pre for node in nodes)], nest.values
 
     def nest(self, extents: tuple[str, ...], variables: tuple[str, ...], works: list[Work]) -> Nest:
         made = super().nest(extents, variables, works)

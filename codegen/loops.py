@@ -74,7 +74,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Return:
-    """Leave the kernel: every thread takes this road together."""
+    """Leave the kernel, every thread by this road together; or a function, with a value."""
+
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)

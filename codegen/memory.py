@@ -402,7 +402,8 @@ class _Placer:
             return
         position, work = self.uses.made[name]
         readers = self.uses.readers.get(name, [])
-        if call is not None and name not in self.exposed and readers and all(at == position for at, *_ in readers):
+        given = work is not None and work in plan.stages[position[1]].first
+        if given or call is not None and name not in self.exposed and readers and all(at == position for at, *_ in readers):
             self.homes[name] = Home("local")
             return
         first = min([position, *(self.uses.made[n][0] for n, w in self.sections.items() if w.of == name)])
@@ -480,6 +481,7 @@ def _collect(plans: tuple[Plan, ...]) -> _Uses:
         for q, stage in enumerate(plan.stages):
             found: list[tuple[int, Work | None, object]] = [(0, None, stage.call)] if stage.call else []
             found += [(g, w, w.statement) for g, group in enumerate(stage.groups) for w in group.works]
+            found += [(len(stage.groups) + 1, w, w.statement) for w in stage.first]  # behind all, as what they read must stay till then
             for g, work, s in found:
                 order += 1
                 uses.made[s.out] = ((p, q, g), work)  # type: ignore[attr-defined]

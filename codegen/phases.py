@@ -10,6 +10,7 @@ it, row by row; everything else is ready after its phase.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -41,6 +42,8 @@ from .ir import (
 from .target import CPU, Limits
 from .windows import products
 
+REPEATED = 8
+"""Flops of an element that a product makes again for each tile which reads it, rather than read it from an array."""
 SERIAL = CPU.serial
 """Points up to which a copy, or rows that are added up, are one member's work."""
 UNKNOWN = 4096
@@ -73,11 +76,12 @@ class RowForm:
 class Member:
     """A statement in a phase, with the form it has there (None where its phase is not `rows`).
 
-    `behind`: the product whose elements it takes as they are made."""
+    `behind`: the product whose elements it takes as they are made, or with `first` gives to it as they are read."""
 
     statement: Statement
     form: RowForm | None
     behind: str = ""
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,13 +205,18 @@ def schedule(program: Program, hints: Hints, limits: Limits) -> tuple[Phase, ...
     made_by: dict[str, str] = {}
     drawn = {n for s in program.statements for n in streams(s)}
     near: dict[str, tuple[int, str]] = {}  # what is made element by element with a product: in which phase, with which one
+    given = _for_one_product(program, table) if limits.spread else {}
+    waiting: dict[str, Map] = {}
     for s in _products_late(program) if limits.spread else program.statements:
-        operands = reads(s)
+        operands = tuple(n for x in reads(s) for n in (reads(waiting[x]) if x in waiting else (x,)))
         if isinstance(s, Map) and (found := _behind(s, table, near, open_, ready)):
             number, first = near[s.out] = found
             open_[number].members.append(Member(s, None, first))
             seen.update((n, max(number, seen.get(n, 0))) for n in operands)
             made_by[s.out], ready[s.out] = "a product", number
+            continue
+        if s.out in given:
+            waiting[s.out] = given[s.out]
             continue
         if isinstance(s, Repeat | Last | Stack):
             _loop(s, open_, ready)
@@ -227,6 +236,7 @@ def schedule(program: Program, hints: Hints, limits: Limits) -> tuple[Phase, ...
             open_.append(_Open("serial" if serial else "rows", form.size if form else None, _why(s, open_, operands, ready, form, made_by)))
         phase = open_[at]
         phase.members.append(Member(s, form))
+        phase.members += [Member(waiting[n], None, s.out, first=True) for n in reads(s) if n in waiting]
         seen.update((n, max(at, seen.get(n, 0))) for n in operands)
         made_by[s.out] = "a row reduction" if form and form.reduces else "a whole array" if form else "small work"
         ready[s.out] = at if form is None else at + 1
@@ -267,6 +277,20 @@ def _products_late(program: Program) -> list[Statement]:
     read = {n for s in waiting.values() for n in reads(s)}
     take(*(n for n in waiting if n not in new and n not in read))
     return [*order, *waiting.values()]
+
+
+def _for_one_product(program: Program, table: dict[str, Buffer]) -> dict[str, Map]:
+    """Maps that are only read by one product, and make so little of what they read that its tiles can make it again."""
+    uses = Counter(n for s in program.statements for n in reads(s))
+    uses.update([*program.outputs, *(source for _, source in program.updates)])
+    factors = {n for s in program.statements if isinstance(s, MatMul) and len(table[s.out].shape) == 2 for n in {s.a, s.b}}
+    found = {}
+    for s in program.statements:
+        if isinstance(s, Map) and s.out in factors and uses[s.out] == 1 and s.reducer is None and table[s.out].shape == s.space:
+            plain = 1 not in s.space and not any(coordinates(ix) for ix in s.index) and not any(n in found for n in s.operands)
+            if plain and s.body.flops() <= REPEATED and table[s.out].dtype in ("float32", "float64"):
+                found[s.out] = s
+    return found
 
 
 def _behind(

@@ -35,9 +35,21 @@ MODULES = {
 
 
 _REDUCERS = ("sum", "prod", "max", "min", "any", "all")
+_PRODUCTS = tuple("gemm gemm_of gemm_into gemm_part gemm_join gemm_join_into left_flat right_flat keep_flat inlined".split())
 DEVICE = {
     "device_math": (*VECMATH.values(), *MODULES["integer"], "sqrt", "floor", "ceil", "rint"),
-    "device_tiles": ("gemm", "gemm_into", "gemm_part", "gemm_join", "gemm_join_into", "inlined"),
+    "device_tiles": (
+        "gemm",
+        "gemm_of",
+        "gemm_into",
+        "left_flat",
+        "right_flat",
+        "keep_flat",
+        "gemm_part",
+        "gemm_join",
+        "gemm_join_into",
+        "inlined",
+    ),
     "device_dense": MODULES["dense"],
     "device_draws": (*MODULES["philox"], "advance"),
     "device_team": ("barrier_wait", "step_done", "tail", *(f"{v}_{r}" for v in ("lanes", "put", "get") for r in _REDUCERS)),
@@ -188,8 +200,8 @@ def _block(nodes: tuple[Node, ...], indent: str, comments: bool, lanes: int = 0)
                 yield from inner if any(not line.lstrip().startswith("#") for line in inner) else [*inner, f"{indent}    pass"]
             case Call(text, result):
                 yield f"{indent}{result + ' = ' if result else ''}{_tails(text)}"
-            case Return():
-                yield f"{indent}return"
+            case Return(value):
+                yield f"{indent}return {value}".rstrip()
             case Break():
                 yield f"{indent}break"
             case Sync():

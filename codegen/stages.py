@@ -72,11 +72,13 @@ class Group:
 class Stage:
     """A walk over the rows with its nests, or a single call; a nest of a call takes its elements as they are made.
 
-    `parts`: into how many the inner axis of a product is cut, which a team makes side by side."""
+    `parts`: into how many the inner axis of a product is cut, which a team makes side by side; `first`: what makes its
+    factors' elements as they are read."""
 
     groups: tuple[Group, ...]
     call: Statement | None = None
     parts: int = 1
+    first: tuple[Work, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +166,11 @@ def arrange(phase: Phase, table: dict[str, Buffer], limits: Limits, hints: Hints
         works = {n: replace(w, folded="memory") if w.folded == "unrolled" else w for n, w in works.items()}
         family |= {n: f"{n} alone" for n, w in works.items() if w.folded == "memory"}
     behind: dict[str, list[Work]] = {}
+    first: dict[str, list[Work]] = {}
     for member in phase.members:
         s = member.statement
         if member.behind:
-            behind.setdefault(member.behind, []).append(works[s.out])
+            (first if member.first else behind).setdefault(member.behind, []).append(works[s.out])
             made[s.out] = (made[member.behind][0], 0, works[s.out])
             continue
         low = max([(made[n][0], made[n][1]) for n in reads(s) if n in made], default=(0, 0))
@@ -195,8 +198,8 @@ def arrange(phase: Phase, table: dict[str, Buffer], limits: Limits, hints: Hints
             at = walks[-1], len(walk) - 1
         stages[at[0]][at[1]].append(work)  # type: ignore[index]
         made[s.out] = (*at, work)
-    parts = {s.out: _parts(s, table, hints) for s in stages if isinstance(s, MatMul)} if limits.spread else {}
-    return Plan(phase, tuple(_stage(x, behind, parts) for x in stages), walk="lanes" if narrow else "rows", lanes=limits.lanes)
+    parts = {s.out: _parts(s, table, hints) for s in stages if isinstance(s, MatMul) and s.out not in first} if limits.spread else {}
+    return Plan(phase, tuple(_stage(x, behind, first, parts) for x in stages), walk="lanes" if narrow else "rows", lanes=limits.lanes)
 
 
 def _narrow(w: Work, limits: Limits, hints: Hints) -> bool:
@@ -229,10 +232,10 @@ def _parts(s: MatMul, table: dict[str, Buffer], hints: Hints) -> int:
     return inner_parts(*(estimate((e,), hints) for e in shape)) if known else 1
 
 
-def _stage(x: list[list[Work]] | Statement, behind: dict[str, list[Work]], parts: dict[str, int]) -> Stage:
+def _stage(x: list[list[Work]] | Statement, behind: dict[str, list[Work]], first: dict[str, list[Work]], parts: dict[str, int]) -> Stage:
     if not isinstance(x, list):
         works = tuple(behind.get(x.out, ()))
-        return Stage((Group(works[0].loops, works),) if works else (), x, parts.get(x.out, 1))
+        return Stage((Group(works[0].loops, works),) if works else (), x, parts.get(x.out, 1), tuple(first.get(x.out, ())))
     return Stage(tuple(Group(works[0].loops if works[0].folded != "unrolled" else (), tuple(works)) for works in x))
 
 

@@ -131,46 +131,52 @@ def many(m, n):
 
 
 @inlined
-def _left(xs, c, i, p):
+def left_flat(xs, c, i, p):
     x, ta, lda = xs
     return x[np.uint64(p * lda + i if ta else i * lda + p)]
 
 
 @inlined
-def _right(ys, c, p, j):
+def right_flat(ys, c, p, j):
     y, tb, ldb = ys
     return y[np.uint64(j * ldb + p if tb else p * ldb + j)]
 
 
 @inlined
-def _keep(zs, c, i, j, value):
+def keep_flat(zs, c, i, j, value):
     z, ldz, factor, kept = zs
     at = np.uint64(i * ldz + j)
     z[at] = factor * value if kept == 0 else factor * value + kept * z[at]
 
 
-def _gemm(product: Callable, small: Callable) -> tuple[Callable, Callable]:
+def _gemm(product: Callable, small: Callable) -> tuple[Callable, Callable, Callable]:
+    @inlined
+    def gemm_of(ta, tb, m, n, k, left, xs, right, ys, keep, zs, tid, nthreads, lane):
+        """The elements of a product, given to keep(zs, 0, i, j, value) one by one, of factors that are computed (team, collective)."""
+        ta, tb, m, n, k = bool(ta), bool(tb), int(m), int(n), int(k)
+        if many(m, n):
+            product(ta, tb, 1, m, n, k, left, xs, right, ys, keep, zs, tid, nthreads, lane)
+        else:
+            small(ta, tb, 1, m, n, k, left, xs, right, ys, keep, zs, tid, nthreads, lane)
+
     @inlined
     def gemm_into(ta, tb, m, n, k, x, lda, y, ldb, keep, zs, tid, nthreads, lane):
         """The elements of op(x) op(y), given to keep(zs, 0, i, j, value) one by one (team, collective)."""
         ta, tb, m, n, k = bool(ta), bool(tb), int(m), int(n), int(k)
         xs, ys = (x, ta, int(lda)), (y, tb, int(ldb))
-        if many(m, n):
-            product(ta, tb, 1, m, n, k, _left, xs, _right, ys, keep, zs, tid, nthreads, lane)
-        else:
-            small(ta, tb, 1, m, n, k, _left, xs, _right, ys, keep, zs, tid, nthreads, lane)
+        gemm_of(ta, tb, m, n, k, left_flat, xs, right_flat, ys, keep, zs, tid, nthreads, lane)
 
     @inlined
     def gemm(ta, tb, m, n, k, factor, x, lda, y, ldb, kept, z, ldz, tid, nthreads, lane):
         """z = factor * op(x) op(y) + kept * z, with the laws of `blas.gemm_f32` (team, collective)."""
         zs = z, int(ldz), factor, kept
-        gemm_into(bool(ta), bool(tb), int(m), int(n), int(k), x, int(lda), y, int(ldb), _keep, zs, tid, nthreads, lane)
+        gemm_into(bool(ta), bool(tb), int(m), int(n), int(k), x, int(lda), y, int(ldb), keep_flat, zs, tid, nthreads, lane)
 
-    return gemm, gemm_into
+    return gemm, gemm_into, gemm_of
 
 
-gemm_f32, gemm_into_f32 = _gemm(product_f32, small_f32)
-gemm_f64, gemm_into_f64 = _gemm(product_f64, small_f64)
+gemm_f32, gemm_into_f32, gemm_of_f32 = _gemm(product_f32, small_f32)
+gemm_f64, gemm_into_f64, gemm_of_f64 = _gemm(product_f64, small_f64)
 
 
 # ---------------------------------------------------------------- a long inner axis
@@ -224,4 +230,4 @@ def gemm_join_into(m, n, count, parts, keep, zs, at, by):
 @inlined
 def gemm_join(m, n, count, factor, parts, kept, z, ldz, at, by):
     """z = factor * (parts[0] + parts[1] + ...) + kept * z, either precision (team)."""
-    gemm_join_into(m, n, count, parts, _keep, (z, int(ldz), factor, kept), at, by)
+    gemm_join_into(m, n, count, parts, keep_flat, (z, int(ldz), factor, kept), at, by)

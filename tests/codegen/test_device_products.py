@@ -111,3 +111,24 @@ def test_an_axis_whose_length_comes_with_the_launch_is_cut_there(monkeypatch):
 def test_what_is_cut():
     assert products.inner_parts(50, 300, 784) == 6 and products.inner_parts(784, 300, 50) == 1
     assert products.inner_parts(784, 300, 60000) == 1 and products.inner_parts(10, 10, 100000) == 128
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("rows", [M, "m"])
+def test_factors_are_made_as_they_are_read(rows, turned):
+    w = Writer()
+    x, mean, mask = w.input(rows, 12), w.input(12), w.input(12, N)
+    left = w.apply("sub", x, mean)
+    walks, space = ((1, 0), (N, 12)) if turned else ((0, 1), (12, N))
+    right = w.map(lambda b, a: b.apply("mul", a, a), mask, index=(walks,), space=space)
+    made = check_net(w, w.apply("tanh", w.matmul(left, right, tb=turned)), w.matmul(w.apply("neg", w.input(11, rows)), x))
+    assert made.source.count("def give") == 3 and made.source.count("def keep") == 1 and made.kernel.barriers == 0
+
+
+def test_a_state_that_a_factor_is_made_of_is_not_changed_meanwhile():
+    w = Writer()
+    s = w.state(12, N)
+    p = w.matmul(w.input(12, 12), w.apply("neg", s))
+    w.updates.append((s, w.map(lambda b, a, c: b.apply("sub", b.apply("tanh", a), b.apply("mul", c, c)), s, p)))
+    made = check_net(w)
+    assert "def give" in made.source and made.memory.commits
