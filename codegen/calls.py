@@ -250,8 +250,8 @@ def indirect(p: PhaseWriter, s: Indirect, first: str, last: str) -> list[Node]:
     return [Call(f"{helper}({images}, {s.group}, {first}, {last}, {s.columns}, {arrays}{more})")]
 
 
-def pool(p: PhaseWriter, s: Pool, fours: bool = True) -> list[Node]:
-    """The call; `fours`: windows of four cells have functions of their own."""
+def pool(p: PhaseWriter, s: Pool, spread: bool = False) -> list[Node]:
+    """The call.  Functions of their own have windows of four cells; or, where lanes share the work, those that no cell shares."""
     assert s.cells is not None
     images = p.width if p.rows else p.names.size(p.table[s.x].shape[0])
     m, taps = (str(e) for e in p.table[s.cells].shape)
@@ -261,8 +261,10 @@ def pool(p: PhaseWriter, s: Pool, fours: bool = True) -> list[Node]:
     read = [s.x] if helper == "pool_max" else [s.x, s.v]
     cells = p.table[s.cells].value
     assert cells is not None
-    if fours and taps == "4" and cells.min(initial=0) >= 0:
-        once = np.array_equal(np.sort(cells, axis=None), np.arange(prod(extents)))  # type: ignore[arg-type]
-        helper += "_4" * (helper == "pool_max" or helper == "pool_route" and once)
+    once = helper == "pool_route" and np.array_equal(np.sort(cells, axis=None), np.arange(prod(extents)))  # type: ignore[arg-type]
+    if spread:
+        helper += "_once" * once
+    elif taps == "4" and cells.min(initial=0) >= 0:
+        helper += "_4" * (helper == "pool_max" or once)
     p.helpers.add(helper)
     return [Call(f"{helper}({', '.join([*(_images(p, n) for n in read), _images(p, s.out, True)])}, {tail}")]

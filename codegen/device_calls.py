@@ -147,7 +147,7 @@ def _indirect(p: LaneWriter, s: Indirect) -> list[Node]:
 
 
 def _pool(p: LaneWriter, s: Pool) -> list[Node]:
-    return _dealt(p, calls.pool(p, s, fours=False))
+    return _dealt(p, calls.pool(p, s, spread=True))
 
 
 def _linalg(p: LaneWriter, s: Linalg) -> list[Node]:

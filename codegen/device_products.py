@@ -43,18 +43,18 @@ def write(p: LaneWriter, stage: Stage) -> Iterator[list[Node]]:
     if stage.first:
         yield _given(p, s, stage.first, works)
     elif stage.parts == 1 and not works:
-        yield [_gemm(p, s, p.whole(s.a), p.whole(s.b), p.whole(s.out, True), "tid, nthreads")]
+        yield [_gemm(p, s, p.whole(s.a), p.whole(s.b), p.whole(s.out, True), _team(p))]
     elif stage.parts == 1:
         taker, *taken = _taker(p, s, works)
         p.helpers.add(f"gemm_into_{real}")
-        yield [taker, Call(f"gemm_into_{real}({s.ta}, {s.tb}, {m}, {n}, {k}, {factors}, {', '.join(taken)}, tid, nthreads, lane)")]
+        yield [taker, Call(f"gemm_into_{real}({s.ta}, {s.tb}, {m}, {n}, {k}, {factors}, {', '.join(taken)}, {_team(p)}, lane)")]
     else:
         parts, step = p.memory.partials[s.out], stage.parts * STEP
         p.writes.add(parts)
         length = str(-(-int(k) // step) * STEP) if k.isdigit() else p.names.fresh("n")
         head = [] if k.isdigit() else [Let(length, f"max({STEP}, ({k} + {step - 1}) // {step} * {STEP})")]
         p.helpers.add(f"gemm_part_{real}")
-        yield [*head, Call(f"gemm_part_{real}({s.ta}, {s.tb}, {m}, {n}, {k}, {factors}, {parts}, {length}, tid, nthreads, lane)")]
+        yield [*head, Call(f"gemm_part_{real}({s.ta}, {s.tb}, {m}, {n}, {k}, {factors}, {parts}, {length}, {_team(p)}, lane)")]
         p.reads.add(parts)
         made = f"{m}, {n}, {-(-int(k) // int(length)) if k.isdigit() else f'({k} + {length} - 1) // {length}'}"
         who = f"tid * {p.lanes} + lane, nthreads * {p.lanes}"
@@ -93,7 +93,14 @@ def _given(p: LaneWriter, s: MatMul, first: Sequence[Work], works: Sequence[Work
         factor, kept = _scales(p, s)
         keeper = ["keep_flat", f"({p.whole(s.out, True)}, {n}, {factor}, {kept})"]
     p.helpers |= {f"gemm_of_{real}", "inlined"}
-    return [*found, Call(f"gemm_of_{real}({', '.join([str(s.ta), str(s.tb), m, n, k, *sides, *keeper])}, tid, nthreads, lane)")]
+    return [*found, Call(f"gemm_of_{real}({', '.join([str(s.ta), str(s.tb), m, n, k, *sides, *keeper])}, {_team(p)}, lane)")]
+
+
+def _team(p: LaneWriter) -> str:
+    """The members in order; for every other product of a phase from the last on, so that those who have no tile of one get one
+    of the next."""
+    p.turns += 1
+    return "tid, nthreads" if p.turns % 2 else "nthreads - 1 - tid, nthreads"
 
 
 def _sizes(p: LaneWriter, s: MatMul) -> list[str]:

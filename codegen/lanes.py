@@ -33,7 +33,7 @@ class LaneWriter(PhaseWriter):
 
     def __init__(self, *args) -> None:
         super().__init__(*args)
-        self.lanes = self.plan.lanes
+        self.lanes, self.turns = self.plan.lanes, 0
         self.narrow = self.rows and self.plan.walk == "lanes"
         self.columns, self.gathers = self.rows and not self.narrow, False
         self.left: list[tuple[str, str, str, str, str]] = []

@@ -55,7 +55,7 @@ DEVICE = {
     "device_team": ("barrier_wait", "step_done", "tail", *(f"{v}_{r}" for v in ("lanes", "put", "get") for r in _REDUCERS)),
     "device": ("sync",),
     "device_rows": ("outside", "add_rows", "put_rows", "first_of_each"),
-    "device_windows": ("indirect", "pool_max", "pool_pick", "pool_route", "depthwise"),
+    "device_windows": ("indirect", "pool_max", "pool_pick", "pool_route", "pool_route_once", "depthwise"),
 }
 """The same where members have lanes."""
 

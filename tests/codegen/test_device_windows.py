@@ -9,7 +9,9 @@ from symgraph.codegen import plain_cuda
 from symgraph.codegen.runtime.device_tiles import POOL
 from symgraph.codegen.runtime.indirect import indirect_plain
 from symgraph.codegen.runtime.pooling import PLAIN
+from tests.codegen.test_grid import check
 from tests.codegen.test_runtime_indirect import problem
+from tests.codegen.test_windows import CASES, convolution, pooling
 
 SOURCE = """
 from numba import cuda
@@ -76,3 +78,18 @@ def test_pooling(where, images):
         if name == "pool_route" and where == "apart":
             run("pool_route_once", 2, *read, once, *tail)
             np.testing.assert_array_equal(once, want)
+
+
+@pytest.mark.parametrize("role", ["pick", "route"])
+def test_windows_that_share_no_cell_are_routed_side_by_side(role):
+    program, fed = pooling(role, "float32", role == "route", (2, 2), (2, 2), True, (4, 6))
+    assert ("pool_route_once(" in check(program, (), fed, steps=1).source) == (role == "route")
+    program, fed = pooling(role, "float32", role == "route", (3, 2), (1, 2), True)
+    assert "_once(" not in check(program, (), fed, steps=1).source
+
+
+@pytest.mark.parametrize("role", ["x", "w", "y"])
+@pytest.mark.parametrize("case", ["a line", "strides and dilations", "depthwise, two each"])
+def test_convolutions_in_programs(role, case):
+    program, fed = convolution(role, 3, *CASES[case])
+    check(program, (), fed, steps=1)
