@@ -1,4 +1,4 @@
-"""A GPU, where there is one: the table of operations, the chapter's models and loops, and what can be looked at."""
+"""A GPU, where there is one: the chapter's models and loops, and what can be looked at; test_device_table.py has the operations."""
 
 from __future__ import annotations
 
@@ -9,22 +9,10 @@ import numpy as np
 import pytest
 
 import symgraph as sg
-from symgraph import config
-from tests.train.test_device_table import PARTS, ROWS, chosen
-from tests.train.test_op_table import build, judge, planned
-from tests.train.test_simulated import HEAD, LOOPS, REGRESSION, ROOT
+from tests.train.simulated import ROOT
+from tests.train.test_simulated import HEAD, LOOPS, REGRESSION
 
 pytestmark = pytest.mark.gpu
-
-
-@pytest.mark.parametrize("part", range(PARTS))
-def test_values_and_gradients(part: int) -> None:
-    for number in range(part, len(ROWS), PARTS):
-        case = chosen(number)
-        sg.reset_default_graph()
-        b = build(case)
-        with config.override(SYMGRAPH_BACKEND="numba"):
-            assert judge(b, sg.function(b.inputs, b.computed, device="cuda")(*b.arrays)) == planned(case)
 
 
 @pytest.mark.parametrize("models", [REGRESSION, LOOPS], ids=["chapter", "loops"])
