@@ -86,7 +86,8 @@ def decide(
 def arranged(program: Program, hints: Hints, fixed: frozenset[str], limits: Limits) -> Arranged:
     """The plans of a program and of the bodies of its loops."""
     table = program.table()
-    bodies = {s.out: arranged(s.body, hints, frozenset(), limits) for s in program.statements if isinstance(s, Repeat)}
+    inside = replace(limits, library=False)
+    bodies = {s.out: arranged(s.body, hints, frozenset(), inside) for s in program.statements if isinstance(s, Repeat)}
     plans = tuple(
         replace(arrange(phase, table, limits, hints), body=bodies.get(phase.members[0].statement.out))
         for phase in schedule(program, hints, limits)

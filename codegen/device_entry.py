@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import cache, config, plain_cuda
+from . import cache, config, device_blas, plain_cuda
+from .cuts import pieces
+from .device_blas import Cut, function
 from .devices import Device, by_numba
 from .gate import Gate
 from .memory import Part
@@ -60,7 +62,12 @@ class Entry:
     def most(self) -> int:
         """How many blocks can run at once."""
         with self.driver.here():
-            return self.driver.most(self.call, self.lanes, self.shared)
+            return min((self.driver.most(kernel, self.lanes, self.shared) for kernel in self.kernels), default=1)
+
+    @property
+    def kernels(self) -> list[Any]:
+        """The kernels of a launch: more than one, where large products are a library's."""
+        return self.call.kernels if isinstance(self.call, Cut) else [self.call]
 
     def launch(self, blocks: int, *args: Any) -> None:
         """Run the kernel with so many blocks."""
@@ -84,8 +91,14 @@ def real_lanes() -> int:
 
 def entry_of(made: CudaKernel, driver: Driver) -> Entry:
     """The kernel, compiled for the driver's device."""
+    kernel, source = made.kernel, print_cuda(made.kernel, made.lanes, comments=False)
     with driver.here():
-        call = driver.load(print_cuda(made.kernel, made.lanes, comments=False))
+        found = tuple((x.host, function(source, x.name) if x.host else driver.load(source, x.name)) for x in pieces(kernel))
+        call = found[0][1]
+        if len(found) > 1 or found[0][0]:
+            library = driver.library()
+            assert library is not None
+            call = Cut(found, library.multiply, kernel.loop, len(kernel.lengths), driver.fetched)
     return Entry(call, made.lanes, shared(made, driver), driver, _worth(made, driver.device))
 
 
@@ -139,30 +152,31 @@ def _numba_driver(device: Device) -> Driver:
         importlib.import_module,
         _one_block if by_numba() else _resident_blocks,
         (lambda entry: None) if by_numba() else _figures,
+        (lambda: None) if by_numba() else once(lambda: device_blas.found(cuda.to_device)),
     )
 
 
-def _simulated(source: str) -> Any:
-    """The kernel of a generated module in Numba's simulator; the text is kept for tracebacks."""
-    name = f"<symgraph kernel {hashlib.sha256(source.encode()).hexdigest()[:12]}>"
-    linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+def _simulated(source: str, name: str = "kernel") -> Any:
+    """A kernel of a generated module in Numba's simulator; the text is kept for tracebacks."""
+    file = f"<symgraph kernel {hashlib.sha256(source.encode()).hexdigest()[:12]}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(True), file)
     namespace: dict[str, Any] = {"__name__": "generated"}
-    exec(compile(source, name, "exec", dont_inherit=True), namespace)
-    return namespace["kernel"]
+    exec(compile(source, file, "exec", dont_inherit=True), namespace)
+    return namespace[name]
 
 
 class Compiled:
-    """The kernel of a generated module on the present device, compiled once for all processes of this machine.
+    """A kernel of a generated module on the present device, compiled once for all processes of this machine.
 
     All its blocks are started at once or the launch fails, as they wait for each other.  Numba's advice about small grids is
     for those who do not count their blocks."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, name: str = "kernel") -> None:
         from numba import cuda
         from numba.cuda import serialize
         from numba.cuda.dispatcher import _Kernel
 
-        function, types = read(source)
+        function, types = read(source)[name]
         self.kernel, made = cuda.jit(function), []
 
         def compiled() -> bytes:
@@ -171,7 +185,7 @@ class Compiled:
             return serialize.dumps(made[0]._reduce_states())
 
         on = f"cuda {version('numba-cuda')} {cuda.get_current_device().compute_capability}"
-        kept = cache.keep(f"{on}\n{source}", compiled)
+        kept = cache.keep(f"{on} {name}\n{source}", compiled)
         self.compiled = made[0] if made else _Kernel._rebuild(**pickle.loads(kept))
         self.compiled.bind()
         self.compiled.cooperative = True

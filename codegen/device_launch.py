@@ -20,6 +20,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .cuda import CudaKernel, translate, translate_loop
+from .cuts import pieces
+from .device_blas import INSTALL, Cut
 from .device_entry import Entry, driver_of, entry_of, lanes_of, real_lanes
 from .devices import Device
 from .ir import Buffer, Loop, Program, written
@@ -56,6 +58,8 @@ def compile_loop_for(loop: Loop, hints: Hints, device: Device) -> DeviceLoop:
 
 def _compiled(kind: type[Kind], again: Callable[..., CudaKernel], device: Device) -> Kind:
     driver = driver_of(device)
+    with driver.here():
+        again = partial(again, library=driver.library() is not None)
     made = again(lanes=lanes_of(driver))
     return kind(made, entry_of(made, driver), again)
 
@@ -100,7 +104,8 @@ class DeviceExecutable(OnDevice):
 
     @property
     def report(self) -> str:
-        return told(self.made.reports[-1], [f"a run: {moved(self.program)}, 1 launch", *figures(self.entry)])
+        lines = [f"a run: {moved(self.program)}, {launches(self.made)}", *figures(self.made, self.entry)]
+        return told(self.made.reports[-1], lines)
 
     @property
     def kernel(self) -> Any:
@@ -232,7 +237,9 @@ class DeviceLoop(OnDevice):
     @property
     def report(self) -> str:
         *before, step = self.made.reports
-        lines = ["a launch: as many steps as fit in 0.1 s; records come back behind it", *figures(self.entry)]
+        cut = isinstance(self.entry.call, Cut)
+        head = f"a step: {launches(self.made)}; the host waits for" if cut else "a launch:"
+        lines = [f"{head} as many steps as fit in 0.1 s; records come back behind it", *figures(self.made, self.entry)]
         return "\n".join([*map(str, before), told(step, lines)])
 
     def bind(self, states: Sequence[Cell]) -> DeviceBound:
@@ -382,14 +389,25 @@ def moved(program: Program) -> str:
     return f"{there} to the device and {back} back"
 
 
-def figures(entry: Entry) -> list[str]:
+def launches(made: CudaKernel) -> str:
+    """What the host starts for a run, or for a step."""
+    kernels = [piece for piece in pieces(made.kernel) if not piece.host]
+    if not any(piece.host for piece in pieces(made.kernel)):
+        return "1 launch"
+    return f"{len(kernels)} launches and cuBLAS for {', '.join(made.large)}"
+
+
+def figures(made: CudaKernel, entry: Entry) -> list[str]:
     """How the kernel fills the device, as far as its driver says."""
     device, most = entry.driver.device, entry.most
     lines = [f"{device}: up to {most} blocks of {entry.lanes} lanes, {entry.shared} bytes of shared memory each"]
     with entry.driver.here():
-        found = entry.driver.figures(entry.call)
-    if found is None or not device.processors:
+        found = [entry.driver.figures(kernel) for kernel in entry.kernels]
+        missing = bool(made.large) and entry.driver.library() is None
+    if missing:
+        lines.append(f"{INSTALL} would make large products faster: {', '.join(made.large)}")
+    if not found or None in found or not device.processors:
         return [*lines, "registers and occupancy: unknown without a device"]
-    registers, local, threads = found
+    registers, local, threads = map(max, zip(*found, strict=True))
     share = most // device.processors * entry.lanes / threads
     return [*lines, f"{registers} registers and {local} bytes of local memory a lane; occupancy {share:.0%}"]

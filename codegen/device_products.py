@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from .addresses import flat_index, product
@@ -31,11 +31,10 @@ def write(p: LaneWriter, stage: Stage) -> Iterator[list[Node]]:
     s = stage.call
     assert isinstance(s, MatMul)
     out = p.table[s.out]
-    if s.onto is not None and p.memory.homes[s.onto] != p.memory.homes[s.out]:
-        j = p.names.fresh("j")
-        yield [For(j, product(out.shape, p.names), (Store(p.whole(s.out, True), j, f"{p.whole(s.onto)}[{j}]"),), "team")]
+    if is_copied(p, s):
+        yield added_to(p, s)
     if len(out.shape) > 2:
-        yield _batched(p, s)
+        yield _batched(p, s, lambda x, y, z: _gemm(p, s, x, y, z, "0, 1"), "tid, {}, nthreads")
         return
     real, (m, n, k, lda, ldb) = SHORT[out.dtype], _sizes(p, s)
     factors = f"{p.whole(s.a)}, {lda}, {p.whole(s.b)}, {ldb}" if not stage.first else ""
@@ -103,6 +102,18 @@ def _team(p: LaneWriter) -> str:
     return "tid, nthreads" if p.turns % 2 else "nthreads - 1 - tid, nthreads"
 
 
+def is_copied(p: LaneWriter, s: MatMul) -> bool:
+    """Does a product replace what it is added to elsewhere than in its place?"""
+    return s.onto is not None and p.memory.homes[s.onto] != p.memory.homes[s.out]
+
+
+def added_to(p: LaneWriter, s: MatMul) -> list[Node]:
+    """What a product is added to, copied to its place."""
+    assert s.onto is not None
+    j = p.names.fresh("j")
+    return [For(j, product(p.table[s.out].shape, p.names), (Store(p.whole(s.out, True), j, f"{p.whole(s.onto)}[{j}]"),), "team")]
+
+
 def _sizes(p: LaneWriter, s: MatMul) -> list[str]:
     """m, n and k, and how long the rows of both factors are."""
     a, b = p.table[s.a].shape, p.table[s.b].shape
@@ -121,8 +132,25 @@ def _gemm(p: LaneWriter, s: MatMul, x: str, y: str, z: str, who: str) -> Call:
     return Call(f"gemm_{real}({s.ta}, {s.tb}, {m}, {n}, {k}, {factor}, {x}, {lda}, {y}, {ldb}, {kept}, {z}, {n}, {who}, lane)")
 
 
-def _batched(p: LaneWriter, s: MatMul) -> list[Node]:
-    """A product of a batch is one member's."""
+def by_library(p: LaneWriter, s: MatMul) -> list[Node]:
+    """The host's call for a product, and one for each of a batch; what it multiplies by lies on the device."""
+    m, n, k, lda, ldb = _sizes(p, s)
+    factor = "None"
+    if s.factor is not None:
+        home = p.memory.homes[s.factor]
+        p.touch(home.arg)
+        factor = f"{home.arg}[{home.slot}:]"
+
+    def call(x: str, y: str, z: str) -> Call:
+        return Call(f"multiply({s.ta}, {s.tb}, {m}, {n}, {k}, {factor}, {x}, {lda}, {y}, {ldb}, {int(s.onto is not None)}, {z}, {n})")
+
+    if len(p.table[s.out].shape) > 2:
+        return _batched(p, s, call, "{}")
+    return [call(p.whole(s.a), p.whole(s.b), p.whole(s.out, True))]
+
+
+def _batched(p: LaneWriter, s: MatMul, one: Callable[[str, str, str], Call], rounds: str) -> list[Node]:
+    """A product of a batch is one member's, or one call of the host."""
     lead = p.table[s.out].shape[:-2]
     q = p.names.fresh("e")
     variables = [p.names.fresh("j") for _ in lead]
@@ -139,8 +167,8 @@ def _batched(p: LaneWriter, s: MatMul) -> list[Node]:
         index = flat_index(shape, coordinates, p.names).text
         return p.whole(name, write) if index == "0" else f"{p.whole(name, write)}[{index}:]"
 
-    each = _gemm(p, s, part(s.a), part(s.b), part(s.out, True), "0, 1")
-    return [For(q, f"tid, {product(lead, p.names)}, nthreads", (*found, each))]
+    each = one(part(s.a), part(s.b), part(s.out, True))
+    return [For(q, rounds.format(product(lead, p.names)), (*found, each))]
 
 
 def _taker(p: LaneWriter, s: MatMul, works: Sequence[Work]) -> tuple[Function, str, str]:

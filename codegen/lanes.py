@@ -16,7 +16,7 @@ from . import device_calls, device_products, moves
 from .addresses import Names, scaled
 from .expressions import SHORT, cast, identity
 from .ir import Map, MatMul, Size
-from .loops import Accumulate, Barrier, Call, Comment, For, If, Let, Node, Return, Store, Sync
+from .loops import Accumulate, Barrier, Call, Comment, For, Host, If, Let, Node, Return, Store, Sync
 from .nests import Nest, PhaseWriter, Region
 from .phases import estimate
 from .stages import Group, Stage, Work
@@ -130,6 +130,14 @@ class LaneWriter(PhaseWriter):
                 nodes = []
             self.reads, self.writes = set(), set()
 
+        if self.plan.phase.kind == "library":
+            large = [stage.call for stage in self.plan.stages if isinstance(stage.call, MatMul)]
+            for s in large:
+                if device_products.is_copied(self, s):
+                    nodes += [self._comment(s), *device_products.added_to(self, s)]
+                    cut(team=True)
+            found = [node for s in large for node in (self._comment(s), *device_products.by_library(self, s))]
+            return [*out, Region(True, [*nodes, Host(tuple(found))], self.reads, self.writes)]
         for stage in self.plan.stages:
             if stage.call is None:
                 nodes += self._stage(stage)
@@ -322,7 +330,7 @@ class _Synchronizer:
 
         for node in nodes:
             match node:
-                case Barrier():
+                case Barrier() | Host():
                     since.clear()
                 case Let(name, value) if (view := _VIEW.fullmatch(value)) and view[1] in self.roots:
                     self.roots[name] = self.roots[view[1]]

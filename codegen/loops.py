@@ -97,6 +97,13 @@ class Sync:
 
 
 @dataclass(frozen=True, slots=True)
+class Host:
+    """What the host does when the whole team has done what stands above, and before it does what stands below."""
+
+    body: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
     """A nest that stands in several places, or is handed to what calls it, as a function beside the kernel."""
 
@@ -105,7 +112,7 @@ class Function:
     body: tuple[Node, ...]
 
 
-Node = Comment | Let | Store | Accumulate | For | If | Call | Return | Break | Barrier | Sync | Function
+Node = Comment | Let | Store | Accumulate | For | If | Call | Return | Break | Barrier | Sync | Host | Function
 
 
 def count(nodes: tuple[Node, ...]) -> dict[str, int]:

@@ -1,8 +1,8 @@
 """Statements to phases: what runs in one pass over the rows of something, and why each boundary stands.
 
 Law of this file: a phase is either `rows` (a loop over fixed blocks of rows, shared by the team, with the combination
-of its partial sums), `serial` (small things and calls that one thread does) or `loop` (a Repeat with what it leaves; the
-body has phases of its own).  A statement is row-wise when row i of
+of its partial sums), `serial` (small things and calls that one thread does), `library` (large products, where a library
+makes them) or `loop` (a Repeat with what it leaves; the body has phases of its own).  A statement is row-wise when row i of
 its result needs only row i of what walks the rows, and a row reduction when it reduces over the rows.  Statements are
 taken in order and each joins the earliest phase that can take it: a row-wise result may be read by the phase that makes
 it, row by row; everything else is ready after its phase.
@@ -11,7 +11,7 @@ it, row by row; everything else is ready after its phase.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -39,6 +39,7 @@ from .ir import (
     reads,
     streams,
 )
+from .products import is_large
 from .target import CPU, Limits
 from .windows import products
 
@@ -58,7 +59,7 @@ BLOCKWISE = ("sum", "prod", "max", "min", "any", "all")
 """Reducers whose partial results combine by themselves."""
 
 
-Kind = Literal["rows", "serial", "loop"]
+Kind = Literal["rows", "serial", "library", "loop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +206,8 @@ def schedule(program: Program, hints: Hints, limits: Limits) -> tuple[Phase, ...
     made_by: dict[str, str] = {}
     drawn = {n for s in program.statements for n in streams(s)}
     near: dict[str, tuple[int, str]] = {}  # what is made element by element with a product: in which phase, with which one
-    given = _for_one_product(program, table) if limits.spread else {}
+    large = {s.out for s in program.statements if limits.library and isinstance(s, MatMul) and is_large(s, table, hints)}
+    given = _for_one_product(program, table, large) if limits.spread else {}
     waiting: dict[str, Map] = {}
     for s in _products_late(program) if limits.spread else program.statements:
         operands = tuple(n for x in reads(s) for n in (reads(waiting[x]) if x in waiting else (x,)))
@@ -226,21 +228,22 @@ def schedule(program: Program, hints: Hints, limits: Limits) -> tuple[Phase, ...
             continue
         forms = list(row_forms(s, table, hints, limits))
         serial = not forms or estimate(work(s, table), hints) <= limits.serial
+        kind: Kind = "library" if s.out in large else "serial" if serial else "rows"
         low = max((inside.get(n, ready[n]) for n in operands), default=0)
-        if isinstance(s, Scatter) and s.onto is not None:
+        if isinstance(s, Scatter | MatMul) and s.onto is not None and (s.out in large or isinstance(s, Scatter)):
             low = max(low, seen.get(s.onto, 0))  # it may then be made in its place
-        at, form = _find(s, open_, low, forms, serial, operands, ready, inside)
+        at, form = _find(s, open_, low, forms, kind, operands, ready, inside)
         if at is None:
             at = len(open_)
-            form = None if serial else max(forms, key=lambda f: _rank(s, f, hints))
-            open_.append(_Open("serial" if serial else "rows", form.size if form else None, _why(s, open_, operands, ready, form, made_by)))
+            form = max(forms, key=lambda f: _rank(s, f, hints)) if kind == "rows" else None
+            open_.append(_Open(kind, form.size if form else None, _why(s, kind, open_, operands, ready, form, made_by)))
         phase = open_[at]
         phase.members.append(Member(s, form))
         phase.members += [Member(waiting[n], None, s.out, first=True) for n in reads(s) if n in waiting]
         seen.update((n, max(at, seen.get(n, 0))) for n in operands)
-        made_by[s.out] = "a row reduction" if form and form.reduces else "a whole array" if form else "small work"
-        ready[s.out] = at if form is None else at + 1
-        if limits.spread and isinstance(s, MatMul) and s.onto is None and len(table[s.out].shape) == 2:
+        made_by[s.out] = "a row reduction" if form and form.reduces else "a whole array" if form or s.out in large else "small work"
+        ready[s.out] = at if form is None and s.out not in large else at + 1
+        if limits.spread and s.out not in large and isinstance(s, MatMul) and s.onto is None and len(table[s.out].shape) == 2:
             near[s.out] = at, s.out
         if form is not None and not form.reduces:
             inside[s.out] = at
@@ -279,11 +282,12 @@ def _products_late(program: Program) -> list[Statement]:
     return [*order, *waiting.values()]
 
 
-def _for_one_product(program: Program, table: dict[str, Buffer]) -> dict[str, Map]:
-    """Maps that are only read by one product, and make so little of what they read that its tiles can make it again."""
+def _for_one_product(program: Program, table: dict[str, Buffer], large: Set[str]) -> dict[str, Map]:
+    """Maps that are only read by one product, which is not large, and make so little of what they read that its tiles can make it again."""
     uses = Counter(n for s in program.statements for n in reads(s))
     uses.update([*program.outputs, *(source for _, source in program.updates)])
-    factors = {n for s in program.statements if isinstance(s, MatMul) and len(table[s.out].shape) == 2 for n in {s.a, s.b}}
+    small = [s for s in program.statements if isinstance(s, MatMul) and len(table[s.out].shape) == 2 and s.out not in large]
+    factors = {n for s in small for n in {s.a, s.b}}
     found = {}
     for s in program.statements:
         if isinstance(s, Map) and s.out in factors and uses[s.out] == 1 and s.reducer is None and table[s.out].shape == s.space:
@@ -319,14 +323,14 @@ def _loop(s: Repeat | Last | Stack, open_: list[_Open], ready: dict[str, int]) -
     ready[s.out] = at + 1
 
 
-def _find(s, open_, low, forms, serial, operands, ready, inside) -> tuple[int | None, RowForm | None]:
+def _find(s, open_, low, forms, kind, operands, ready, inside) -> tuple[int | None, RowForm | None]:
     """The earliest phase that can take a statement, and the form it has there."""
     for at in range(low, len(open_)):
         phase = open_[at]
         if phase.kind == "loop" or any(_apart(s, m.statement) for m in phase.members):
             continue
-        if phase.kind == "serial":
-            if serial and all(ready[n] <= at for n in operands):
+        if phase.kind != "rows":
+            if phase.kind == kind and all(ready[n] <= at for n in operands):
                 return at, None
             continue
         for form in forms:
@@ -343,12 +347,19 @@ def _apart(s: Statement, other: Statement) -> bool:
 
 
 def _why(
-    s: Statement, open_: list[_Open], operands: tuple[str, ...], ready: dict[str, int], form: RowForm | None, made_by: dict[str, str]
+    s: Statement,
+    kind: Kind,
+    open_: list[_Open],
+    operands: tuple[str, ...],
+    ready: dict[str, int],
+    form: RowForm | None,
+    made_by: dict[str, str],
 ) -> str:
     """Why a statement opens a phase."""
     if form is None:
         call = isinstance(s, Linalg | Random | Reshape | Indirect)
         head = f"{type(s).__name__.lower()} {s.out} is one thread's work" if call else f"{s.out} is small"
+        head = f"{s.out} is a large product" if kind == "library" else head
     else:
         head = f"{s.out} walks {form.size} rows"
     waits = [n for n in operands if n in made_by and ready[n] >= len(open_) - (form is None)]

@@ -11,6 +11,7 @@ import importlib
 import re
 from collections.abc import Iterator, Mapping
 
+from .cuts import pieces
 from .expressions import SHORT, VECMATH, combine
 from .loops import Accumulate, Barrier, Break, Call, Comment, For, Function, If, Let, Node, Return, Store, Sync
 from .lower import Kernel
@@ -91,13 +92,19 @@ def print_source(kernel: Kernel, comments: bool = True) -> str:
 
 
 def print_cuda(kernel: Kernel, lanes: int, comments: bool = True) -> str:
-    """The same for a grid of blocks with so many lanes."""
+    """The same for a grid of blocks with so many lanes: one kernel, or several and what the host does between them."""
     names, kinds = zip(*kernel.parameters()[2:], strict=True)
     body = [line for f in _functions(kernel.body) for line in _function(f, comments, "inlined", lanes)]
     body += [f"# {line}" for line in _arguments(kernel)] if comments else []
-    body += [f'@cuda.jit("void({", ".join(kinds)})")', f"def kernel({', '.join(names)}):"]
-    body += ["    tid = cuda.blockIdx.x", "    nthreads = cuda.gridDim.x", f"    lane = cuda.threadIdx.x & {lanes - 1}"]
-    body = [_BY_NUMPY.sub(r"\1(", line) for line in (*body, *_block(kernel.body, "    ", comments, lanes))]
+    for piece in pieces(kernel):
+        if piece.host:
+            body += [f"def {piece.name}(multiply, {', '.join(names)}):", *_block(piece.body, "    ", comments, host=True), "", ""]
+            continue
+        body += [f'@cuda.jit("void({", ".join(kinds)})")', f"def {piece.name}({', '.join(names)}):"]
+        body += ["    tid = cuda.blockIdx.x", "    nthreads = cuda.gridDim.x", f"    lane = cuda.threadIdx.x & {lanes - 1}"]
+        body += [_BY_NUMPY.sub(r"\1(", line) for line in _block(piece.body, "    ", comments, lanes)]
+        body += ["", ""]
+    body = body[:-2]
     helpers = set(kernel.helpers).union(*(_ON_DEVICE.findall(line) for line in body if not line.lstrip().startswith("#")))
     return _module(kernel, ["import numpy as np", "from numba import cuda", *imports(helpers - {"prefetch"}, DEVICE)], body, comments)
 
@@ -174,14 +181,15 @@ def _rounds(node: For, lanes: int) -> str:
     return f"lane, {node.extent}, {lanes}"
 
 
-def _block(nodes: tuple[Node, ...], indent: str, comments: bool, lanes: int = 0) -> Iterator[str]:
+def _block(nodes: tuple[Node, ...], indent: str, comments: bool, lanes: int = 0, host: bool = False) -> Iterator[str]:
+    tails = str if host else _tails
     for node in nodes:
         match node:
             case Comment(text):
                 if comments:
                     yield f"{indent}# {escape(text)}"
             case Let(name, value):
-                yield f"{indent}{name} = {_tails(value)}"
+                yield f"{indent}{name} = {tails(value)}"
             case Store(array, index, value):
                 yield f"{indent}{array}[{index}] = {value}"
             case Accumulate(target, "sum", value, _) if lanes:
@@ -190,16 +198,16 @@ def _block(nodes: tuple[Node, ...], indent: str, comments: bool, lanes: int = 0)
                 yield f"{indent}{target} = {combine(reducer, dtype, target, value)}"
             case For(var, _, body):
                 yield f"{indent}for {var} in range({_rounds(node, lanes)}):"
-                inner = list(_block(body, indent + "    ", comments, lanes))
+                inner = list(_block(body, indent + "    ", comments, lanes, host))
                 if lanes and node.spread:
                     yield f"{indent}    {var} &= {PLACES}"
                 yield from inner if any(not line.lstrip().startswith("#") for line in inner) else [*inner, f"{indent}    pass"]
             case If(condition, body):
                 yield f"{indent}if {condition}:"
-                inner = list(_block(body, indent + "    ", comments, lanes))
+                inner = list(_block(body, indent + "    ", comments, lanes, host))
                 yield from inner if any(not line.lstrip().startswith("#") for line in inner) else [*inner, f"{indent}    pass"]
             case Call(text, result):
-                yield f"{indent}{result + ' = ' if result else ''}{_tails(text)}"
+                yield f"{indent}{result + ' = ' if result else ''}{tails(text)}"
             case Return(value):
                 yield f"{indent}return {value}".rstrip()
             case Break():

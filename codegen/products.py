@@ -1,12 +1,15 @@
 """Which code multiplies matrices: our tiles of registers, or BLAS.
 
-Law of this file: the choice depends on the columns and the contracted length only, never on the number of rows, so
+Law of this file: on the CPU the choice depends on the columns and the contracted length only, never on the number of rows, so
 splitting a product by rows never changes how an element is computed.
 """
 
 from __future__ import annotations
 
-from .ir import Size
+from collections.abc import Mapping
+from math import prod
+
+from .ir import Buffer, MatMul, Size
 
 VECTOR = 64
 """Bytes of the vectors that the figures were measured with; narrower ones waste less of the last."""
@@ -16,6 +19,9 @@ LARGE = 1024
 TILE, STEP, CHUNK, BLOCKS = 32, 32, 128, 128
 """How full vectors must be; n k from which OpenBLAS leaves its code for small products (m = 64); where memory counts.
 On a device: the extent of a small tile, its step along the inner axis, the least length of a part of that, blocks to keep busy."""
+SIDE, MANY = 256, 1 << 27
+"""On a device: the least extent of a product, and multiplications in it, from which it is large: cuBLAS's time for them, some
+10 us, is about that of one more launch.  A guess, until it is measured."""
 
 
 def tiles_suit(n: Size, k: Size, ta: bool, tb: bool, dtype: str) -> bool:
@@ -52,3 +58,11 @@ def inner_parts(m: int, n: int, k: int) -> int:
     tiles = -(-m // TILE) * -(-n // TILE)
     parts = min(k // CHUNK, -(-BLOCKS // max(tiles, 1)))
     return parts if 2 * tiles <= BLOCKS and k >= 4 * CHUNK else 1
+
+
+def is_large(s: MatMul, table: Mapping[str, Buffer], hints: Mapping[str, int]) -> bool:
+    """Is a product so large that a library's way to it pays for ending a kernel and starting another?  A size that is
+    not known is not large."""
+    sizes = (*table[s.out].shape[-2:], table[s.a].shape[-2 if s.ta else -1])
+    numbers = [e if isinstance(e, int) else hints.get(e, 0) for e in sizes]
+    return min(numbers) >= SIDE and prod(numbers) >= MANY

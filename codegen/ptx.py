@@ -34,7 +34,7 @@ def available() -> bool:
 def ptx(kernel: str | Callable, signature: str | tuple = "", cc: tuple[int, int] = (9, 0)) -> str:
     """The PTX of a kernel for devices of compute capability `cc`.
 
-    `kernel` is the source of a generated module, whose function `kernel` says its signature, or a function with a
+    `kernel` is the source of a generated module, whose kernels say their signatures, or a function with a
     signature of Numba ('void(float32[::1], int64)', or the types of the arguments).  ImportError, if numba-cuda or its
     toolkit is missing; RuntimeError in Numba's simulator, which compiles nothing.
     """
@@ -46,21 +46,27 @@ def ptx(kernel: str | Callable, signature: str | tuple = "", cc: tuple[int, int]
         raise ImportError(EXTRA)
     from numba import cuda
 
-    function, said = read(kernel) if isinstance(kernel, str) else (kernel, "")
+    found = list(read(kernel).values()) if isinstance(kernel, str) else [(kernel, "")]
     with _without_a_device(cc):
-        return cuda.compile_ptx(function, signature or said, cc=cc)[0]
+        return "\n".join(cuda.compile_ptx(function, signature or said, cc=cc)[0] for function, said in found)
 
 
-def read(source: str) -> tuple[Callable, str]:
-    """(the function `kernel` of a generated module, its signature); compiles nothing."""
+def read(source: str) -> dict[str, tuple[Callable, str]]:
+    """The kernels of a generated module by name, each with its signature; compiles nothing."""
     tree = ast.parse(source)
-    (kernel,) = (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "kernel")
-    (decorator,) = kernel.decorator_list
-    signature = ast.literal_eval(decorator.args[0]) if isinstance(decorator, ast.Call) and decorator.args else ""
-    kernel.decorator_list = []
+    signatures: dict[str, str] = {}
+    for node in tree.body:
+        match node:
+            case ast.FunctionDef(name=name, decorator_list=[ast.Call(func=ast.Attribute(attr="jit"), args=args)]):
+                signatures[name] = ast.literal_eval(args[0]) if args else ""
+            case ast.FunctionDef(name=name, decorator_list=[ast.Attribute(attr="jit")]):
+                signatures[name] = ""
+            case _:
+                continue
+        node.decorator_list = []
     namespace: dict[str, Any] = {"__name__": "generated"}
     exec(compile(tree, "<generated>", "exec", dont_inherit=True), namespace)
-    return namespace["kernel"], signature
+    return {name: (namespace[name], signature) for name, signature in signatures.items()}
 
 
 @contextmanager

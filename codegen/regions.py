@@ -14,7 +14,7 @@ from .addresses import Names, least, product, scaled, share_of
 from .expressions import literal
 from .ir import Last, Repeat, Size, Stack, reads
 from .layout import FLAT_BLOCK
-from .loops import Barrier, Break, Comment, For, If, Let, Node, Store
+from .loops import Barrier, Break, Comment, For, Host, If, Let, Node, Store
 from .memory import Body, Home, Part
 from .nests import Meeting, PhaseWriter, Region
 from .phases import ENDLESS, SERIAL, Hints, estimate
@@ -49,6 +49,7 @@ def regions(
 def join(found: list[Region], moving: Set[str] = frozenset(), again: bool = False) -> tuple[list[Node], tuple[Meeting, ...]]:
     """Regions in order, with a barrier wherever one must wait for another thread's part of what came before.
 
+    What the host does is a meeting too.
     `again`: they are the step of a loop, whose first regions follow its last; arrays in `moving` are others in each step."""
     body: list[Node] = []
     since: list[Region] = []
@@ -61,6 +62,12 @@ def join(found: list[Region], moving: Set[str] = frozenset(), again: bool = Fals
             pending.clear()
 
     for region in found:
+        if isinstance(region.nodes[-1], Host):
+            flush()
+            body += region.nodes
+            since = []
+            groups.append([])
+            continue
         clash = {x for old in since for x in _clash(old, region)}
         if clash:
             flush()

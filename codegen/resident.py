@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from .device_blas import Blas
 from .devices import Device
 
 
@@ -24,10 +25,11 @@ class Driver:
     """A device's memory and launches.
 
     `put` copies a flat array to the device, `new(n, dtype)` makes one there; `get(x, host)` copies from the device and
-    `set(x, host)` to it; `wait` returns when all that was launched is done.  `load(source)` is the kernel of a generated
+    `set(x, host)` to it; `wait` returns when all that was launched is done.  `load(source, name)` is a kernel of a generated
     module, `module` a module of the runtime as kernels see it; `most(entry, lanes, shared)` is how many blocks can
     run at once; `figures(entry)` are registers and bytes of local memory of a lane and how many lanes a processor
-    holds, None where nobody knows.  Everything is called inside `with driver.here()`."""
+    holds, None where nobody knows; `library` makes large products, if anything
+    does.  Everything is called inside `with driver.here()`."""
 
     device: Device
     here: Callable[[], AbstractContextManager]
@@ -36,10 +38,11 @@ class Driver:
     get: Callable[[Any, np.ndarray], object]
     set: Callable[[Any, np.ndarray], object]
     wait: Callable[[], object]
-    load: Callable[[str], Any]
+    load: Callable[[str, str], Any]
     module: Callable[[str], Any]
     most: Callable[[Any, int, int], int]
     figures: Callable[[Any], tuple[int, int, int] | None]
+    library: Callable[[], Blas | None] = lambda: None
     held: dict[tuple, tuple[Any, Any]] = field(default_factory=dict)
 
     def fetched(self, x: Any, n: int, dtype: DTypeLike) -> np.ndarray:

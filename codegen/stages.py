@@ -198,7 +198,9 @@ def arrange(phase: Phase, table: dict[str, Buffer], limits: Limits, hints: Hints
             at = walks[-1], len(walk) - 1
         stages[at[0]][at[1]].append(work)  # type: ignore[index]
         made[s.out] = (*at, work)
-    parts = {s.out: _parts(s, table, hints) for s in stages if isinstance(s, MatMul) and s.out not in first} if limits.spread else {}
+    parts = {}
+    if limits.spread and phase.kind == "serial":
+        parts = {s.out: _parts(s, table, hints) for s in stages if isinstance(s, MatMul) and s.out not in first}
     return Plan(phase, tuple(_stage(x, behind, first, parts) for x in stages), walk="lanes" if narrow else "rows", lanes=limits.lanes)
 
 

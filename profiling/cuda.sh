@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 venv=${VENV:-.venv-cuda}
 
 [ -x "$venv/bin/python" ] || "${PYTHON:-python3}" -m venv "$venv"
-"$venv/bin/python" -m pip install --editable ".[cuda,test,bench-cuda]"
+"$venv/bin/python" -m pip install --editable ".[cuda,cublas,test,bench-cuda]"
 nvidia-smi
 "$venv/bin/python" -m pytest -m gpu
 "$venv/bin/python" -m profiling "${@:-cuda}" --full --json results.json

@@ -20,7 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"symgraph": "symgraph", "codegen": "symgraph.codegen"}  # folder -> the package it is imported as
 READ = ("symgraph", "codegen", "tests", "profiling", "examples", "docs", ".ci")
 MAX_LINES = 600
-LAZY = ("numba", "llvmlite", "scipy", "sklearn", "tensorboard", "google.protobuf", "threadpoolctl", "pygraphviz", "IPython", "tqdm")
+LAZY = (
+    *("numba", "llvmlite", "scipy", "sklearn", "tensorboard", "google.protobuf", "threadpoolctl", "pygraphviz", "IPython", "tqdm"),
+    "nvmath",
+)
 """What may be imported inside a function: Numba, what it brings, and what only some programs use."""
 UNLOADED = ("numba", "llvmlite", "scipy", "sklearn", "tensorboard", "pygraphviz", "IPython", "tqdm")
 """What `import symgraph` must leave alone."""

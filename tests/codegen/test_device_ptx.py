@@ -130,5 +130,5 @@ def test_the_extra_is_named_where_it_is_missing():
 
 
 def test_the_signature_of_a_module_is_read():
-    function, signature = ptx.read(kernel("team", "tail", "Xi", "float32"))
+    ((function, signature),) = ptx.read(kernel("team", "tail", "Xi", "float32")).values()
     assert (function.__name__, signature) == ("kernel", "void(float32[::1], float32[::1], int64)")

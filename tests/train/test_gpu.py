@@ -46,3 +46,12 @@ def test_arrays_that_lie_there_are_fed_and_stay() -> None:
     with sg.Session(device="cuda") as sess:
         there = cuda.to_device(np.arange(10, dtype=np.float32))
         assert sess.run(sg.reduce_sum(x), {x: there}) == 45
+
+
+def test_large_products_are_cublas() -> None:
+    pytest.importorskip("nvmath")
+    a, b = (np.random.default_rng(k).standard_normal(shape).astype(np.float32) for k, shape in enumerate([(600, 512), (700, 512)]))
+    x, y = sg.constant(a), sg.placeholder(sg.float32, (700, 512))
+    f = sg.function([y], sg.tanh(sg.matmul(x, y, transpose_b=True) / 30), device="cuda")
+    np.testing.assert_allclose(f(b), np.tanh(a.astype(np.float64) @ b.T / 30), rtol=1e-4, atol=1e-5)
+    assert "and cuBLAS for" in f.explain()
