@@ -25,8 +25,6 @@ from . import cache, config, device_blas, plain_cuda
 from .cuts import pieces
 from .device_blas import Cut, function
 from .devices import Device, by_numba
-from .gate import Gate
-from .memory import Part
 from .printer import DEVICE, module_of, print_cuda
 from .ptx import read
 from .resident import Driver
@@ -38,8 +36,8 @@ if TYPE_CHECKING:
 RUNTIME = f"{__package__}.runtime"
 PLAIN_BLOCKS = 2
 """Blocks of our own simulator."""
-EACH, SPEED = 10.0, 3.0
-"""ns that each block adds to a meeting of all of them, and how many threads of the CPU a block is worth: guesses, until they are
+EACH, FLOPS, BYTES = 10.0, 50.0, 10.0
+"""ns that each block adds to a meeting of all of them; flops and bytes of arrays that a block does in a ns: guesses, until they are
 measured.  What a meeting takes beside that does not depend on the number of blocks."""
 
 
@@ -116,12 +114,11 @@ def _worth(made: CudaKernel, device: Device) -> Callable[[Mapping[str, int]], in
     if device.processors <= 1:
         return lambda sizes: PLAIN_BLOCKS
     step = made.reports[-1]
-    gate = Gate([Part(step.fused, step.plans, step.memory)], (), wakes=False)
 
     def worth(sizes: Mapping[str, int]) -> int:
-        work, _ = gate.weighed(sizes)
+        work = max(step.flops(sizes) / FLOPS, step.bytes(sizes) / BYTES)
         meetings = sum(n * count(turns, sizes) for n, turns in made.kernel.meetings)
-        return int(sqrt(work / SPEED / (EACH * max(1, meetings)))) + 1
+        return int(sqrt(work / (EACH * max(1, meetings)))) + 1
 
     return worth
 

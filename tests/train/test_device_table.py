@@ -96,7 +96,7 @@ def test_special_values() -> None:
 def cut_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """No phase is too small to be shared among blocks."""
     monkeypatch.setattr(cuda, "limits_of", lambda lanes: replace(target.cuda(lanes), serial=1))
-    monkeypatch.setattr(device_entry, "_worth", lambda made: lambda sizes: 2)
+    monkeypatch.setattr(device_entry, "_worth", lambda *_: lambda sizes: 2)
 
 
 @pytest.mark.parametrize("number", range(SHARES))
