@@ -16,7 +16,7 @@ from functools import partial
 from .costs import Cost, cost, instr_ns, labels, leaves, moved, storage, times, traffic, work
 from .fuse import squeeze_to_maps
 from .inline import drop_dead
-from .ir import Buffer, Map, Program, SizeOf, Statement, coordinates, reads
+from .ir import Buffer, Map, Program, Repeat, SizeOf, Statement, coordinates, reads
 from .linear import reassociate
 from .parts import cut, firm_sizes, fixed_values, fresh, named, part_buffer, steady, with_parts
 
@@ -209,7 +209,9 @@ def _priced(program: Program, fixed: frozenset[str], firm: frozenset[str], sizes
             ns = _body_price(s, table, unchanged[s.out], s.out in fixed, readers, prices, sizes, beside)
         else:
             ns = work(s, table, sizes)[1] + sum(prices.ns[n] / readers[n] for n in reads(s)) if s.out in fixed else 0.0
-        if s.out in fixed:
+        if isinstance(s, Repeat):
+            prices.ns[s.out] = ns  # its number of steps does not stand for what it left, which is stored instead
+        elif s.out in fixed:
             store = traffic(storage(table[s.out], sizes), beside)
             if s.out in opaque:
                 ns += store  # it is written and read again

@@ -375,6 +375,21 @@ def test_a_loop_that_is_the_same_in_all_steps_is_run_once():
     assert len([s for s in hoisted.step.statements if isinstance(s, Repeat)]) == 1
 
 
+def test_what_a_loop_left_is_kept_and_not_how_often_it_ran():
+    """A number is cheap to keep, but it does not stand for what the loop left."""
+    w = Writer("left")
+    x, s = w.input("t", "m"), w.state("m")
+    b = w.body()
+    z = b.carried(w.map(lambda b: b.literal(0, "float32"), space=("m",)))
+    b.update(z, b.apply("add", z, b.part(x)))
+    n = w.repeat(b, "t", z)
+    w.update(s, w.apply("add", w.apply("mul", s, w.last(n, b, z)), w.reduce("max", w.stack(n), (0,))))
+    hoisted, moved = codegen.hoist_loop(Loop("loop", w.done(s)), {"t": 6, "m": 3}, algebra=False)
+    assert moved.once is not None and not any(isinstance(s, Repeat) for s in hoisted.step.statements)
+    for program in (*hoisted.programs, moved.once):
+        verify(program)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_random_loops_in_a_loop_of_steps(seed, monkeypatch):
     fuzz.shrink(monkeypatch)
