@@ -87,7 +87,8 @@ class Loop:
         """The compiled loop, or None and why there is none."""
         if why := self.step.python or self.record is not None and self.record.python:
             return None, why
-        if (backend := config.get("SYMGRAPH_BACKEND")) in ("python", "reference"):
+        backend = config.get("SYMGRAPH_BACKEND")
+        if backend == "reference" or backend == "python" and self.step.device is None:
             return None, f"SYMGRAPH_BACKEND={backend}"
         if config.get("SYMGRAPH_CHECK") >= 2:
             return None, "SYMGRAPH_CHECK=2 compares every step with the interpreter"

@@ -16,7 +16,7 @@ import pytest
 
 import symgraph as sg
 from symgraph import codegen, config
-from symgraph.codegen import cuda, device_entry, target
+from symgraph.codegen import cuda, target
 from symgraph.host import HOST
 from tests.train import op_table
 from tests.train import test_op_table as by_table
@@ -95,8 +95,7 @@ def test_special_values() -> None:
 @pytest.fixture
 def cut_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """No phase is too small to be shared among blocks."""
-    monkeypatch.setattr(cuda, "limits_of", lambda lanes: replace(target.cuda(lanes), serial=1))
-    monkeypatch.setattr(device_entry, "_worth", lambda *_: lambda sizes: 2)
+    monkeypatch.setattr(cuda, "limits_of", lambda *how: replace(target.cuda(*how), serial=1))
 
 
 @pytest.mark.parametrize("number", range(SHARES))
