@@ -8,6 +8,7 @@ is an error that names the variable, the value and what would be accepted.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,6 +58,12 @@ def _size(text: str) -> int:
     return int(value)
 
 
+def _device(text: str) -> str:
+    if not re.fullmatch(r"auto|(/?(device:)?)(cpu|gpu|cuda)(:\d+)?", text.lower()):
+        raise ValueError
+    return text.lower()
+
+
 def _folder(text: str) -> Path | None:
     return Path(text).expanduser().absolute() if text else None
 
@@ -85,7 +92,7 @@ OPTIONS = (
     Option(
         "SYMGRAPH_DEVICE",
         "auto",
-        _one_of("auto", "cpu", "cuda"),
+        ("auto, cpu, cuda, or one of several GPUs as in cuda:1", _device),
         "where sessions run that are not told: cpu, cuda, or auto, which is the CPU but for programs that ask for a GPU with tf.device",
     ),
     Option("SYMGRAPH_CACHE_DIR", "", ("a folder", _folder), "where generated source and compiled code are kept; default: the user's cache"),

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from . import report, whitelist
-from .cpu import MAX_LINES, ProgramTooLong, decide
+from .cpu import ProgramTooLong, decide
 from .ir import Buffer, Loop, MatMul, Program, Statement, whole_table
 from .lanes import LaneWriter, synchronize
 from .lower import Kernel, lower, lower_loop
@@ -23,6 +23,11 @@ from .printer import print_cuda
 from .products import is_large
 from .steps import with_own_outputs
 from .target import cuda as limits_of
+
+MAX_LINES, MAX_ARRAYS = 2500, 500
+"""Lines past which compiling takes minutes, as products are inlined; arrays whose descriptions fit into the 32764 bytes of a
+kernel's parameters, at 56 bytes each."""
+COMPILED = "of numba-cuda's code asked when it is loaded: not counted here"
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,12 +81,14 @@ def _printed(
     arrays = [kernel.parameter(a) for a in kernel.args] + [a.name for a in kernel.args]
     kernel = replace(kernel, body=synchronize(kernel.body, arrays))
     source = print_cuda(kernel, lanes)
-    if (lines := source.count("\n")) > 2 * MAX_LINES:
-        raise ProgramTooLong(f"the source of {kernel.name} has {lines} lines, more than {2 * MAX_LINES}: interpret it")
+    if (lines := source.count("\n")) > MAX_LINES:
+        raise ProgramTooLong(f"its CUDA source has {lines} lines, more than {MAX_LINES}")
+    if len(kernel.args) > MAX_ARRAYS:
+        raise ProgramTooLong(f"it has {len(kernel.args)} arrays, more than the {MAX_ARRAYS} that a CUDA kernel takes")
     whitelist.check(source)
     seconds = time.perf_counter() - start
     reports = tuple(
-        report.Made(part.program, part.program, notes, part.plans, part.memory, kernel, "cuda", seconds) for part, notes in made
+        report.Made(part.program, part.program, notes, part.plans, part.memory, kernel, COMPILED, seconds) for part, notes in made
     )
     fused = made[-1][0].program
     large = tuple(s.out for s in fused.statements if isinstance(s, MatMul) and is_large(s, fused.table(), hints))

@@ -22,6 +22,8 @@ from .phases import estimate
 from .stages import Group, Stage, Work
 
 LANE = "lane == 0"
+SUMS = 128
+"""How many sums the shared pool has room for at once (device_team.py)."""
 FEW = 32
 """Results of a phase up to which all lanes add up the blocks of each, instead of a lane those of one."""
 LONG = 16
@@ -43,16 +45,17 @@ class LaneWriter(PhaseWriter):
         self.left.append((name, reducer, dtype, part, place))
 
     def ends(self) -> list[Node]:
-        """All sums of a block at once: lanes meet three times, however many sums there are."""
-        if not self.left:
-            return self.tails
-        puts: list[Node] = []
-        gets: list[Node] = []
-        for number, (name, reducer, dtype, part, place) in enumerate(self.left):
-            put, get = (self._helper(f"{verb}_{reducer}", dtype) for verb in ("put", "get"))
-            puts.append(Call(f"{put}({name}, {number}, lane)"))
-            gets.append(If(f"lane == {number % self.lanes}", (Store(part, place, f"{get}({number})"),)))
-        return [*self.tails, Sync(), *puts, Sync(), *gets, Sync()]
+        """The sums of a block, as many at once as the pool has room for: lanes meet three times."""
+        nodes = list(self.tails)
+        for first in range(0, len(self.left), SUMS):
+            puts: list[Node] = []
+            gets: list[Node] = []
+            for number, (name, reducer, dtype, part, place) in enumerate(self.left[first : first + SUMS]):
+                put, get = (self._helper(f"{verb}_{reducer}", dtype) for verb in ("put", "get"))
+                puts.append(Call(f"{put}({name}, {number}, lane)"))
+                gets.append(If(f"lane == {number % self.lanes}", (Store(part, place, f"{get}({number})"),)))
+            nodes += [Sync(), *puts, Sync(), *gets, Sync()]
+        return nodes
 
     def _helper(self, stem: str, dtype: str) -> str:
         """The name of a function of the runtime for one dtype."""

@@ -8,6 +8,7 @@ Which way a program runs is one rule, `route`.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -73,8 +74,9 @@ def executable_of(program: ir.Program, device: Device | None = None) -> Any:
     if way != "reference":
         try:
             executable = compiled(program, device)
-        except codegen.ProgramTooLong:  # known only when its source is there
-            pass
+        except codegen.ProgramTooLong as e:  # known only when its source is there
+            if device is not None:
+                warnings.warn(f"{program.name} is interpreted on the host, not run on {device.name}: {e}", RuntimeWarning, stacklevel=2)
     judged = executable is not None and config.get("SYMGRAPH_CHECK") >= 2
     executable = executable or codegen.interpret(program)
     tell_of(executable, program)

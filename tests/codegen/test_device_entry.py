@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from symgraph.codegen import config, plain_cuda
+from symgraph.codegen import config, lanes, plain_cuda
 from symgraph.codegen.cuda import translate
 from symgraph.codegen.device_entry import PLAIN_BLOCKS, driver_of, entry_of, lanes_of
 from symgraph.codegen.device_launch import compile_for
@@ -43,6 +43,17 @@ def test_the_pool_serves_the_greediest_call() -> None:
     assert lanes_of(driver) == 8 and driver is driver_of(LARGE)
     assert entry_of(translate(programs.linear_regression(10), 8), driver).shared == pool["team"]
     assert entry_of(translate(programs.softmax_net(), 8), driver).shared == max(pool["tiles"]["f32"], pool["team"])
+
+
+def test_as_many_sums_as_the_pool_holds() -> None:
+    """Those of a block take turns where they are more."""
+    assert lanes.SUMS == plain_cuda.module("symgraph.codegen.runtime.device_team").SUMS
+    w = programs.Writer("sums")
+    x = w.input("m", 70)
+    columns = [w.reduce(how, w.slice(x, (0, k), ("m", 1)), (0, 1)) for k in range(70) for how in ("max", "min")]
+    rows = np.random.default_rng(0).standard_normal((30, 70)).astype(np.float32)
+    got = compile_for(w.done(*columns), SIMULATED).bind([])(rows)
+    np.testing.assert_array_equal(np.reshape(got, (70, 2)), np.stack([rows.max(0), rows.min(0)], 1))
 
 
 def test_a_step_in_our_simulator() -> None:
