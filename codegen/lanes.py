@@ -343,8 +343,11 @@ class _Synchronizer:
                     node = If(condition, tuple(self.block(body, since)))
                     since.add(before)
                 case For(var, extent, body, ""):
-                    meet(self.touched([Let("_", extent)]))
+                    if since.clash(self.touched([Let("_", extent), *body])):  # once before the loop, not in each round
+                        out.append(Sync())
+                        since.clear()
                     before = since.copy()
+                    before.add(self.touched([Let("_", extent)]))
                     while True:  # the first round follows what came before, the next ones the round before
                         after = before.copy()
                         inner = self.block(body, after)
