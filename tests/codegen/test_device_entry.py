@@ -62,4 +62,4 @@ def test_a_step_in_our_simulator() -> None:
     (state,) = [np.zeros(tuple(b.shape), b.dtype) for b in program.buffers if b.role == "state"]
     cell = Cell(state)
     made.bind([cell])()
-    assert np.abs(cell.host()).max() > 0 and made.path is None and made.device is SIMULATED
+    assert np.abs(cell.host()).max() > 0 and made.path is None and made.device == SIMULATED
