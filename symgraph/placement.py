@@ -33,7 +33,7 @@ def spec(name: str) -> dict[str, str]:
             found[key.lower()] = rest[0]
             continue
         kind, *index = rest if key.lower() == "device" and rest else [key, *rest]
-        if not kind.isidentifier() or len(index) > 1 or not all(i == "*" or i.isdecimal() for i in index):
+        if "device" in found or not kind.isidentifier() or len(index) > 1 or not all(i == "*" or i.isdecimal() for i in index):
             raise ValueError(f"{name!r} names no device: say '/cpu:0', '/gpu:0', '/device:GPU:1' or 'cuda'")
         found["device"] = ":".join([_OTHER.get(kind.upper(), kind.upper()), *(index or "*")])
     return found

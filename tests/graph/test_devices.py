@@ -58,7 +58,7 @@ def test_names_are_read_as_tf1_reads_them(name: str, wanted: str) -> None:
     assert spelled(spec(name)) == wanted
 
 
-@pytest.mark.parametrize("name", ["/gpu:x", "my gpu", "/device:GPU:0:1", "/device"])
+@pytest.mark.parametrize("name", ["/gpu:x", "my gpu", "/device:GPU:0:1", "/gpu:0/cpu:0", "/device"])
 def test_what_is_no_name_is_said_at_once(name: str) -> None:
     if name != "/device":
         with pytest.raises(ValueError, match="names no device: say '/cpu:0', '/gpu:0'"), sg.device(name):
