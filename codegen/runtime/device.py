@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import cuda
+from numba import cuda, types
 from numba.core import config
 
 SIMULATED = bool(getattr(cuda, "SIMULATED", config.ENABLE_CUDASIM))
@@ -40,11 +40,17 @@ class _Running:
 
 
 def device(function: Callable) -> Callable:
-    """A function that kernels call: compiled for the dtypes it meets, or as it is where lanes are threads."""
-    return function if SIMULATED else _compiled(function)
+    """A function that kernels call: compiled for the dtypes it meets, or as it is where lanes are threads.
+
+    A literal in a call is a number like any other, or Numba would compile the function for each; it is inlined later, by NVVM."""
+    if SIMULATED:
+        return function
+    made = cuda.jit(device=True)(function)
+    compile_device = made.compile_device
+    made.compile_device = lambda args: compile_device(tuple(types.unliteral(a) for a in args))
+    return made
 
 
-_compiled = cuda.jit(device=True)
 if SIMULATED and not hasattr(cuda, "SIMULATED"):
     cuda = _Running()
     sys.setswitchinterval(1e-5)  # lanes are threads that wait for each other at every turn: ten times faster so
@@ -60,7 +66,6 @@ if SIMULATED:
         return array[first:]
 else:
     from llvmlite import ir
-    from numba import types
     from numba.cuda.extending import intrinsic
 
     @intrinsic
