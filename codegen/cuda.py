@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from . import report, whitelist
 from .cpu import ProgramTooLong, decide
+from .device_products import each_once
 from .ir import Buffer, Loop, MatMul, Program, Statement, whole_table
 from .lanes import LaneWriter, synchronize
 from .lower import Kernel, lower, lower_loop
@@ -79,7 +80,7 @@ def _printed(
 ) -> CudaKernel:
     """The source of a kernel in which lanes wait for each other where they must."""
     arrays = [kernel.parameter(a) for a in kernel.args] + [a.name for a in kernel.args]
-    kernel = replace(kernel, body=synchronize(kernel.body, arrays))
+    kernel = replace(kernel, body=synchronize(each_once(kernel.body), arrays))
     source = print_cuda(kernel, lanes)
     if (lines := source.count("\n")) > MAX_LINES:
         raise ProgramTooLong(f"its CUDA source has {lines} lines, more than {MAX_LINES}")

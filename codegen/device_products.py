@@ -2,7 +2,8 @@
 
 Law of this file: a Map that takes a product's elements as they are made, or gives those of a factor as they are read, is
 written as a function beside the kernel, which the product calls for each; arrays, sizes and scalars that the function
-reads are handed to it in a tuple.
+reads are handed to it in a tuple.  What they are called there says nothing of where they come from, so that equal layers
+have one function, and one product, which Numba compiles once.
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .addresses import flat_index, product
 from .expressions import SHORT
 from .ir import MatMul
-from .loops import Call, For, Function, If, Let, Node, Return, Store
+from .loops import Call, For, Function, Host, If, Let, Node, Return, Store
 from .products import STEP
+from .share import renamed
 from .stages import Stage, Work
 
 if TYPE_CHECKING:
     from .lanes import LaneWriter
 
+_WORD = re.compile(r"\b[a-z]+\d+\b")
 _FREE = re.compile(r"(?<![\w.])([A-Za-z_]\w*)(?![\w(])")
 PARAMETERS = ("zs", "c", "i", "j", "value")
 
@@ -77,10 +81,9 @@ def _given(p: LaneWriter, s: MatMul, first: Sequence[Work], works: Sequence[Work
     for name, turned, stride, (rows, columns), side in factors:
         if name in made:
             body, values = p.elements([made[name]], {0: columns, 1: rows} if turned else {0: rows, 1: columns}, {})
-            taken = ", ".join(sorted(set(_free(body, (rows, columns)))))
-            giver = p.names.fresh("give")
-            found.append(Function(giver, ("xs", "c", rows, columns), (Let(f"{taken},", "xs"), *body, Return(values[name]))))
-            sides.append(f"{giver}, ({taken},)")
+            giver, *side = _function(p.names.fresh("give"), ("xs", "c", rows, columns), (*body, Return(values[name])))
+            found.append(giver)
+            sides.append(", ".join(side))
         else:
             p.helpers.add(f"{side}_flat")
             sides.append(f"{side}_flat, ({p.whole(name)}, {turned}, {stride})")
@@ -173,18 +176,43 @@ def _batched(p: LaneWriter, s: MatMul, one: Callable[[str, str, str], Call], rou
 
 def _taker(p: LaneWriter, s: MatMul, works: Sequence[Work]) -> tuple[Function, str, str]:
     """The function that takes a product's elements, to Maps and to an array where others read it; its name; what it is handed."""
-    name = p.names.fresh("keep")
     p.helpers.add("inlined")
     body, _ = p.elements(works, {0: "i", 1: "j"}, {s.out: "value"})
     if p.memory.homes[s.out].kind != "local":
         body.insert(0, Store(p.whole(s.out, True), f"i * {_sizes(p, s)[1]} + j", "value"))
     if s.factor is not None:
         body.insert(0, Let("value", f"value * {p.scalar(s.factor)}"))
-    taken = ", ".join(sorted(set(_free(body))))
-    return Function(name, PARAMETERS, (Let(f"{taken},", "zs"), *body)), name, f"({taken},)"
+    return _function(p.names.fresh("keep"), PARAMETERS, body)
 
 
-def _free(nodes: Sequence[Node], parameters: Sequence[str] = PARAMETERS) -> Iterator[str]:
+def _function(name: str, parameters: tuple[str, ...], body: Sequence[Node]) -> tuple[Function, str, str]:
+    """The function of these lines, its name, and the tuple of what they read, its first parameter."""
+    taken = list(dict.fromkeys(_free(body, parameters)))
+    own = dict.fromkeys(node.name for node in body if isinstance(node, Let) and node.name not in parameters)
+    names = {a: f"z{k}" for k, a in enumerate(taken)} | {a: f"v{k}" for k, a in enumerate(own)}
+    head = Let(f"{', '.join(names[a] for a in taken)},", parameters[0])
+    return Function(name, parameters, (head, *(renamed(node, names) for node in body))), name, f"({', '.join(taken)},)"
+
+
+def each_once(nodes: Sequence[Node], known: dict[tuple, str] | None = None, names: dict[str, str] | None = None) -> tuple[Node, ...]:
+    """The nodes with the first of equal functions in the place of the others."""
+    known, names = {} if known is None else known, {} if names is None else names
+    found: list[Node] = []
+    for node in nodes:
+        if isinstance(node, Function):
+            first = known.setdefault((node.parameters, node.body), node.name)
+            if first != node.name:
+                names[node.name] = first
+                continue
+        elif isinstance(node, Call):
+            node = replace(node, text=_WORD.sub(lambda m: names.get(m[0], m[0]), node.text))
+        elif isinstance(node, For | If | Host):
+            node = replace(node, body=each_once(node.body, known, names))
+        found.append(node)
+    return tuple(found)
+
+
+def _free(nodes: Sequence[Node], parameters: Sequence[str]) -> Iterator[str]:
     """What a function's lines read that is not their own."""
     own = {*parameters, *SHORT.values(), "np"}
     for node in nodes:
@@ -197,6 +225,8 @@ def _free(nodes: Sequence[Node], parameters: Sequence[str] = PARAMETERS) -> Iter
             case If(condition, body):
                 texts = (condition,)
                 yield from (n for n in _free(body, parameters) if n not in own)
+            case Return(text):
+                texts = (text,)
             case _:
                 continue
         yield from (n for text in texts for n in _FREE.findall(text) if n not in own and not keyword.iskeyword(n))

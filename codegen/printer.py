@@ -102,9 +102,8 @@ def print_cuda(kernel: Kernel, lanes: int, comments: bool = True) -> str:
             continue
         body += [f'@cuda.jit("void({", ".join(kinds)})")', f"def {piece.name}({', '.join(names)}):"]
         body += ["    tid = cuda.blockIdx.x", "    nthreads = cuda.gridDim.x", f"    lane = cuda.threadIdx.x & {lanes - 1}"]
-        body += [_BY_NUMPY.sub(r"\1(", line) for line in _block(piece.body, "    ", comments, lanes)]
-        body += ["", ""]
-    body = body[:-2]
+        body += [*_block(piece.body, "    ", comments, lanes), "", ""]
+    body = [line if line.lstrip().startswith("#") else _BY_NUMPY.sub(r"\1(", line) for line in body[:-2]]
     helpers = set(kernel.helpers).union(*(_ON_DEVICE.findall(line) for line in body if not line.lstrip().startswith("#")))
     return _module(kernel, ["import numpy as np", "from numba import cuda", *imports(helpers - {"prefetch"}, DEVICE)], body, comments)
 

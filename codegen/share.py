@@ -101,11 +101,11 @@ def _bound(node: Node) -> Iterator[str]:
                 yield target
 
 
-def _renamed(node: Node, names: dict[str, str]) -> Node:
+def renamed(node: Node, names: dict[str, str]) -> Node:
     kind = type(node)
     new: dict = {part: _NAME.sub(lambda m: names.get(m[0], m[0]), getattr(node, part)) for part in _PARTS[kind]}
     if hasattr(node, "body"):
-        new["body"] = tuple(_renamed(child, names) for child in node.body if not isinstance(child, Comment))
+        new["body"] = tuple(renamed(child, names) for child in node.body if not isinstance(child, Comment))
     return kind(**new) if new else node
 
 
@@ -232,7 +232,7 @@ class _Run:
     @cached_property
     def key(self) -> tuple:
         """Equal for equal runs."""
-        nodes = tuple(_renamed(node, self.canonical) for node in (*self.lets, *self.nodes))
+        nodes = tuple(renamed(node, self.canonical) for node in (*self.lets, *self.nodes))
         return (nodes, *((self.canonical[a], self.scope.arrays[a]) for a in self.arrays))
 
     @cached_property
@@ -321,7 +321,7 @@ def _repeated(scope: _Scope, least: int) -> Iterator[_Run]:
             if any(isinstance(n, Return | Break | Barrier) for n in _inside(node)):
                 rows.append((number, row := []))
             elif not scope.stands_aside(node):
-                looks = shapes.setdefault(_renamed(node, anonymous), len(shapes))
+                looks = shapes.setdefault(renamed(node, anonymous), len(shapes))
                 row.append((k, looks, _worth_calling(node, least * scope.hot[number])))
     for length in range(1, LONGEST + 1):
         found: dict[tuple[int, ...], list[_Run]] = {}
@@ -346,7 +346,7 @@ def _function(name: str, run: _Run, scope: _Scope) -> Function:
     arrays = [
         Let(names[a], f"array_at(table, {'q' if k == 0 else f'q + {k}'}, {SHORT[scope.arrays[a]]})") for k, a in enumerate(run.arrays)
     ]
-    body = tuple(_renamed(node, names) for node in (*run.lets, *run.nodes))
+    body = tuple(renamed(node, names) for node in (*run.lets, *run.nodes))
     return Function(name, ("table", "q", *(names[v] for v in run.values)), (*arrays, *body))
 
 

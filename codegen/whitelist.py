@@ -207,6 +207,8 @@ def _refuse_attribute(node: ast.Attribute, parent: ast.AST, modules: dict[str, s
         return "" if node.attr in _VALUES else f"attribute {node.attr!r}"
     if not _allows(module, node.attr):
         return f"{node.attr!r} of {module}"
+    if module == "numpy" and "numba.cuda" in modules.values() and isinstance(getattr(np, node.attr), np.ufunc):
+        return f"{node.attr!r} of {module}, which kernels of a device take from the runtime"
     whole = _module_of(node, modules) is not None and not isinstance(parent, ast.Attribute)
     return f"module {node.attr!r} used as a value" if whole else ""
 
