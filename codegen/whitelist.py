@@ -41,6 +41,7 @@ _TYPES = frozenset(
 )
 _NUMBA = frozenset("prange literally carray farray types cuda".split()) | _TYPES
 _CUDA = frozenset("threadIdx blockIdx gridDim".split())
+_CUDA_NUMPY = frozenset("tan arcsin arccos arctan sinh cosh".split())
 _NUMPY = frozenset(
     "dot empty empty_like zeros zeros_like ones ones_like full full_like arange ascontiguousarray asarray array eye "
     "sum prod mean max min amax amin argmax argmin any all where transpose vdot outer linalg".split()
@@ -207,10 +208,15 @@ def _refuse_attribute(node: ast.Attribute, parent: ast.AST, modules: dict[str, s
         return "" if node.attr in _VALUES else f"attribute {node.attr!r}"
     if not _allows(module, node.attr):
         return f"{node.attr!r} of {module}"
-    if module == "numpy" and "numba.cuda" in modules.values() and isinstance(getattr(np, node.attr), np.ufunc):
-        return f"{node.attr!r} of {module}, which kernels of a device take from the runtime"
+    if module == "numpy" and "numba.cuda" in modules.values() and not _on_device(node.attr):
+        return f"{node.attr!r} of {module}, which numba-cuda does not compile"
     whole = _module_of(node, modules) is not None and not isinstance(parent, ast.Attribute)
     return f"module {node.attr!r} used as a value" if whole else ""
+
+
+def _on_device(name: str) -> bool:
+    """Does a kernel of a device find this of NumPy? Most of it simulators would."""
+    return name in _CUDA_NUMPY or not isinstance(getattr(np, name), np.ufunc)
 
 
 def _module_of(node: ast.AST, modules: dict[str, str]) -> str | None:

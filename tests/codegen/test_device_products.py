@@ -132,3 +132,12 @@ def test_a_state_that_a_factor_is_made_of_is_not_changed_meanwhile():
     w.updates.append((s, w.map(lambda b, a, c: b.apply("sub", b.apply("tanh", a), b.apply("mul", c, c)), s, p)))
     made = check_net(w)
     assert "def give" in made.source and made.memory.commits
+
+
+def test_equal_layers_have_one_function():
+    w = Writer()
+    h, weights = w.input(M, 12), [w.input(12, 12) for _ in range(3)]
+    for weight in weights:
+        h = w.apply("relu", w.matmul(h, weight))
+    made = check_net(w, w.apply("sqrt", w.matmul(h, w.input(12, N))))
+    assert made.source.count("def keep") == 2 and made.source.count("keep0, (") == 3

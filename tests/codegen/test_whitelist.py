@@ -140,3 +140,13 @@ def test_reason_and_line_are_named() -> None:
 def test_what_python_cannot_parse(text: str) -> None:
     with pytest.raises(SourceError, match="not Python"):
         check(text)
+
+
+def test_a_device_has_little_of_numpy() -> None:
+    """What numba-cuda does not know simulators do know, so they would not tell."""
+    source = "import numpy as np\nfrom numba import cuda\n\n\ndef f(x):\n    return np.cosh(x) + np.inf * np.float32(2)\n"
+    check(source)
+    for name in ("sqrt", "rint", "exp"):
+        with pytest.raises(SourceError, match=f"'{name}' of numpy, which numba-cuda"):
+            check(source.replace("cosh", name))
+        check(source.replace("cosh", name).replace("from numba import cuda", ""))

@@ -35,6 +35,14 @@ def softmax() -> Model:
     return _classified(sg.layers.dense(sg.nn.dropout(hidden, 0.8, seed=2), 3), {x: rows(11, 5)}, 3)
 
 
+def layered() -> Model:
+    """Equal wide layers: their products and updates are functions that stand once."""
+    x = hidden = sg.placeholder(F32, (7, 12))
+    for _ in range(3):
+        hidden = sg.layers.dense(hidden, 12, sg.nn.relu)
+    return _classified(hidden, {x: rows(7, 12)}, 3)
+
+
 def convolution() -> Model:
     x = sg.placeholder(F32, (None, 6, 6, 2))
     maps = sg.layers.max_pooling2d(sg.layers.conv2d(x, 3, 3, padding="same", activation=sg.nn.relu), 2, 2)
@@ -149,7 +157,7 @@ def averages() -> Model:
         return Model(mean.apply([w]), {"loss": loss, "norm": norm}, {model_x: rows(8, 3)})
 
 
-ALONE = (softmax, convolution, normalized, recurrent, gated, sampled, draws, a_loop, a_scan, branches, rows_of_variables)
+ALONE = (softmax, layered, convolution, normalized, recurrent, gated, sampled, draws, a_loop, a_scan, branches, rows_of_variables)
 SPARSE = {
     "GradientDescent": lambda: sg.train.GradientDescentOptimizer(0.1),
     "Momentum": lambda: sg.train.MomentumOptimizer(0.1, 0.9),

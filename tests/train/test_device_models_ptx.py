@@ -17,7 +17,7 @@ from tests.train.device_models import MODELS
 from tests.train.test_op_table import DEVICES
 
 CHOSEN = (
-    *("linear with GradientDescent", "softmax", "convolution", "recurrent", "embedding with Adam", "rows_of_variables"),
+    *("linear with GradientDescent", "softmax", "layered", "convolution", "recurrent", "embedding with Adam", "rows_of_variables"),
     *("draws", "normal_equation", "a_scan", "branches"),
 )
 
