@@ -19,6 +19,7 @@ from .ir import Buffer, Loop, MatMul, Program, Statement, whole_table
 from .lanes import LaneWriter, synchronize
 from .lower import Kernel, lower, lower_loop
 from .memory import Arguments, Memory, may_fail
+from .outline import outline
 from .phases import Hints
 from .printer import print_cuda
 from .products import is_large
@@ -80,7 +81,7 @@ def _printed(
 ) -> CudaKernel:
     """The source of a kernel in which lanes wait for each other where they must."""
     arrays = [kernel.parameter(a) for a in kernel.args] + [a.name for a in kernel.args]
-    kernel = replace(kernel, body=synchronize(each_once(kernel.body), arrays))
+    kernel = outline(replace(kernel, body=synchronize(each_once(kernel.body), arrays)))
     source = print_cuda(kernel, lanes)
     if (lines := source.count("\n")) > MAX_LINES:
         raise ProgramTooLong(f"its CUDA source has {lines} lines, more than {MAX_LINES}")

@@ -81,9 +81,9 @@ def _given(p: LaneWriter, s: MatMul, first: Sequence[Work], works: Sequence[Work
     for name, turned, stride, (rows, columns), side in factors:
         if name in made:
             body, values = p.elements([made[name]], {0: columns, 1: rows} if turned else {0: rows, 1: columns}, {})
-            giver, *side = _function(p.names.fresh("give"), ("xs", "c", rows, columns), (*body, Return(values[name])))
+            giver, *taken = _function(p.names.fresh("give"), ("xs", "c", rows, columns), (*body, Return(values[name])))
             found.append(giver)
-            sides.append(", ".join(side))
+            sides.append(", ".join(taken))
         else:
             p.helpers.add(f"{side}_flat")
             sides.append(f"{side}_flat, ({p.whole(name)}, {turned}, {stride})")

@@ -119,12 +119,11 @@ def _module(kernel: Kernel, head: list[str], body: list[str], comments: bool) ->
 
 
 def _functions(nodes: tuple[Node, ...]) -> Iterator[Function]:
-    """Those that stand where they are handed over."""
+    """Those that stand where they are handed over or called, each behind those in it."""
     for node in nodes:
+        yield from _functions(getattr(node, "body", ()))
         if isinstance(node, Function):
             yield node
-        else:
-            yield from _functions(getattr(node, "body", ()))
 
 
 def _function(f: Function, comments: bool, decorator: str = f"numba.njit({FLAGS})", lanes: int = 0) -> Iterator[str]:

@@ -44,7 +44,7 @@ def share(kernel: Kernel) -> Kernel:
 
 def _lines(kernel: Kernel) -> int:
     bodies = (kernel.body, *(f.body for f in kernel.functions))
-    return sum(not isinstance(n, Comment) for body in bodies for node in body for n in _inside(node))
+    return sum(not isinstance(n, Comment) for body in bodies for node in body for n in inside(node))
 
 
 def _share(kernel: Kernel, least: int) -> Kernel:
@@ -72,28 +72,35 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 _PARTS = {
-    kind: () if kind in (Comment, Barrier) else tuple(f.name for f in fields(kind) if f.name not in ("body", "spread"))
+    kind: () if kind in (Comment, Barrier, Function) else tuple(f.name for f in fields(kind) if f.name not in ("body", "spread"))
     for kind in get_args(Node)
 }
 """The fields of each kind of node that are texts."""
 
 
-def _inside(node: Node) -> Iterator[Node]:
-    yield node
-    for child in getattr(node, "body", ()):
-        yield from _inside(child)
+def inside(node: Node) -> Iterator[Node]:
+    """A node and those in it; a function beside the kernel is none of them."""
+    if not isinstance(node, Function):
+        yield node
+        for child in getattr(node, "body", ()):
+            yield from inside(child)
 
 
 def _names(node: Node) -> Iterator[str]:
     """Every word of a subtree, in the order of the text."""
-    for n in _inside(node):
-        for part in _PARTS[type(n)]:
-            yield from _words(getattr(n, part))
+    for n in inside(node):
+        yield from words_of(n)
 
 
-def _bound(node: Node) -> Iterator[str]:
+def words_of(node: Node) -> Iterator[str]:
+    """The words of a node's own texts."""
+    for part in _PARTS[type(node)]:
+        yield from _words(getattr(node, part))
+
+
+def bound(node: Node) -> Iterator[str]:
     """Local names that a subtree gives a value; a loop's variable is nobody's business after the loop."""
-    for n in _inside(node):
+    for n in inside(node):
         match n:
             case Let(name, _) | Call(_, name) if name.isidentifier():
                 yield name
@@ -101,12 +108,14 @@ def _bound(node: Node) -> Iterator[str]:
                 yield target
 
 
-def renamed(node: Node, names: dict[str, str]) -> Node:
-    kind = type(node)
-    new: dict = {part: _NAME.sub(lambda m: names.get(m[0], m[0]), getattr(node, part)) for part in _PARTS[kind]}
+def renamed(node: Node, names: dict[str, str], lanes: bool = False) -> Node:
+    """The node with other names and without comments; `lanes`: with word of which loops they share."""
+    new: dict = {part: _NAME.sub(lambda m: names.get(m[0], m[0]), getattr(node, part)) for part in _PARTS[type(node)]}
     if hasattr(node, "body"):
-        new["body"] = tuple(renamed(child, names) for child in node.body if not isinstance(child, Comment))
-    return kind(**new) if new else node
+        new["body"] = tuple(renamed(child, names, lanes) for child in node.body if not isinstance(child, Comment | Function))
+    if isinstance(node, For) and not lanes:
+        new["spread"] = ""
+    return replace(node, **new) if new else node
 
 
 class _Scope:
@@ -126,9 +135,9 @@ class _Scope:
                     self.inner[number, at] = len(self.bodies)
                     self.bodies.append(node.body)
                     self.hot.append(self.hot[number] or isinstance(node, For) and not _outermost(node))
-        everything = [n for node in kernel.body for n in _inside(node)]
+        everything = [n for node in kernel.body for n in inside(node)]
         self.uses = Counter(word for node in kernel.body for word in _names(node))
-        binds = Counter(name for node in kernel.body for name in _bound(node))
+        binds = Counter(name for node in kernel.body for name in bound(node))
         loops = Counter(n.var for n in everything if isinstance(n, For))
         self.variables = {*(name for name, _ in kernel.parameters()), *binds, *loops}
         self.slices: dict[str, Let] = {}
@@ -146,10 +155,10 @@ class _Scope:
         return found
 
     def binds(self, node: Node) -> tuple[str, ...]:
-        """`_bound`, found once."""
+        """`bound`, found once."""
         found = self.given.get(id(node))
         if found is None:
-            found = self.given[id(node)] = tuple(_bound(node))
+            found = self.given[id(node)] = tuple(bound(node))
         return found
 
     def stands_aside(self, node: Node) -> bool:
@@ -182,7 +191,7 @@ class _Run:
     @cached_property
     def own(self) -> frozenset[str]:
         """What it binds."""
-        loops = (n.var for node in self.nodes for n in _inside(node) if isinstance(n, For))
+        loops = (n.var for node in self.nodes for n in inside(node) if isinstance(n, For))
         return frozenset([*(name for node in self.nodes for name in self.scope.binds(node)), *loops])
 
     @cached_property
@@ -237,7 +246,7 @@ class _Run:
 
     @cached_property
     def lines(self) -> int:
-        return sum(not isinstance(n, Comment) for node in self.nodes for n in _inside(node))
+        return sum(not isinstance(n, Comment) for node in self.nodes for n in inside(node))
 
     def legal(self) -> bool:
         """May it stand elsewhere?  Nobody else may read what it binds or bind what it takes from slices."""
@@ -250,7 +259,7 @@ class _Run:
 
 def _worth_calling(node: Node, least: int) -> bool:
     """Is there so much work in a node that a call costs nothing beside it?"""
-    return _points(node) >= least if least else any(isinstance(n, For | Call) for n in _inside(node))
+    return _points(node) >= least if least else any(isinstance(n, For | Call) for n in inside(node))
 
 
 def _points(node: Node) -> int:
@@ -318,7 +327,7 @@ def _repeated(scope: _Scope, least: int) -> Iterator[_Run]:
         row: list[tuple[int, int, bool]] = []
         rows.append((number, row))
         for k, node in enumerate(body):
-            if any(isinstance(n, Return | Break | Barrier) for n in _inside(node)):
+            if any(isinstance(n, Return | Break | Barrier) for n in inside(node)):
                 rows.append((number, row := []))
             elif not scope.stands_aside(node):
                 looks = shapes.setdefault(renamed(node, anonymous), len(shapes))
