@@ -182,7 +182,7 @@ def main() -> None:
 
     print("The training steps were compiled from these files:\n")
     for name, fit in fits.items():
-        print(f"{name:>17}  {fit.source or 'held in memory: no folder could be written'}")
+        print(f"{name:>17}  {fit.source or 'held in memory: a GPU runs it, or no folder could be written'}")
 
 
 if __name__ == "__main__":
