@@ -117,7 +117,10 @@ def _np_power(x, y):
 
 
 def _np_truncdiv(x, y):
-    return (np.sign(x) * np.sign(y) * (np.abs(x) // np.abs(y))).astype(np.asarray(x).dtype)
+    if np.asarray(x).dtype.kind == "f":
+        return (np.sign(x) * np.sign(y) * (np.abs(x) // np.abs(y))).astype(np.asarray(x).dtype)
+    q = np.floor_divide(x, y)  # the least number has no absolute value
+    return (q + ((q * y != x) & (y != 0) & ((x < 0) != (y < 0)))).astype(np.asarray(x).dtype)
 
 
 FUNCTIONS: dict[str, ScalarRow] = {

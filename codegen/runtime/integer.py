@@ -18,7 +18,10 @@ from numba.extending import overload
 def truncdiv(a, b):
     """a / b rounded towards zero, in the dtype of a."""
     dtype = np.asarray(a).dtype
-    return dtype.type(0) if b == 0 and dtype.kind != "f" else dtype.type(np.sign(a) * np.sign(b) * (abs(a) // abs(b)))
+    if dtype.kind == "f":
+        return dtype.type(np.sign(a) * np.sign(b) * (abs(a) // abs(b)))
+    q = floordiv(a, b)
+    return dtype.type(q + 1 if b != 0 and q * b != a and (a < 0) != (b < 0) else q)
 
 
 def floordiv(a, b):
@@ -51,8 +54,9 @@ def _truncdiv(a, b):
     def whole(a, b):
         if b == 0:
             return kind(0)
-        q = abs(np.int64(a)) // abs(np.int64(b))
-        return kind(q if (a < 0) == (b < 0) else -q)
+        x, y = np.int64(a), np.int64(b)
+        q = -x if y == -1 else x // y  # Numba's int64 has 0 for the least number divided by -1
+        return kind(q + 1 if q * y != x and (x < 0) != (y < 0) else q)
 
     return whole
 
@@ -84,7 +88,7 @@ def _floordiv(a, b):
     kind = types.unliteral(a)
     if isinstance(kind, types.Float):
         return lambda a, b: kind(_float_parts(a, b)[0]) if b != 0 else kind(a / b)
-    return lambda a, b: kind(0) if b == 0 else kind(np.int64(a) // np.int64(b))
+    return lambda a, b: kind(0) if b == 0 else kind(-np.int64(a) if b == -1 else np.int64(a) // np.int64(b))
 
 
 @overload(floormod)

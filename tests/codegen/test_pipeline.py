@@ -89,7 +89,15 @@ def test_integers() -> None:
         outs += [w.map(lambda b, x, t=t: b.cast(x, t), x) for t in ("float32", "bool", "int32")]
         values = rng.integers(0 if dtype == "uint8" else -100, 100, (2, 600, 4)).astype(dtype)
         values[1, ::7] = 0
-        check(w.done(*outs), (), list(values), compiled=dtype in ("int32", "uint8"))
+        info = np.iinfo(dtype)
+        edges = np.array([info.min, info.min + 1, info.max, -1 if info.min else 1, 1, 2, 3], dtype)
+        values[:, :49, 0] = np.stack(np.meshgrid(edges, edges)).reshape(2, -1)
+        program = w.done(*outs)
+        check(program, (), list(values), compiled=dtype in ("int32", "int64", "uint8"))
+        found = run(codegen.interpret(program), (), list(values))[0][0][5][:, 0]
+        for n, d, q in zip(*values[:, :, 0].tolist(), found.tolist(), strict=True):
+            exact = abs(n) // abs(d) * (1 if (n < 0) == (d < 0) else -1) if d else 0
+            assert q == exact or exact > info.max, (n, d)
 
 
 def test_scalar_functions() -> None:
