@@ -278,6 +278,7 @@ from .ops.state import (
 )
 from .ops.strings import as_string, string_join, string_length, string_to_number
 from .ops.symbolic import elementwise, from_sympy
+from .ops.tensor_array import TensorArray
 from .scopes import (
     AUTO_REUSE,
     GraphKeys,

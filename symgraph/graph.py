@@ -465,6 +465,12 @@ def _outputs(op: Operation) -> tuple[Tensor, ...]:
     return tuple(_tensor(op, k, n, n.dtype, None) for k, n in enumerate(made))
 
 
+def rebuilt(op: Operation) -> None:
+    """Give the operation's tensors the nodes that they can have by now."""
+    for t, new in zip(op.outputs, _outputs(op), strict=True):
+        t.node = new.node
+
+
 def _tensor(op: Operation, index: int, node: Node | None, dtype: DType, shape: Shape | None) -> Tensor:
     t = Tensor()
     t.op, t.value_index, t.node, t.dtype, t._shape = op, index, node, dtype, shape

@@ -107,7 +107,7 @@ def loop(
                 raise ShapeError(
                     f"a loop variable keeps its dtype and shape: {x.attrs[0]} is {x.dtype.name} {brackets(x.shape)} "
                     f"and {what} {n.dtype.name} {brackets(n.shape)}\n"
-                    "tf.scan and tf.map_fn stack what each step gives; shape_invariants that let a variable grow are not supported"
+                    "tf.scan, tf.map_fn and tf.TensorArray keep what each step gives; shape_invariants let no variable grow here"
                 )
     given = [*new, *stacked, *((condition,) if condition is not None else ())]
     inside = list(inside)

@@ -20,10 +20,6 @@ from .tf1_names import NAMES
 
 RULES: tuple[tuple[str, str], ...] = (
     (
-        "TensorArray",
-        "arrays that grow: tf.scan and tf.map_fn stack what each step gives, tf.while_loop carries a tensor of the whole length",
-    ),
-    (
         "*atanh *asinh *acosh *erfc",
         "write it with tf.log, tf.sqrt and tf.erf: atanh(x) is 0.5 * (log1p(x) - log1p(-x)), erfc(x) is 1 - erf(x)",
     ),

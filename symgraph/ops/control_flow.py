@@ -12,11 +12,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import sympy as sp
 
 from .. import build, dtypes, nest, scalar
 from ..codegen import scalar as fn
-from ..graph import Graph, NeedsValue, Operation, Tensor, as_operation, builder, convert
+from ..counting import allowed_steps, counters, read, whole, written
+from ..graph import Graph, Operation, Tensor, as_operation, builder, convert
 from ..host import called, host
 from ..looping import loop
 from ..node import Key, Kind, Node, make, toposort
@@ -25,6 +25,7 @@ from ..shapes import Extent, ShapeError, brackets, symbol
 from ..statics import static_value
 from .array import concat
 from .core import graph_of, is_tensor, need, recording
+from .tensor_array import TensorArray, alike, flow_of
 
 
 # ---------------------------------------------------------------- what is recorded
@@ -50,26 +51,48 @@ def _loop(context: Any, op: Operation) -> tuple[Node, ...]:
             if s.rank < 1:
                 raise ShapeError("what a loop walks over has rows: its rank is at least 1")
         bound = sources[0].shape[0]
+    growing = a.get("growing", ())
     test = condition[0] if condition else None
     limit = bounds[0] if bounds else None
     if test is not None:
-        bound, limit, test = _counted(test, variables, starts, new, bound)
+        bound, limit, test = allowed_steps(test, variables, starts, new, bound)
     if bound is None:
         bound = getattr(context, "steps", {}).get(op)
-    keys = frozenset(n.attrs[0] for n in drawn)
-    return loop(
-        variables,
-        starts,
-        new,
+    rows: dict[int, tuple[Node, int]] = {}
+    if bound is not None and not a["backwards"] and (counting := counters(variables, starts, new)):
+        walked, sequences = read([*new, *kept], [*variables, *slices, *drawn], counting, bound)
+        new, kept = walked[: len(new)], walked[len(new) :]
+        slices, sources = [*slices, *sequences], [*sources, *sequences.values()]
+        others = [*kept, *([test] if test is not None else [])]
+        for k in range(len(new)):
+            if found := written(k, variables, new, others, counting, bound, k in growing):
+                rows[k] = found
+    if not rows.keys() >= set(growing):
+        if limit is not None:
+            static_value(limit)  # which may be fed
+        raise ShapeError(
+            "how long an array of dynamic_size becomes in a loop is known where each step writes one row, the one after the last, and "
+            "the condition is that a counter is below a size\ngive the tf.TensorArray the size that it may need"
+        )
+    carried = [k for k in range(len(new)) if k not in rows]
+    results = loop(
+        [variables[k] for k in carried],
+        [starts[k] for k in carried],
+        [new[k] for k in carried],
         slices,
         sources,
-        kept,
+        [*kept, *(row for row, _ in rows.values())],
         steps=bound,
         limit=limit,
         condition=test,
         backwards=a["backwards"],
-        draws=keys,
+        draws=frozenset(n.attrs[0] for n in drawn),
     )
+    made = None if test is None and limit is None else results[-1]
+    finals = dict(zip(carried, results, strict=False))
+    for (k, (_, first)), stack in zip(rows.items(), results[len(carried) + len(kept) :], strict=False):
+        finals[k] = whole(starts[k], stack, first, made)
+    return (*(finals[k] for k in range(len(new))), *results[len(carried) : len(carried) + len(kept)], results[-1])
 
 
 @host("LoopSteps", first=True)
@@ -83,7 +106,7 @@ def steps_of(ys: Sequence[Tensor]) -> list[Tensor]:
     A derivative needs a place for what each step leaves: such a loop runs once to be counted, and then again."""
     found = []
     for op in sorted({t.op for t in upstream(ys) if t.op.type == "Loop"}, key=lambda op: op.number):
-        node = op.outputs[0].node
+        node = op.outputs[-1].node
         inside = node is not None and any(n.kind is Kind.CUT for n in toposort([node]))  # of another body: Python cannot count there
         if node is not None and not inside and node.operands[0].attrs[0].steps is None:
             found.append(op.graph.attached(f"steps of {op.name}", partial(_steps_tensor, op)))
@@ -93,78 +116,6 @@ def steps_of(ys: Sequence[Tensor]) -> list[Tensor]:
 def _steps_tensor(op: Operation) -> Tensor:
     attrs = {"_shapes": [(symbol(f"{op.name}.steps"),)], "_dtypes": [dtypes.bool]}
     return op.graph.add("LoopSteps", (op.outputs[-1],), attrs, "steps", 0).outputs[0]
-
-
-def _counted(
-    test: Node, variables: Sequence[Node], starts: Sequence[Node], new: Sequence[Node], bound: Extent | None
-) -> tuple[Extent | None, Node | None, Node | None]:
-    """Where the test is that a counter is below a number: how many steps there are, as a size or as a node; and what is
-    left of the test."""
-    terms, rest = [test], []
-    while any(_is_and(t) for t in terms):
-        terms = [o for t in terms for o in (t.operands if _is_and(t) else (t,))]
-    limit: Node | None = None
-    for t in terms:
-        found = None if limit is not None else _steps(t, variables, starts, new)
-        if found is None:
-            rest.append(t)
-        elif isinstance(found, Node):
-            limit = found
-        else:
-            bound = found if bound is None else bound if bound == found else sp.Min(bound, found)
-    left: Node | None = None
-    for t in rest:
-        left = t if left is None else build.elementwise(fn.logical_and, left, t, dtype=dtypes.bool)
-    if left is not None and limit is not None:
-        return bound, None, test
-    return int(bound) if isinstance(bound, sp.Integer) else bound, limit, left
-
-
-def _is_and(n: Node) -> bool:
-    return n.kind is Kind.GENERIC and n.attrs[0] == fn.logical_and(scalar.x(0), scalar.x(1)) and n.rank == 0
-
-
-def _steps(t: Node, variables: Sequence[Node], starts: Sequence[Node], new: Sequence[Node]) -> Extent | Node | None:
-    """The number of steps that the test i < n allows a counter i that each step makes greater by 1."""
-    if t.kind is not Kind.GENERIC or t.attrs[3] is not None or t.rank:
-        return None
-    body = t.attrs[0]
-    strict = {fn.lt: (0, 1), fn.gt: (1, 0)}.get(type(body))
-    loose = {fn.le: (0, 1), fn.ge: (1, 0)}.get(type(body))
-    at = strict or loose
-    if at is None:
-        return None
-    i, n = (body.args[k] for k in at)
-    for x, start, y in zip(variables, starts, new, strict=True):
-        here = next((scalar.x(k) for k, o in enumerate(t.operands) if o is x), None)
-        up = y.kind is Kind.GENERIC and y.operands == (x,) and y.attrs[0] == scalar.x(0) + 1
-        if here is None or i != here or not x.dtype.is_integer or not up:
-            continue
-        others = [(k, o) for k, o in enumerate(t.operands) if o is not x]
-        more = 0 if loose is None else 1
-        if not others:
-            first = _size(start)
-            return None if first is None else _at_least_0(n - first + more)
-        (k, other), *rest = others
-        if rest or n != scalar.x(k) or set(toposort([other])) & set(variables):
-            return None
-        sizes = _size(other), _size(start)
-        if None not in sizes:
-            return _at_least_0(sp.sympify(sizes[0]) - sizes[1] + more)
-        return build.elementwise(scalar.x(0) - scalar.x(1) + more, other, start)
-    return None
-
-
-def _size(n: Node) -> Extent | None:
-    """The value of a scalar that is made of constants and sizes."""
-    try:
-        return static_value(n)[0]
-    except (NeedsValue, ShapeError):
-        return None
-
-
-def _at_least_0(steps: Any) -> Extent:
-    return max(0, int(steps)) if sp.sympify(steps).is_number else sp.Max(0, steps)
 
 
 class _Tracing:
@@ -220,6 +171,7 @@ def _record_loop(
     steps: int | None,
     backwards: bool = False,
     limit: Tensor | None = None,
+    growing: Sequence[int] = (),
 ) -> tuple[list[Tensor], list[Tensor]]:
     draws = [t for tracing in traced for t in tracing.draws]
     for tracing in traced:
@@ -239,8 +191,9 @@ def _record_loop(
         "draws": len(draws),
         "steps": steps,
         "backwards": backwards,
+        "growing": list(growing),
         "_shapes": [
-            *(s.extents for s in starts),
+            *((symbol(f"{scope}rows{k}"), *s.extents[1:]) if s.extents and k in growing else s.extents for k, s in enumerate(starts)),
             *(None if t.extents is None else (rows, *t.extents) for t in stacked),
             (),
         ],
@@ -298,7 +251,7 @@ def while_loop(
 ) -> Any:
     """`loop_vars` as they are when `cond(*loop_vars)` is first false, each step made by `body(*loop_vars)`.
 
-    Loop variables are tensors or structures of them and keep their shapes and dtypes.  A derivative runs a loop twice
+    Loop variables are tensors, TensorArrays or structures of them and keep their shapes and dtypes.  A derivative runs a loop twice
     unless the number of its steps is known: a counter compared with a constant or a size, or `maximum_iterations`."""
     if not callable(cond) or not callable(body):
         raise TypeError("cond and body must be callable.")
@@ -307,12 +260,12 @@ def while_loop(
     if not loop_vars:
         raise ValueError("No loop variables provided")
     flat = nest.flatten(loop_vars)
-    with recording("while_loop", name or "while", **{f"loop_vars {k}": v for k, v in enumerate(flat)}) as (graph, scope):
-        starts = [convert(v, graph=graph) for v in flat]
+    with recording("while_loop", name or "while", **{f"loop_vars {k}": flow_of(v) for k, v in enumerate(flat)}) as (graph, scope):
+        starts = [convert(flow_of(v), graph=graph) for v in flat]
         structure = list(loop_vars.values()) if isinstance(loop_vars, dict) else loop_vars
         with _Tracing(graph) as traced:
             variables = [_loop_variable(graph, s, "Merge") for s in starts]
-            packed = nest.pack(structure, variables)
+            packed = nest.pack(structure, list(map(alike, flat, variables)))
             test = convert(cond(*packed), graph=graph)
             need(test, lambda d: d.is_bool, "bool", parameter="cond")
             if test.extents not in ((), None):
@@ -323,10 +276,14 @@ def while_loop(
             if isinstance(made, list | tuple) and isinstance(structure, list | tuple) and not hasattr(structure, "_fields"):
                 made = type(structure)(made)
             nest.same(structure, made)
-            new = [convert(v, like=s.dtype, graph=graph) for v, s in zip(nest.flatten(made), starts, strict=True)]
+            for k, (v, after) in enumerate(zip(flat, nest.flatten(made), strict=True)):
+                if isinstance(v, TensorArray) != isinstance(after, TensorArray):
+                    raise TypeError(f"loop variable {k} is {v!r} before a step and {after!r} after it\na TensorArray stays one")
+            new = [convert(flow_of(v), like=s.dtype, graph=graph) for v, s in zip(nest.flatten(made), starts, strict=True)]
         limit = None if maximum_iterations is None else int(maximum_iterations)
-        finals, _ = _record_loop(graph, scope, starts, variables, (), (), new, (), test, [traced], limit)
-    result = nest.pack(structure, finals)
+        growing = [k for k, v in enumerate(flat) if isinstance(v, TensorArray) and v.dynamic_size]
+        finals, _ = _record_loop(graph, scope, starts, variables, (), (), new, (), test, [traced], limit, growing=growing)
+    result = nest.pack(structure, list(map(alike, flat, finals)))
     return (
         result[0] if len(flat) == 1 and len(structure) == 1 and not return_same_structure and not nest.is_nested(structure[0]) else result
     )
@@ -493,7 +450,10 @@ def cond(
                 value = branch()
                 flat = nest.flatten(value)
                 run.append([as_operation(v) for v in flat if isinstance(v, Operation)])
-                made.append(nest.pack(value, [None if v is None or isinstance(v, Operation) else convert(v, graph=graph) for v in flat]))
+                made.append(
+                    nest.pack(value, [None if v is None or isinstance(v, Operation) else convert(flow_of(v), graph=graph) for v in flat])
+                )
+                kinds = flat
             traced.append(tracing)
             for op in tracing.writers:
                 if op.type == "PyFunc":
@@ -524,7 +484,7 @@ def cond(
             inputs = [p, *outside, *yes, *no, *draws]
             op = graph.add("Cond", inputs, attrs, scope)
         results = iter(op.outputs)
-        flat = [None if t is None else next(results) for t in nest.flatten(made[0])]
+        flat = [None if t is None else alike(like, next(results)) for like, t in zip(kinds, nest.flatten(made[0]), strict=True)]
         if flat and all(t is None for t in flat):
             return op if not nest.is_nested(made[0]) else nest.pack(made[0], [op] * len(flat))
     return nest.pack(made[0], flat)

@@ -118,6 +118,16 @@ def a_scan() -> Model:
     return Model(sg.train.MomentumOptimizer(0.01, 0.9).minimize(loss), {"loss": loss, "last": sums[-1]}, {x: rows(6, 3)})
 
 
+def arrays() -> Model:
+    """Rows of a TensorArray: one a step, which makes a stack, and two, for which the whole is carried."""
+    w, x = sg.Variable(rows(3), name="w"), sg.placeholder(F32, (5, 3))
+    one = lambda i, a: (i + 1, a.write(i, sg.tanh(x[i] * w)))  # noqa: E731
+    two = lambda i, a: (i + 1, a.write(2 * i, x[i] * w).write(2 * i + 1, sg.square(x[i])))  # noqa: E731
+    stacks = [sg.while_loop(lambda i, _: i < 5, f, (0, sg.TensorArray(F32, n)))[1].stack() for f, n in ((one, 5), (two, 10))]
+    loss = sg.add_n([sg.reduce_sum(sg.square(s)) for s in stacks])
+    return Model(sg.train.GradientDescentOptimizer(0.01).minimize(loss), {"loss": loss, "rows": stacks[1]}, {x: rows(5, 3)})
+
+
 def branches() -> Model:
     w, k = sg.Variable(rows(5), name="w"), sg.Variable(0, name="k")
     y = sg.cond(sg.equal(k % 2, 0), lambda: sg.reduce_sum(w * w), lambda: sg.reduce_max(sg.abs(w)))
@@ -157,7 +167,7 @@ def averages() -> Model:
         return Model(mean.apply([w]), {"loss": loss, "norm": norm}, {model_x: rows(8, 3)})
 
 
-ALONE = (softmax, layered, convolution, normalized, recurrent, gated, sampled, draws, a_loop, a_scan, branches, rows_of_variables)
+ALONE = (softmax, layered, convolution, normalized, recurrent, gated, sampled, draws, a_loop, a_scan, arrays, branches, rows_of_variables)
 SPARSE = {
     "GradientDescent": lambda: sg.train.GradientDescentOptimizer(0.1),
     "Momentum": lambda: sg.train.MomentumOptimizer(0.1, 0.9),

@@ -12,3 +12,8 @@ from tests.graph.test_control_flow import (  # noqa: F401
     test_recurrence_by_everything,
     test_while_loop_on_a_value,
 )
+from tests.graph.test_tensor_array import (  # noqa: F401
+    test_a_recurrence_is_a_scan,
+    test_rows_in_another_order,
+    test_rows_that_a_condition_leaves_out,
+)

@@ -28,7 +28,8 @@ SIZE, SHARES = 16, 3
 """Cases in one launch, and processes among which they are dealt."""
 UNKNOWN = [case for case in FIRST if case.row in OPEN and case.dtype in (unknown_dtype(case.row), "int32")]
 ELSEWHERE = {
-    "control_flow": "device_models: a_loop, a_scan, branches",
+    "control_flow": "device_models: a_loop, a_scan, arrays, branches",
+    "tensor_array": "device_models: arrays",
     "indexed_slices": "device_models: embedding; every optimizer",
     "random": "device_models: draws",
     "sampling": "device_models: sampled",
