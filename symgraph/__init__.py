@@ -12,7 +12,7 @@ _here = _Path(__file__).resolve().parent
 if not (_here / "codegen").is_dir() and (_here.parent / "codegen").is_dir():
     __path__.append(str(_here.parent))  # a bare checkout: codegen/ lies beside the package
 
-from . import app, contrib, errors, flags, gfile, layers, logging, losses, metrics, summary, test, train
+from . import app, contrib, errors, flags, gfile, image, layers, logging, losses, metrics, summary, test, train
 from . import rnn as _rnn
 from .codegen.devices import list_devices
 from .codegen.threads import get_threads, set_threads
@@ -46,6 +46,7 @@ from .formula import Derivation, Formula, derivation, formula
 from .function import Function, function
 from .graph import Graph, Operation, Tensor, get_default_graph, get_default_session, reset_default_graph
 from .history import History
+from .image import random_crop
 from .minibatch import Minibatch
 from .notebook import GraphPicture, show_graph
 from .ops import activations as _activations
