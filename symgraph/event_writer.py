@@ -14,7 +14,7 @@ import warnings
 import weakref
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -169,6 +169,26 @@ class FileWriter:
             self._hparams_written = True
             name = os.path.basename(os.path.abspath(self._logdir))
             self.add_summary(tensorboard("plugins.hparams.summary_v2").hparams_pb(self._hparams, trial_id=name))
+
+
+class FileWriterCache:
+    """One writer for each folder, for all who write there: two would make two files."""
+
+    _writers: ClassVar[dict[str, FileWriter]] = {}
+
+    @staticmethod
+    def get(logdir: Any) -> FileWriter:
+        """The folder's writer, made when first asked for."""
+        folder = os.fspath(logdir)
+        if folder not in FileWriterCache._writers:
+            FileWriterCache._writers[folder] = FileWriter(folder)
+        return FileWriterCache._writers[folder]
+
+    @staticmethod
+    def clear() -> None:
+        """Close them all."""
+        while FileWriterCache._writers:
+            FileWriterCache._writers.popitem()[1].close()
 
 
 def text_message(tag: str, value: Any) -> Any:

@@ -19,7 +19,7 @@ import numpy as np
 
 from .dtypes import string
 from .errors import InvalidArgumentError
-from .event_writer import FileWriter, text_message
+from .event_writer import FileWriter, FileWriterCache, text_message
 from .graph import Graph, Operation, Tensor, convert, get_default_graph
 from .graphdef import tensorboard
 from .host import host
@@ -28,7 +28,7 @@ from .ops.core import NUMBERS, need, recording
 from .scopes import GraphKeys
 from .shapes import brackets
 
-__all__ = ["FileWriter", "histogram", "image", "merge", "merge_all", "scalar", "text"]
+__all__ = ["FileWriter", "FileWriterCache", "histogram", "image", "merge", "merge_all", "scalar", "text"]
 
 _ILLEGAL = re.compile(r"[^-/\w.]", re.ASCII)
 

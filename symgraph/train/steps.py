@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 
 from ..graph import Graph, get_default_graph
-from ..ops.state import Variable
+from ..ops.state import GLOBAL_VARIABLES, Variable
 
 GLOBAL_STEP = "global_step"
 
 
 def get_global_step(graph: Graph | None = None) -> Variable | None:
-    """The graph's step counter, if it has one."""
-    found = (graph or get_default_graph()).get_collection(GLOBAL_STEP)
+    """The graph's step counter, if it has one: the one that was made as such, or a variable of that name."""
+    graph = graph or get_default_graph()
+    found = graph.get_collection(GLOBAL_STEP) or [v for v in graph.get_collection(GLOBAL_VARIABLES) if v.op.name == GLOBAL_STEP]
     return found[0] if found else None
 
 
