@@ -12,7 +12,7 @@ _here = _Path(__file__).resolve().parent
 if not (_here / "codegen").is_dir() and (_here.parent / "codegen").is_dir():
     __path__.append(str(_here.parent))  # a bare checkout: codegen/ lies beside the package
 
-from . import app, contrib, errors, flags, gfile, image, layers, logging, losses, metrics, summary, test, train
+from . import app, contrib, distributions, errors, flags, gfile, image, layers, logging, losses, metrics, summary, test, train
 from . import rnn as _rnn
 from .codegen.devices import list_devices
 from .codegen.threads import get_threads, set_threads
