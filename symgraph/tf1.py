@@ -78,15 +78,15 @@ RULES: tuple[tuple[str, str], ...] = (
     ),
     ("*Ragged* ragged.*", "ragged tensors: pad to one length and mask with tf.sequence_mask"),
     (
-        "distribute.* train.Cluster* train.Server* train.replica_device_setter train.SyncReplicas* train.Supervisor train.JobDef "
+        "distribute.* train.Cluster* train.Server* train.replica_device_setter train.SyncReplicas* train.JobDef "
         "DeviceSpec contrib.tpu.* config.* tpu.*",
         "devices and clusters: one process computes, with as many threads as sg.set_threads says",
     ),
+    ("train.Supervisor", "managed sessions of old: tf.train.MonitoredTrainingSession"),
     (
-        "train.*Hook train.*Session* train.Session* train.Scaffold train.basic_train_loop train.*SecondOrStepTimer train.NanLoss* "
-        "train.LooperThread train.CheckpointSaverListener train.VocabInfo "
+        "train.*Hook train.SessionManager train.basic_train_loop train.LooperThread train.VocabInfo "
         "contrib.training.create_train_op contrib.slim.learning contrib.slim.evaluation",
-        "managed sessions: tf.Session with a loop of your own, tf.train.Saver for checkpoints; Session.run_loop records on the way",
+        "managed sessions: tf.train.MonitoredTrainingSession with hooks of your own, from tf.train.SessionRunHook",
     ),
     (
         "saved_model.* graph_util.* train.Checkpoint train.CheckpointManager import_graph_def lite.* contrib.lite.* "

@@ -44,7 +44,7 @@ mystery = lambda tf: tf.nothing
         ("examples.tutorials.mnist.input_data.read_data_sets", "np.load.'mnist.npz'."),
         ("estimator.DNNClassifier", "estimators: write the graph with tf.layers"),
         ("contrib.learn.DNNClassifier", "estimators: write the graph"),
-        ("train.MonitoredSession", "tf.train.MonitoredSession is not part of symgraph: managed sessions: tf.Session"),
+        ("train.ProfilerHook", "tf.train.ProfilerHook is not part of symgraph: managed sessions: tf.train.MonitoredTrainingSession"),
         ("nn.ctc_loss", "tf.nn.ctc_loss is not part of symgraph"),
         ("linalg.LinearOperator", "tf.linalg.LinearOperator is not part"),
         ("Placeholder", "tf.Placeholder: .*did you mean tf.placeholder?"),
