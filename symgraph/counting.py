@@ -117,7 +117,9 @@ def _first(at: Node, counting: Mapping[Node, int]) -> int | None:
     before = _first(at.operands[0], counting)
     if before is None or at.kind is Kind.RESHAPE:
         return before
-    body: sp.Expr = at.attrs[0]
+    body, _, _, reducer = at.attrs
+    if reducer is not None:
+        return None
     if isinstance(body, fn.select) and body.args[0] == fn.lt(scalar.x(0), 0) and before >= 0:  # places from the end are others
         body = body.args[2]
     if isinstance(body, fn.cast_) and at.dtype.is_integer:

@@ -149,6 +149,28 @@ def test_rows_that_the_next_step_reads() -> None:
     check_gradient(out.stack() ** 2.0, x, X)
 
 
+def test_places_that_only_look_like_a_counter() -> None:
+    """Twice the counter, a counter that counts from the end, one that goes by 2."""
+    x = rows(5)
+    places: list[tuple[Any, Any]] = [
+        (lambda i: tf.reduce_sum(tf.tile([i], [2])), lambda i: 2 * i),
+        (lambda i: tf.reduce_max(tf.stack([i, 1])), lambda i: max(i, 1)),
+        (lambda i: tf.cast(tf.cast(i, tf.float32) * 0.5, tf.int32), lambda i: i // 2),
+        (lambda i: tf.abs(i - 1), lambda i: abs(i - 1)),
+    ]
+    for place, number in places:
+        step = lambda i, a, at=place: (i + 1, a * 2.0 + x[at(i)])  # noqa: E731
+        _, total = tf.while_loop(lambda i, _: i < 3, step, (0, tf.zeros([4], tf.float64)))
+        wanted = np.zeros(4)
+        for i in range(3):
+            wanted = wanted * 2.0 + X[number(i)]
+        np.testing.assert_allclose(run(total, {x: X}), wanted)
+    _, total = tf.while_loop(lambda i, _: i < 3, lambda i, a: (i + 1, a * 2.0 + x[i - 2]), (0, tf.zeros([4], tf.float64)))
+    np.testing.assert_allclose(run(total, {x: X}), X[3] * 4 + X[4] * 2 + X[0])
+    _, total = tf.while_loop(lambda i, _: i < 5, lambda i, a: (i + 2, a * 2.0 + x[i]), (0, tf.zeros([4], tf.float64)))
+    np.testing.assert_allclose(run(total, {x: X}), X[0] * 4 + X[2] * 2 + X[4])
+
+
 def test_sizes_that_are_fed() -> None:
     n = tf.placeholder(tf.int32, [])
     body = lambda i, a: (i + 1, a.write(i, tf.cast(i, tf.float64)))  # noqa: E731
