@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import sympy as sp
 
 from . import build, dtypes, scalar
 from .codegen import scalar as fn
 from .graph import NeedsValue
-from .node import Key, Kind, Node, depends_on, make, substitute, toposort
+from .looping import nesting, row_of
+from .node import Kind, Node, depends_on, substitute, toposort
 from .shapes import Extent, ShapeError, normal
 from .statics import static_value
 
@@ -134,13 +134,10 @@ def _rest(rows: Extent, first: int, steps: Extent) -> Extent | None:
     return normal(rest) if first >= 0 and rest.is_nonnegative else None
 
 
-_rows: WeakKeyDictionary[Node, Key] = WeakKeyDictionary()
-
-
 def read(results: Sequence[Node], moving: Collection[Node], counting: Mapping[Node, int], steps: Extent) -> tuple[list[Node], dict]:
     """What a step computes, over its rows of the arrays of outside that are read where a counter stands; and the leaves of
     these rows with the sequences that they are rows of.  `moving` are the leaves that differ between steps."""
-    inner = depends_on(results, moving)
+    inner, height = depends_on(results, moving), nesting(results)
     sequences: dict[Node, Node] = {}
     new: dict[Node, Node] = {}
     for n in toposort(results):
@@ -151,7 +148,7 @@ def read(results: Sequence[Node], moving: Collection[Node], counting: Mapping[No
         if first is None or _rest(whole.shape[0], first, steps) is None:
             continue
         sequence = _window(whole, first, steps)
-        leaf = make(Kind.CUT, (), (_rows.setdefault(sequence, Key("row")),), sequence.shape[1:], sequence.dtype)
+        leaf = row_of(sequence, height)
         sequences[leaf] = sequence
         new[n] = build.reshape(leaf, n.shape)
     return (substitute(results, new, build.rebuild) if new else list(results)), sequences
@@ -163,17 +160,27 @@ def _window(n: Node, first: Extent, rows: Extent) -> Node:
     return build.slice_(n, (first, *(0 for _ in n.shape[1:])), (rows, *n.shape[1:]), (1,) * n.rank)
 
 
+def _grown(rows: Extent, first: int, steps: Extent) -> bool:
+    """Do so many rows from the first one on, which is there or the next, make a longer array?"""
+    return first >= 0 and (sp.sympify(rows) - first).is_nonnegative is True and (steps + first - sp.sympify(rows)).is_nonnegative is True
+
+
+def exceeds(rows: Extent, first: int, steps: Extent) -> bool:
+    """May the rows that are written be more than there are?"""
+    return _rest(rows, first, steps) is None
+
+
 def written(
     k: int, variables: Sequence[Node], new: Sequence[Node], others: Sequence[Node], counting: Mapping[Node, int], steps: Extent, grows: bool
 ) -> tuple[Node, int] | None:
     """The row that each step writes into the k-th loop variable, and which one comes first, where nothing else is done with it
-    and a counter says where.  One that `grows` has no rows yet but those before the first."""
+    and a counter says where.  One that `grows` may have fewer rows, but for those before the first."""
     x, y = variables[k], new[k]
     if y.kind is not Kind.PUT or y.operands[0] is not x or y.operands[2].shape != (1,):
         return None
     _, row, at = y.operands
     first = _first(at, counting)
-    if first is None or (first != x.shape[0] if grows else _rest(x.shape[0], first, steps) is None):
+    if first is None or _rest(x.shape[0], first, steps) is None and not (grows and _grown(x.shape[0], first, steps)):
         return None
     if x in toposort([*others, *(v for j, v in enumerate(new) if j != k), row, at]):
         return None

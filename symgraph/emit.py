@@ -565,7 +565,8 @@ class Emitter:
         assert c.condition is not None
         given = dict(zip((*c.carried, *c.captured), (*e.starts, *e.captured), strict=True))
         (first,) = substitute([c.condition], given, build.rebuild)
-        for m in toposort([first]):
+        outside = {*e.starts, *e.captured}
+        for m in toposort([first], stop=outside.__contains__):
             self._buffer(m)
         return self._buffer(first)
 

@@ -113,7 +113,7 @@ def loop(
     inside = list(inside)
     written = expand([*given, *inside])
     results, kept = written[: len(given)], written[len(given) :]
-    results, rows, stacks = _products_outside(results, dict(zip(slices, sources, strict=True)), [*carried, *kept])
+    results, rows, stacks = _products_outside(results, dict(zip(slices, sources, strict=True)), [*carried, *kept], nesting(written))
     slices, sources = [*slices, *rows], [*sources, *stacks]
     order = toposort(results)
     drawn = [n for n in order if _draws(n) & draws]
@@ -151,7 +151,9 @@ def loop(
     return parts(make(Kind.LOOP, operands, (cycle,), (), dtypes.int64))
 
 
-def _products_outside(results: list[Node], sources: dict[Node, Node], within: Sequence[Node]) -> tuple[list[Node], list[Node], list[Node]]:
+def _products_outside(
+    results: list[Node], sources: dict[Node, Node], within: Sequence[Node], height: int
+) -> tuple[list[Node], list[Node], list[Node]]:
     """Products of a row with a matrix that all steps share are rows of one product, made before the loop; so is that part
     of [row, state] W.  28 products of 64 rows each take twice the time of one of 1792.
 
@@ -165,7 +167,7 @@ def _products_outside(results: list[Node], sources: dict[Node, Node], within: Se
         steps, n, k = source.shape
         whole = build.matmul(build.reshape(source, (build.product((steps, n)), k)), w)
         stack = build.reshape(whole, (steps, n, w.shape[1]))
-        made = make(Kind.CUT, (), (_key(_rows, stack, "row"),), stack.shape[1:], stack.dtype)
+        made = row_of(stack, height)
         rows[made] = stack
         return made
 
@@ -201,19 +203,37 @@ def _free(n: Node) -> bool:
 
 
 _leaves: WeakKeyDictionary[Node, Key] = WeakKeyDictionary()
-_rows: WeakKeyDictionary[Node, Key] = WeakKeyDictionary()
-
-
-def _key(keys: WeakKeyDictionary[Node, Key], n: Node, name: str) -> Key:
-    """The one key of a node."""
-    if n not in keys:
-        keys[n] = Key(name)
-    return keys[n]
+_rows: WeakKeyDictionary[Node, dict[int, Key]] = WeakKeyDictionary()
+_heights: WeakKeyDictionary[Node, int] = WeakKeyDictionary()
+_levels: WeakKeyDictionary[Node, int] = WeakKeyDictionary()
 
 
 def _leaf_of(n: Node) -> Node:
     """The leaf that stands for a node of outside in any body."""
-    return make(Kind.CUT, (), (_key(_leaves, n, "captured"),), n.shape, n.dtype)
+    if n not in _leaves:
+        _leaves[n] = Key("captured")
+    return make(Kind.CUT, (), (_leaves[n],), n.shape, n.dtype)
+
+
+def row_of(sequence: Node, height: int) -> Node:
+    """The leaf for a step's row of a sequence in the bodies of this `nesting`.  A derivative opens bodies into those around
+    them, so the rows of a loop and of a loop inside of it are two."""
+    keys = _rows.setdefault(sequence, {})
+    leaf = make(Kind.CUT, (), (keys.setdefault(height, Key("row")),), sequence.shape[1:], sequence.dtype)
+    _heights[leaf] = height
+    return leaf
+
+
+def nesting(body: Iterable[Node]) -> int:
+    """How deep loops lie in each other where this is the body of one: 1 for no other loop inside."""
+    return 1 + max((_level(n) for n in toposort(body) if n.kind is Kind.LOOP), default=0)
+
+
+def _level(n: Node) -> int:
+    if n not in _levels:
+        c: Cycle = n.attrs[0]
+        _levels[n] = max([nesting(c.results), *(_heights.get(x, 0) for x in c.slices)])
+    return _levels[n]
 
 
 def opened(n: Node, nodes: Sequence[Node]) -> list[Node]:
@@ -254,16 +274,19 @@ def pruned(n: Node, wanted: Set[int]) -> tuple[Node, dict[int, int]]:
 
 
 def normal(n: Node) -> Node:
-    """The loop with the one leaf for each operand that it captures, whatever it was made over before."""
+    """The loop with the one leaf for each operand that it captures and for the rows of each that it walks over, whatever it
+    was made over before."""
     c, e = n.attrs[0], ends(n)
-    own = tuple(map(_leaf_of, e.captured))
-    if own == c.captured:
+    captured = tuple(map(_leaf_of, e.captured))
+    rows = [row_of(source, 0) for source in e.sources]
+    if captured == c.captured and tuple(rows) == c.slices:
         return n
-    results = substitute(c.results, dict(zip(c.captured, own, strict=True)), build.rebuild)
+    sequences = dict(zip(rows, e.sources, strict=True))
+    results = substitute(c.results, dict(zip((*c.captured, *c.slices), (*captured, *rows), strict=True)), build.rebuild)
     a, b = len(c.new), len(c.new) + len(c.stacked)
     condition = results[b] if c.condition is not None else None
-    cycle = replace(c, new=tuple(results[:a]), stacked=tuple(results[a:b]), captured=own, condition=condition)
-    return make(Kind.LOOP, n.operands, (cycle,), (), n.dtype)
+    cycle = replace(c, new=tuple(results[:a]), slices=tuple(sequences), stacked=tuple(results[a:b]), captured=captured, condition=condition)
+    return make(Kind.LOOP, replace(e, sources=tuple(sequences.values())).all, (cycle,), (), n.dtype)
 
 
 def same_steps(n: Node) -> tuple:

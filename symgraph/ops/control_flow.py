@@ -8,6 +8,7 @@ one; branches that are cheap and cannot fail are both computed, and one is taken
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from .. import build, dtypes, nest, scalar
 from ..codegen import scalar as fn
-from ..counting import allowed_steps, counters, read, whole, written
+from ..counting import allowed_steps, counters, exceeds, read, whole, written
 from ..graph import Graph, Operation, Tensor, as_operation, builder, convert
 from ..host import called, host
 from ..looping import loop
@@ -66,13 +67,15 @@ def _loop(context: Any, op: Operation) -> tuple[Node, ...]:
         others = [*kept, *([test] if test is not None else [])]
         for k in range(len(new)):
             if found := written(k, variables, new, others, counting, bound, k in growing):
-                rows[k] = found
+                if test is None and limit is None or not exceeds(variables[k].shape[0], found[1], bound):
+                    rows[k] = found
     if not rows.keys() >= set(growing):
         if limit is not None:
-            static_value(limit)  # which may be fed
+            with suppress(ShapeError):
+                static_value(limit)  # which may be fed: then it is known
         raise ShapeError(
             "how long an array of dynamic_size becomes in a loop is known where each step writes one row, the one after the last, and "
-            "the condition is that a counter is below a size\ngive the tf.TensorArray the size that it may need"
+            "the condition is only that a counter is below a size\ngive the tf.TensorArray the size that it may need"
         )
     carried = [k for k in range(len(new)) if k not in rows]
     results = loop(

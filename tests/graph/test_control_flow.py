@@ -57,6 +57,13 @@ def test_while_loop_on_a_value() -> None:
     assert run(y, {x: 200.0}) == 200.0  # no step at all
 
 
+def test_a_loop_goes_on_from_where_another_ended() -> None:
+    i, t = tf.while_loop(lambda i, t: i < 2, lambda i, t: (i + 1, t + 1.0), (0, 0.0))
+    again = tf.while_loop(lambda i, t: i < 4, lambda i, t: (i + 1, t * 2.0), (i, t))
+    grown = tf.while_loop(lambda t: t < 40.0, lambda t: t * 2.0, [t])
+    assert run([again, grown]) == [(4, 8.0), 64.0]
+
+
 def test_number_of_steps_that_is_fed() -> None:
     n = tf.placeholder(tf.int32, [])
     _, a = tf.while_loop(lambda i, a: i < n, lambda i, a: [i + 1, a * 2], [tf.constant(0), tf.constant(1)])

@@ -116,6 +116,50 @@ def test_a_loop_in_a_loop() -> None:
     check_gradient(out.stack(), x, X)
 
 
+NESTS: dict[str, Callable[[Any], Any]] = {
+    "rows of one array": lambda x: _pairs(x, lambda i, j: x[i] * x[j] * x[j]),
+    "a row that the inner loop captures": lambda x: _pairs(x, lambda i, j: i * x[j] * x[j], row=True),
+    "three deep": lambda x: _pairs(x, lambda i, j: _sum(lambda k: x[i] * x[j] * x[j] * tf.sin(x[k]))),
+    "inside of a scan with a counter": lambda x: tf.scan(
+        lambda c, e: (c[0] + 1, c[1] + _sum(lambda j: x[c[0]] * x[j] * e)), x, (0, tf.zeros([4], tf.float64))
+    )[1],
+    "products of rows": lambda x: _pairs(x, lambda i, j: (x[i][None] @ WEIGHTS) * tf.sin(x[j][None] @ WEIGHTS), (1, 4)),
+    "folds": lambda x: tf.foldl(lambda a, e: tf.foldl(lambda b, f: b + tf.sin(e * f) * f, x, a), x, tf.zeros([4], tf.float64)),
+}
+WEIGHTS = np.random.default_rng(1).normal(size=(4, 4))
+
+
+def _sum(term: Callable[[Any], Any], shape: tuple[int, ...] = (4,)) -> Any:
+    return tf.while_loop(lambda j, _: j < 5, lambda j, a: (j + 1, a + term(j)), (0, tf.zeros(shape, tf.float64)))[1]
+
+
+def _pairs(x: Any, term: Callable[[Any, Any], Any], shape: tuple[int, ...] = (4,), row: bool = False) -> Any:
+    def outer(i: Any) -> Any:
+        given = x[i] if row else i
+        return _sum(lambda j: term(given, j), shape)
+
+    return _sum(outer, shape)
+
+
+@pytest.mark.parametrize("name", NESTS)
+def test_loops_in_loops_over_one_array(name: str) -> None:
+    """The row of the outer loop and that of the inner one are two, also where a derivative opens the inner one."""
+    x = rows(5)
+    check_gradient(NESTS[name](x), x, X)
+
+
+def test_a_value_and_its_derivative_are_of_one_draw() -> None:
+    x = tf.constant(X[:, 0])
+    u = lambda: tf.random_uniform([], 0.5, 1.5, tf.float64)  # noqa: E731
+    r = tf.while_loop(lambda i, _: i < 5, lambda i, a: (i + 1, a * x[i] * u()), (0, tf.constant(1.0, tf.float64)))[1]
+    value, parts = run([r, tf.gradients(r, x)[0] * x])  # d r / d x[i] is r / x[i]
+    np.testing.assert_allclose(parts, np.full(5, value))
+    w, pictures = tf.constant([[2.0]], tf.float64), tf.constant(X[:, :1, None])
+    r = tf.foldl(lambda a, e: a * tf.matmul(e, w) * u(), pictures, tf.ones([1, 1], tf.float64))
+    value, parts = run([r, tf.gradients(r, pictures)[0] * pictures])
+    np.testing.assert_allclose(parts.ravel(), np.full(5, value.item()))
+
+
 # ---------------------------------------------------------------- and those that do something else
 def test_rows_in_another_order() -> None:
     """What is not a stack is carried whole."""
@@ -255,7 +299,24 @@ def test_what_an_array_has_no_place_for() -> None:
             call()
 
 
+def test_arrays_that_may_grow_and_need_not() -> None:
+    x = tf.constant(X[:, 0])
+    body = lambda i, a: (i + 1, a.write(i, x[i]))  # noqa: E731
+    for size in (1, 5, 7):
+        _, out = tf.while_loop(lambda i, _: i < 5, body, (0, array(size, dynamic_size=True)))
+        np.testing.assert_array_equal(run(out.stack()), [*X[:, 0], *[0.0] * (size - 5)])
+    n = tf.placeholder(tf.int32, [])
+    _, out = tf.while_loop(lambda i, _: i < n, body, (0, array(0, dynamic_size=True)), maximum_iterations=5)
+    assert run([out.size(), tf.shape(out.stack())], {n: 3})[0] == 3 and run(out.size(), {n: 9}) == 5
+
+
 def test_an_array_that_grows_as_values_say() -> None:
+    early = lambda i, a, _: tf.logical_and(i < 5, a < 3.0)  # noqa: E731
+    write = lambda i, a, out: (i + 1, a + 1.0, out.write(i, a))  # noqa: E731
+    with pytest.raises(ValueError, match="the condition is only that a counter is below a size"):
+        tf.while_loop(early, write, (0, tf.constant(0.0, tf.float64), array(0, dynamic_size=True)))
+    _, _, out = tf.while_loop(early, write, (0, tf.constant(0.0, tf.float64), array(5, dynamic_size=True)))  # long enough
+    assert run(out.stack()).tolist() == [0.0, 1.0, 2.0, 0.0, 0.0]
     body = lambda i, a, out: (i + 1, a * 2.0, out.write(i, a))  # noqa: E731
     start = 0, tf.constant(1.0, tf.float64), array(0, dynamic_size=True)
     with pytest.raises(
