@@ -1,7 +1,8 @@
 """Hooks: what is done before and after each run of a monitored session.
 
 Law of this file: a hook never changes the graph after `begin`, and fetches what it needs together with what the caller
-runs, so that all hooks see one step.  The number of a step is the graph's `global_step` as it is after the step.
+runs, so that all hooks see one step.  The number of a step is the graph's `global_step` as it is after the step, which is
+what a counter gives that is fetched beside its update.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..event_writer import FileWriter, FileWriterCache
-from ..graph import Tensor, get_default_graph
+from ..graph import Graph, Tensor, get_default_graph
 from ..graphdef import tensorboard
 from ..log import LOG
 from ..scopes import GraphKeys
@@ -125,6 +126,20 @@ def needed_step(hook: object) -> Any:
     return step
 
 
+def saver_of(graph: Graph) -> Saver:
+    """The graph's one saver, made when first asked for: it lies beside the collection, which stored graphs could not hold."""
+    found = graph.get_collection(GraphKeys.SAVERS)
+    if len(found) > 1:
+        raise RuntimeError(f"More than one item in collection {GraphKeys.SAVERS}. Please pass one saver.")
+    return found[0] if found else graph.attached("saver", _new_saver)
+
+
+def _new_saver() -> Saver:
+    if get_default_graph().finalized:
+        raise RuntimeError(f"No items in collection {GraphKeys.SAVERS}. Please pass one saver.")
+    return Saver(allow_empty=True)
+
+
 # ---------------------------------------------------------------- when to stop
 class StopAtStepHook(SessionRunHook):
     """Ends training at step `last_step`, or after `num_steps` more: one of them."""
@@ -147,8 +162,7 @@ class StopAtStepHook(SessionRunHook):
         return SessionRunArgs(self._step)
 
     def after_run(self, run_context: SessionRunContext, run_values: Any) -> None:
-        last = self._last_step
-        if run_values.results + 1 >= last and run_context.session.run(self._step) >= last:
+        if run_values.results >= self._last_step:
             run_context.request_stop()
 
 
@@ -187,7 +201,8 @@ class LoggingTensorHook(SessionRunHook):
             raise ValueError("either at_end and/or exactly one of every_n_iter and every_n_secs must be provided.")
         if every_n_iter is not None and every_n_iter <= 0:
             raise ValueError(f"invalid every_n_iter={every_n_iter}.")
-        self._given = dict(tensors) if isinstance(tensors, Mapping) else {getattr(t, "name", t): t for t in tensors}
+        named = isinstance(tensors, Mapping)
+        self._given = {k: tensors[k] for k in sorted(tensors)} if named else {getattr(t, "name", t): t for t in tensors}
         self._timer = None if only_at_end else SecondOrStepTimer(every_n_secs, every_n_iter)
         self._at_end, self._formatter = at_end, formatter
 
@@ -243,9 +258,7 @@ class StepCounterHook(SessionRunHook):
         return SessionRunArgs(self._step)
 
     def after_run(self, run_context: SessionRunContext, run_values: Any) -> None:
-        if not self._timer.should_trigger_for_step(int(run_values.results) + 1):
-            return
-        step = int(run_context.session.run(self._step))
+        step = int(run_values.results)
         if self._timer.should_trigger_for_step(step):
             seconds, steps = self._timer.update_last_triggered_step(step)
             if seconds is not None and steps is not None:
@@ -297,9 +310,7 @@ class SummarySaverHook(SessionRunHook):
     def after_run(self, run_context: SessionRunContext, run_values: Any) -> None:
         if self._writer is None:
             return
-        step = int(run_values.results["step"]) + 1
-        if self._next is None or self._now:
-            step = int(run_context.session.run(self._step))
+        step = int(run_values.results["step"])
         if self._now:
             self._timer.update_last_triggered_step(step)
             for made in run_values.results["summaries"]:
@@ -364,12 +375,11 @@ class CheckpointSaverHook(SessionRunHook):
         return SessionRunArgs(self._step)
 
     def after_run(self, run_context: SessionRunContext, run_values: Any) -> None:
-        if self._timer.should_trigger_for_step(int(run_values.results) + 1):
-            step = int(run_context.session.run(self._step))
-            if self._timer.should_trigger_for_step(step):
-                self._timer.update_last_triggered_step(step)
-                if self._save(run_context.session, step):
-                    run_context.request_stop()
+        step = int(run_values.results)
+        if self._timer.should_trigger_for_step(step):
+            self._timer.update_last_triggered_step(step)
+            if self._save(run_context.session, step):
+                run_context.request_stop()
 
     def end(self, session: Any) -> None:
         step = int(session.run(self._step))
@@ -381,10 +391,7 @@ class CheckpointSaverHook(SessionRunHook):
     def _saver(self) -> Saver:
         if self._given is not None or self._scaffold is not None:
             return self._given or self._scaffold.saver
-        found = get_default_graph().get_collection(GraphKeys.SAVERS)
-        if len(found) != 1:
-            raise RuntimeError(f"{'More than one item' if found else 'No items'} in collection {GraphKeys.SAVERS}. Please pass one saver.")
-        return found[0]
+        return saver_of(get_default_graph())
 
     def _save(self, session: Any, step: int) -> bool:
         """Write a checkpoint; does a listener ask for the end?"""

@@ -27,6 +27,7 @@ from .hooks import (
     SessionRunValues,
     StepCounterHook,
     SummarySaverHook,
+    saver_of,
 )
 from .saver import Saver
 
@@ -76,11 +77,11 @@ class Scaffold:
             "init_op": (GraphKeys.INIT_OP, global_variables_initializer),
             "local_init_op": (GraphKeys.LOCAL_INIT_OP, lambda: group(local_variables_initializer())),
             "summary_op": (GraphKeys.SUMMARY_OP, merge_all),
-            "saver": (GraphKeys.SAVERS, lambda: Saver(allow_empty=True)),
         }
         for name, (key, make) in made.items():
             if g[name] is None:
                 g[name] = self.get_or_default(name, key, make)
+        g["saver"] = g["saver"] or saver_of(graph)
         graph.finalize()
         LOG.info("Graph was finalized.")
         return self
@@ -96,7 +97,7 @@ class Scaffold:
         if found:
             return found[0]
         made = default_constructor()
-        if made is not None and not isinstance(made, Saver):  # which a stored graph cannot hold
+        if made is not None:
             get_default_graph().add_to_collection(collection_key, made)
         return made
 
@@ -195,16 +196,16 @@ class _Monitored:
         self._check()
         try:
             return step_fn(StepContext(self._session, self.run))
-        except StopIteration:
+        except StopIteration:  # which ends the `with`, too
             self._coordinator.request_stop()
-            return None
+            raise
 
     def should_stop(self) -> bool:
         """Has a hook asked for the end?"""
         return not self._open or self._coordinator.should_stop()
 
     def _check(self) -> None:
-        if not self._open:
+        if self.should_stop():
             raise RuntimeError("Run called even after should_stop requested.")
 
     def close(self) -> None:

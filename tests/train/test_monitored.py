@@ -145,7 +145,7 @@ def test_step_functions() -> None:
         found = []
         while not session.should_stop():
             found.append(session.run_step_fn(step))
-    assert found == [50.0, pytest.approx(18.0), None]
+    assert found == [50.0, pytest.approx(18.0)]  # the stop ends the `with`
     assert len(noted.notes) == 2 + 3 + 1
 
 
@@ -166,6 +166,38 @@ def test_the_end_of_the_data_is_no_fault() -> None:
     assert noted.notes[-1] != "end"  # nothing is saved of a training that failed
     with pytest.raises(RuntimeError):
         session.run(train)
+
+
+def test_one_graph_in_two_sessions(tmp_path: Path) -> None:
+    """Trained in one, evaluated in the next; a hook for checkpoints needs neither saver nor scaffold."""
+    train, loss = model()
+    tf.summary.scalar("loss", loss)
+    with tf.train.MonitoredSession(hooks=[tf.train.CheckpointSaverHook(str(tmp_path), save_steps=5)]) as session:
+        session.run(train)
+    creator = tf.train.ChiefSessionCreator(checkpoint_dir=str(tmp_path))
+    with tf.train.MonitoredSession(creator, hooks=[tf.train.StopAtStepHook(last_step=1)]) as session:
+        np.testing.assert_allclose(session.run(loss), 32.0, rtol=1e-6)
+        assert session.should_stop()
+        with pytest.raises(RuntimeError, match="after should_stop"):
+            session.run(loss)
+    tf.reset_default_graph()
+    model()
+    scaffold = tf.train.Scaffold(saver=tf.train.Saver())
+    hook = tf.train.CheckpointSaverHook(str(tmp_path / "x"), save_steps=5)
+    with pytest.raises(RuntimeError, match="No items in collection savers"):
+        tf.train.SingularMonitoredSession(hooks=[hook], scaffold=scaffold)
+
+
+@pytest.mark.parametrize("every", [1, 3, 10])
+def test_when_summaries_are_written(tmp_path: Path, every: int) -> None:
+    train, loss = model()
+    hook = tf.train.SummarySaverHook(every, output_dir=str(tmp_path), summary_op=[tf.summary.scalar("loss", loss)])
+    with tf.train.MonitoredSession(hooks=[hook, tf.train.StopAtStepHook(last_step=25)]) as session:
+        while not session.should_stop():
+            session.run(train)
+    tf.summary.FileWriterCache.clear()
+    (file,) = tmp_path.glob("events.*")
+    assert [e.step for e in tf.train.summary_iterator(str(file)) if e.summary.value] == list(range(1, 26, every))
 
 
 # ---------------------------------------------------------------- hooks
