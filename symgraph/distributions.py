@@ -8,7 +8,7 @@ the distribution is drawn.  Formulas are the textbook's.  Draws under a seed are
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,10 +27,12 @@ from .ops.random import random_normal, random_uniform
 from .ops.reduce import argmax, reduce_prod, reduce_sum
 from .ops.sampling import multinomial
 from .shapes import TensorShape
+from .special import erfc
 
-exp, log, log1p, sqrt, square, absolute, sign, erf = (_made[n] for n in ("exp", "log", "log1p", "sqrt", "square", "abs", "sign", "erf"))
-sigmoid, softplus, less, logical_or, logical_and, less_equal, greater_equal = (
-    _made[n] for n in ("sigmoid", "softplus", "less", "logical_or", "logical_and", "less_equal", "greater_equal")
+exp, log, log1p, expm1, sqrt, square = (_made[n] for n in ("exp", "log", "log1p", "expm1", "sqrt", "square"))
+absolute, sign, erf = (_made[n] for n in ("abs", "sign", "erf"))
+sigmoid, softplus, less, less_equal, logical_and, is_nan = (
+    _made[n] for n in ("sigmoid", "softplus", "less", "less_equal", "logical_and", "is_nan")
 )
 
 
@@ -43,7 +45,7 @@ class Distribution:
         graph = get_default_graph()
         with Attempt(graph, name, name, {k: v for k, v in given.items() if v is not None}), graph.name_scope(name) as scope:
             self._scope = scope
-            like = next((v for v in given.values() if is_tensor(v)), None)
+            like = next((v for v in given.values() if is_tensor(v) or isinstance(v, np.ndarray | np.generic)), None)
             wanted = None if like is None else convert(like).dtype
             tensors = {k: convert(v, like=wanted, name=k) for k, v in given.items() if v is not None}
             first, *rest = tensors.values()
@@ -113,7 +115,11 @@ class Distribution:
 
     # -- numbers
     def _refused(self, what: str) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} has no {what} here\nwrite it with tf.exp, tf.log and tf.square")
+        raise NotImplementedError(f"{type(self).__name__} has no {what} here\nscipy.stats has it, for numbers that were fetched")
+
+    def __getattr__(self, name: str) -> Any:
+        words = f"tf.distributions.{type(self).__name__}.{name} is not part of symgraph: {', '.join(_WHAT_THERE_IS)} are"
+        raise AttributeError(name if name.startswith("_") else words)
 
     def log_prob(self, value: Any, name: str | None = None) -> Any:
         """The logarithm of the density, or of the probability, at a value."""
@@ -133,7 +139,22 @@ class Distribution:
     def survival_function(self, value: Any, name: str | None = None) -> Any:
         """The probability of more than a value."""
         with self._in("survival_function", name):
-            return 1.0 - self._cdf(self._value(value))
+            return self._survival(self._value(value))
+
+    def log_cdf(self, value: Any, name: str | None = None) -> Any:
+        """The logarithm of `cdf`."""
+        with self._in("log_cdf", name):
+            return _log_of(self._cdf, self._survival, self._value(value))
+
+    def log_survival_function(self, value: Any, name: str | None = None) -> Any:
+        """The logarithm of `survival_function`."""
+        with self._in("log_survival_function", name):
+            return _log_of(self._survival, self._cdf, self._value(value))
+
+    def quantile(self, value: Any, name: str | None = None) -> Any:
+        """The number of which `cdf` is a value between 0 and 1."""
+        with self._in("quantile", name):
+            return self._quantile(self._value(value))
 
     def mean(self, name: str | None = None) -> Any:
         """The expected value."""
@@ -175,6 +196,12 @@ class Distribution:
     def _cdf(self, x: Any) -> Any:
         return self._refused("cdf")
 
+    def _survival(self, x: Any) -> Any:
+        return 1.0 - self._cdf(x)
+
+    def _quantile(self, p: Any) -> Any:
+        return self._refused("quantile")
+
     def _mean(self) -> Any:
         return self._refused("mean")
 
@@ -197,6 +224,14 @@ class Distribution:
     def __repr__(self) -> str:
         sizes = f"batch_shape={self.batch_shape} event_shape={self.event_shape} dtype={self.dtype.name}"
         return f"<tf.distributions.{type(self).__name__} '{self._scope}' {sizes}>"
+
+
+def _log_of(p: Callable[[Any], Any], rest: Callable[[Any], Any], x: Any) -> Any:
+    """log p(x), where p(x) + rest(x) = 1 and both are exact where they are small."""
+    return where(less(p(x), 0.5), log(p(x)), log1p(-rest(x)))
+
+
+_WHAT_THERE_IS = [n for n, f in vars(Distribution).items() if not n.startswith("_") and callable(f)]
 
 
 def kl_divergence(distribution_a: Any, distribution_b: Any, allow_nan_stats: bool = True, name: str | None = None) -> Any:
@@ -230,7 +265,10 @@ class Normal(Distribution):
         return -0.5 * square((x - self.loc) / self.scale) - (0.5 * math.log(2 * math.pi) + log(self.scale))
 
     def _cdf(self, x: Any) -> Any:
-        return 0.5 * (1.0 + erf((x - self.loc) / (self.scale * math.sqrt(2))))
+        return 0.5 * erfc((self.loc - x) / (self.scale * math.sqrt(2)))
+
+    def _survival(self, x: Any) -> Any:
+        return 0.5 * erfc((x - self.loc) / (self.scale * math.sqrt(2)))
 
     def _mean(self) -> Any:
         return self._spread(self.loc)
@@ -305,6 +343,9 @@ class Laplace(Distribution):
         z = (x - self.loc) / self.scale
         return 0.5 + 0.5 * sign(z) * (1.0 - exp(-absolute(z)))
 
+    def _quantile(self, p: Any) -> Any:
+        return self.loc - self.scale * sign(p - 0.5) * log1p(-absolute(2.0 * p - 1.0))
+
     def _mean(self) -> Any:
         return self._spread(self.loc)
 
@@ -337,7 +378,13 @@ class Exponential(Distribution):
         return log(self.rate) - self.rate * x
 
     def _cdf(self, x: Any) -> Any:
-        return 1.0 - exp(-self.rate * x)
+        return -expm1(-self.rate * x)
+
+    def _survival(self, x: Any) -> Any:
+        return exp(-self.rate * x)
+
+    def _quantile(self, p: Any) -> Any:
+        return -log1p(-p) / self.rate
 
     def _mean(self) -> Any:
         return 1.0 / self.rate
@@ -376,8 +423,12 @@ class Uniform(Distribution):
 
     def _log_prob(self, x: Any) -> Any:
         density = self._spread(-log(self.high - self.low)) + zeros_like(x)
-        outside = logical_or(less(x, self.low), greater_equal(x, self.high))
-        return where(broadcast_to(outside, shape(density)), zeros_like(density) - math.inf, density)
+        inside = logical_and(less_equal(self.low, x), less(x, self.high))
+        outside = where(is_nan(x), x, zeros_like(x) - math.inf)
+        return where(broadcast_to(inside, shape(density)), density, outside + zeros_like(density))
+
+    def _quantile(self, p: Any) -> Any:
+        return self.low + (self.high - self.low) * p
 
     def _cdf(self, x: Any) -> Any:
         return clip_by_value((x - self.low) / (self.high - self.low), 0.0, 1.0)

@@ -8,18 +8,18 @@ between 0 and 1 and put back, clipped.
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Sequence
+from functools import partial, wraps
 from typing import Any
 
 import numpy as np
 
 from .dtypes import as_dtype, float32, int32
-from .graph import Tensor, convert
+from .graph import NeedsValue, Tensor, convert
 from .ops import array, movement
 from .ops.clip import clip_by_value
-from .ops.control_flow import cond
+from .ops.control_flow import case, cond
 from .ops.core import recording
 from .ops.einsum import tensordot
 from .ops.gather import gather
@@ -28,8 +28,8 @@ from .ops.math import pow as power
 from .ops.random import random_uniform
 from .ops.reduce import reduce_max, reduce_mean, reduce_min, reduce_std, reduce_sum
 from .ops.slicing import slice_
-from .shapes import brackets
-from .statics import constant_value
+from .shapes import ShapeError, brackets
+from .statics import static_value
 
 absolute, square, log, floormod, less, equal, maximum, rsqrt = (
     _made[n] for n in ("abs", "square", "log", "floormod", "less", "equal", "maximum", "rsqrt")
@@ -43,7 +43,7 @@ def _of_pictures(*ranks: int) -> Callable[[Callable[..., Any]], Callable[..., An
     def decorate(f: Callable[..., Any]) -> Callable[..., Any]:
         signature = inspect.signature(f)
 
-        @functools.wraps(f)
+        @wraps(f)
         def function(*args: Any, **kwargs: Any) -> Any:
             given = signature.bind(*args, **kwargs)
             first = next(iter(given.arguments))
@@ -95,7 +95,10 @@ def convert_image_dtype(image: Any, dtype: Any, saturate: bool = False, name: st
         greatest = lambda t: int(np.iinfo(t.as_numpy_dtype).max)  # noqa: E731
         if x.dtype.is_integer and d.is_integer:
             inside, out = greatest(x.dtype) + 1, greatest(d) + 1
-            return cast(x // (inside // out), d) if inside > out else cast(x, d) * (out // inside)
+            if inside <= out:
+                return cast(x, d) * (out // inside)
+            scaled = x // (inside // out)
+            return cast(clip_by_value(scaled, int(np.iinfo(d.as_numpy_dtype).min), greatest(d)) if saturate else scaled, d)
         if not x.dtype.is_integer and not d.is_integer:
             return cast(x, d)
         if x.dtype.is_integer:
@@ -149,7 +152,11 @@ transpose_image = transpose
 
 @_of_pictures(3, 4)
 def rot90(image: Any, k: int = 1, name: str | None = None) -> Tensor:
-    """Turned by k quarters, against the clock; `k` is a Python int."""
+    """Turned by k quarters, against the clock; `k` is an int, or for square pictures an integer tensor."""
+    if isinstance(k, Tensor):
+        quarters = floormod(k, 4)
+        turns = [(equal(quarters, n), partial(rot90, image, n)) for n in (1, 2, 3)]
+        return case(turns, default=lambda: identity(image))  # type: ignore[return-value]
     rows, columns = _rank(image) - 3, _rank(image) - 2
     match int(k) % 4:
         case 1:
@@ -163,17 +170,18 @@ def rot90(image: Any, k: int = 1, name: str | None = None) -> Tensor:
 
 # ---------------------------------------------------------------- cut and padded
 @_of_pictures(3, 4)
-def crop_to_bounding_box(image: Any, offset_height: int, offset_width: int, target_height: int, target_width: int) -> Tensor:
-    """`target_height` rows from `offset_height` on, and `target_width` columns from `offset_width` on: Python ints."""
+def crop_to_bounding_box(image: Any, offset_height: Any, offset_width: Any, target_height: int, target_width: int) -> Tensor:
+    """`target_height` rows from `offset_height` on, and `target_width` columns from `offset_width` on: ints; offsets may be
+    tensors."""
     height, width = image.shape.as_list()[-3:-1]
     for what, first, count, there in (("height", offset_height, target_height, height), ("width", offset_width, target_width, width)):
-        if first < 0:
+        if not isinstance(first, Tensor) and first < 0:
             raise ValueError(f"offset_{what} must be >= 0.")
         if count <= 0:
             raise ValueError(f"target_{what} must be > 0.")
-        if there is not None and first + count > there:
+        if there is not None and not isinstance(first, Tensor) and first + count > there:
             raise ValueError(f"{what} must be >= target + offset.")
-    begin = [0] * (_rank(image) - 3) + [offset_height, offset_width, 0]
+    begin: list[Any] = [0] * (_rank(image) - 3) + [offset_height, offset_width, 0]
     return slice_(image, begin, [-1] * (_rank(image) - 3) + [target_height, target_width, -1])
 
 
@@ -233,8 +241,16 @@ def random_crop(value: Any, size: Any, seed: int | None = None, name: str | None
 
 
 def _ints(value: Any, what: str) -> list[int]:
-    known = constant_value(value) if isinstance(value, Tensor) else value
-    if known is None:
+    """A list of ints, or a tensor made of constants and known sizes."""
+    if isinstance(value, list | tuple) and any(isinstance(v, Tensor) for v in value):
+        value = array.stack(value)
+    known: Any = value
+    if isinstance(value, Tensor):
+        try:
+            known = None if value.node is None else static_value(value.node)
+        except (NeedsValue, ShapeError):
+            known = None
+    if known is None or not all(isinstance(v, int | np.integer) for v in known):
         raise ValueError(f"{what} must be known while the graph is built, not {value!r}")
     return [int(v) for v in known]
 

@@ -57,7 +57,7 @@ RULES: tuple[tuple[str, str], ...] = (
     ("image.random_* image.adjust_* image.sample_distorted_bounding_box", "augmentation: change the arrays in NumPy before they are fed"),
     (
         "image.* contrib.image.*",
-        "image operations: prepare images with NumPy, scipy.ndimage or scikit-image; tf.py_func runs them inside a graph",
+        "image operations: tf.image has turns, crops, bilinear and nearest resizing and colours; scikit-image has others, for tf.py_func",
     ),
     (
         "*GradientTape contrib.eager.* *enable_eager_execution *enable_v2_behavior",
@@ -108,7 +108,7 @@ RULES: tuple[tuple[str, str], ...] = (
     ),
     (
         "contrib.distributions.* distributions.*",
-        "distributions: write the density with tf.exp, tf.log and tf.square; tf.random_normal and tf.random_uniform draw",
+        "distributions: tf.distributions has Normal, Laplace, Exponential, Uniform, Bernoulli and Categorical; scipy.stats has the others",
     ),
     ("contrib.seq2seq.* contrib.legacy_seq2seq.*", "decoders: tf.nn.dynamic_rnn over the target sequence, tf.nn.softmax on its outputs"),
     ("contrib.crf.*", "CRF layers: the forward recursion is a tf.scan with tf.reduce_logsumexp"),

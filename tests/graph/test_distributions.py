@@ -45,12 +45,29 @@ def test_against_scipy(name: str) -> None:
     if not discrete:
         np.testing.assert_allclose(run(d.cdf(x)), wanted.cdf(x), rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(run(d.survival_function(x)), wanted.sf(x), rtol=1e-9, atol=1e-12)
+        if name != "normal":
+            p = np.random.default_rng(1).random(wanted.mean().shape)
+            np.testing.assert_allclose(run(d.quantile(p)), wanted.ppf(p), rtol=1e-9)
 
 
 def test_outside_of_the_interval() -> None:
     d = D.Uniform(0.0, 2.0)
     assert run(d.prob([-1.0, 0.0, 1.0, 2.0, 3.0])).tolist() == [0.0, 0.5, 0.5, 0.0, 0.0]
-    assert run(d.log_prob(2.5)) == -np.inf and run(d.range()) == 2.0
+    assert run(d.log_prob(2.5)) == -np.inf and run(d.range()) == 2.0 and np.isnan(run(d.prob(np.nan)))
+
+
+def test_the_tails_of_the_normal_distribution() -> None:
+    z = np.concatenate([np.linspace(-37, 37, 500), [0.0, 0.66291, 0.66292, 5.6568, 5.6569]])
+    d = D.Normal(np.float64(0.0), 1.0)
+    low, high, logs = run([d.cdf(z), d.survival_function(z), d.log_cdf(z)])
+    np.testing.assert_allclose(low, stats.norm.cdf(z), rtol=1e-12)
+    np.testing.assert_allclose(high, stats.norm.sf(z), rtol=1e-12)
+    np.testing.assert_allclose(logs, stats.norm.logcdf(z), rtol=1e-12)
+    x = tf.placeholder(tf.float64, z.shape)
+    (g,) = tf.gradients(d.cdf(x), x)
+    np.testing.assert_allclose(run(g, {x: z}), stats.norm.pdf(z), rtol=1e-8)
+    single = run(D.Normal(0.0, 1.0).cdf(z[(z > -12.0)].astype(np.float32)))
+    np.testing.assert_allclose(single, stats.norm.cdf(z[(z > -12.0)].astype(np.float32)), rtol=3e-5)
 
 
 def test_classes() -> None:
@@ -177,5 +194,7 @@ def test_faults() -> None:
         D.kl_divergence(D.Normal(0.0, 1.0), D.Laplace(0.0, 1.0))
     with pytest.raises(NotImplementedError, match="Categorical has no cdf here"):
         D.Categorical(LOGITS).cdf(1)
+    with pytest.raises(AttributeError, match=r"tf.distributions.Normal.param_shapes is not part of symgraph: .*log_prob, prob, cdf"):
+        D.Normal(0.0, 1.0).param_shapes  # noqa: B018
     with pytest.raises(AttributeError, match="tf.distributions.Beta is not part of symgraph"):
         D.Beta  # noqa: B018

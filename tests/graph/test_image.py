@@ -67,6 +67,18 @@ def test_each_run_draws_again() -> None:
     assert places == {float(PICTURES[0, r, c, 0]) for r in range(5) for c in range(4)}
 
 
+def test_places_and_turns_that_are_computed() -> None:
+    square = tf.constant(PICTURES[:, :5])
+    k, row, column = (tf.placeholder(tf.int32, []) for _ in range(3))
+    turned, cut = tf.image.rot90(square, k), tf.image.crop_to_bounding_box(square, row, column, 3, 2)
+    for n in (-1, 0, 1, 2, 3, 6):
+        np.testing.assert_array_equal(run(turned, {k: n}), np.rot90(PICTURES[:, :5], n, (1, 2)))
+    np.testing.assert_array_equal(run(cut, {row: 1, column: 3}), PICTURES[:, 1:4, 3:5])
+    other = tf.placeholder(tf.float32, (None, 3, 7, 1))
+    assert tf.image.resize_bilinear(square, tf.shape(other)[1:3]).shape.as_list() == [2, 3, 7, 3]
+    assert tf.random_crop(square, tf.concat([[2], tf.shape(other)[1:2], [4, 3]], 0)).shape.as_list() == [2, 3, 4, 3]
+
+
 # ---------------------------------------------------------------- sizes
 def by_hand(p: np.ndarray, size: tuple[int, int], align_corners: bool, nearest: bool) -> np.ndarray:
     """Pixel by pixel."""
@@ -177,6 +189,7 @@ def test_dtypes() -> None:
         255,
     ]
     assert run(change(tf.constant([-1.0, 0.5, 2.0]), tf.uint8, saturate=True)).tolist() == [0, 127, 255]
+    assert run(change(tf.constant(np.array([-100, 128, 32767], np.int16)), tf.uint8, saturate=True)).tolist() == [0, 1, 255]
 
 
 # ---------------------------------------------------------------- numbers of pictures
