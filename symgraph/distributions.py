@@ -452,13 +452,11 @@ class Uniform(Distribution):
 
 
 # ---------------------------------------------------------------- of classes
-def _one_of(logits: Any, probs: Any) -> None:
-    if (logits is None) == (probs is None):
-        raise ValueError("Must pass probs or logits, but not both.")
+class _Classes(Distribution):
+    """What is said by `probs` or by `logits`, and never by both; draws are of `dtype`."""
 
-
-class Bernoulli(Distribution):
-    """0 or 1: 1 with probability `probs`, or sigmoid(`logits`)."""
+    logits: Any
+    probs: Any
 
     def __init__(
         self,
@@ -467,14 +465,25 @@ class Bernoulli(Distribution):
         dtype: Any = int32,
         validate_args: bool = False,
         allow_nan_stats: bool = True,
-        name: str = "Bernoulli",
+        name: str | None = None,
     ) -> None:
-        _one_of(logits, probs)
-        super().__init__(name, as_dtype(dtype), logits=logits, probs=probs)
+        if (logits is None) == (probs is None):
+            raise ValueError("Must pass probs or logits, but not both.")
+        super().__init__(name or type(self).__name__, as_dtype(dtype), logits=logits, probs=probs)
         with self._in("parameters"):
-            p, z = self.parameters.get("probs"), self.parameters.get("logits")
-            self.probs: Any = sigmoid(z) if p is None else p
-            self.logits: Any = log(p) - log1p(-p) if z is None else z  # type: ignore[operator]
+            self._complete(self.parameters.get("logits"), self.parameters.get("probs"))
+
+    def _complete(self, logits: Any, probs: Any) -> None:
+        """Set both, from the one that is given."""
+        raise NotImplementedError
+
+
+class Bernoulli(_Classes):
+    """0 or 1: 1 with probability `probs`, or sigmoid(`logits`)."""
+
+    def _complete(self, logits: Any, probs: Any) -> None:
+        self.probs = sigmoid(logits) if probs is None else probs
+        self.logits = log(probs) - log1p(-probs) if logits is None else logits
 
     def _draw(self, front: Tensor, seed: int | None) -> Any:
         u = random_uniform(self._full(front), 0.0, 1.0, self._whole.dtype, seed)
@@ -504,27 +513,15 @@ class Bernoulli(Distribution):
         return sigmoid(a) * (softplus(-b) - softplus(-a)) + sigmoid(-a) * (softplus(b) - softplus(a))
 
 
-class Categorical(Distribution):
+class Categorical(_Classes):
     """A class from 0 to n - 1: with probabilities `probs`, or softmax(`logits`), along the last axis."""
 
     _event_rank = 1  # of the parameters: a draw is a number
 
-    def __init__(
-        self,
-        logits: Any = None,
-        probs: Any = None,
-        dtype: Any = int32,
-        validate_args: bool = False,
-        allow_nan_stats: bool = True,
-        name: str = "Categorical",
-    ) -> None:
-        _one_of(logits, probs)
-        super().__init__(name, as_dtype(dtype), logits=logits, probs=probs)
-        with self._in("parameters"):
-            p, z = self.parameters.get("probs"), self.parameters.get("logits")
-            self.logits: Any = log(p) if z is None else z
-            self.probs: Any = exp(log_softmax(z)) if p is None else p
-            self.event_size: Any = shape(self._whole)[-1]  # type: ignore[index]
+    def _complete(self, logits: Any, probs: Any) -> None:
+        self.logits = log(probs) if logits is None else logits
+        self.probs = exp(log_softmax(logits)) if probs is None else probs
+        self.event_size: Any = shape(self._whole)[-1]  # type: ignore[index]
 
     @property
     def event_shape(self) -> TensorShape:
