@@ -19,7 +19,7 @@ from .codegen import scalar as fn
 from .codegen.verify import verify
 from .errors import at
 from .graph import Operation
-from .looping import Cycle, Ends, ends, merged, normal, parts, pruned, same_steps
+from .looping import Cycle, Ends, by_steps, ends, merged, normal, parts, pruned, same_steps
 from .node import Key, Kind, Node, substitute, toposort
 from .shapes import Extent
 from .sizes import Sizes
@@ -476,13 +476,13 @@ class Emitter:
             n = normal(part.operands[0])
             groups.setdefault(same_steps(n), {}).setdefault(n, []).append(part)
         found: dict[Node, Node] = {}
-        for loops in groups.values():
-            whole = merged(list(loops))
+        for asked, loops in [(g, loops) for g in groups.values() for loops in by_steps(g)]:
+            whole = merged(loops)
             carried, stacked = len(whole.attrs[0].carried), whole.attrs[0].stacked
             at: dict[Node, int] = {}
-            for n, parts_ in loops.items():
+            for n in loops:
                 own = n.attrs[0].stacked
-                for p in parts_:
+                for p in asked[n]:
                     k = p.attrs[0]
                     inside = carried <= k < carried + len(own)
                     at[p] = carried + stacked.index(own[k - carried]) if inside else k if k < carried else carried + len(stacked)

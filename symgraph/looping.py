@@ -296,6 +296,15 @@ def same_steps(n: Node) -> tuple:
     return (c.carried, c.new, c.condition, c.backwards, e.limit, e.starts)
 
 
+def by_steps(loops: Iterable[Node]) -> list[list[Node]]:
+    """Loops that agree in `same_steps`, apart by how many steps they make; where that is not known, with the first."""
+    groups: dict[Extent | None, list[Node]] = {}
+    for n in sorted(loops, key=lambda n: n.attrs[0].steps is None):
+        steps = n.attrs[0].steps
+        groups.setdefault(next(iter(groups), None) if steps is None else steps, []).append(n)
+    return list(groups.values())
+
+
 def merged(loops: Sequence[Node]) -> Node:
     """One loop that keeps what any of several keeps, which agree in `same_steps`; stacks in their order, each once."""
     first: Cycle = loops[0].attrs[0]

@@ -64,6 +64,17 @@ def test_a_loop_goes_on_from_where_another_ended() -> None:
     assert run([again, grown]) == [(4, 8.0), 64.0]
 
 
+def test_loops_of_different_lengths_side_by_side() -> None:
+    x, y, z = (tf.constant(np.arange(n) * 1.0) for n in (4, 7, 4))
+    maps = [tf.map_fn(lambda v: v * 2.0, x), tf.map_fn(lambda v: v + 3.0, y), tf.map_fn(tf.square, z)]
+    for found, wanted in zip(run(maps), (np.arange(4) * 2.0, np.arange(7) + 3.0, np.arange(4.0) ** 2), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    p, q = (tf.placeholder(tf.float64, [None]) for _ in range(2))
+    sums = [tf.map_fn(tf.sin, p), tf.map_fn(tf.cos, q)]
+    for m, n in ((3, 5), (4, 4), (0, 2)):
+        assert [len(v) for v in run(sums, {p: np.zeros(m), q: np.zeros(n)})] == [m, n]
+
+
 def test_number_of_steps_that_is_fed() -> None:
     n = tf.placeholder(tf.int32, [])
     _, a = tf.while_loop(lambda i, a: i < n, lambda i, a: [i + 1, a * 2], [tf.constant(0), tf.constant(1)])
