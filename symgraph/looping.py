@@ -291,9 +291,9 @@ def normal(n: Node) -> Node:
 
 def same_steps(n: Node) -> tuple:
     """What two `normal` loops agree in that differ in nothing but what they keep of each step, and whether its number was
-    known beforehand."""
+    known beforehand.  What they read is the same, so none of them reads what another gives."""
     c, e = n.attrs[0], ends(n)
-    return (c.carried, c.new, c.condition, c.backwards, e.limit, e.starts)
+    return (c.carried, c.new, c.condition, c.backwards, e.limit, e.starts, frozenset(e.sources), frozenset(e.captured))
 
 
 def by_steps(loops: Iterable[Node]) -> list[list[Node]]:

@@ -75,6 +75,19 @@ def test_loops_of_different_lengths_side_by_side() -> None:
         assert [len(v) for v in run(sums, {p: np.zeros(m), q: np.zeros(n)})] == [m, n]
 
 
+def test_loops_over_what_other_loops_give() -> None:
+    x = tf.placeholder(tf.float64, [None])
+    a = tf.map_fn(lambda v: tf.sin(v) * 2.0, x)
+    b = tf.map_fn(tf.square, a)
+    c = tf.map_fn(lambda v: v + tf.reduce_sum(a), x)
+    d = tf.map_fn(lambda v: v * 3.0, tf.cumsum(b))
+    value = np.array([0.3, 0.4, 0.5])
+    sines = np.sin(value) * 2
+    for found, wanted in zip(run([a, b, c, d], {x: value}), (sines, sines**2, value + sines.sum(), np.cumsum(sines**2) * 3), strict=True):
+        np.testing.assert_allclose(found, wanted)
+    check_gradient(c * d, x, value)
+
+
 def test_number_of_steps_that_is_fed() -> None:
     n = tf.placeholder(tf.int32, [])
     _, a = tf.while_loop(lambda i, a: i < n, lambda i, a: [i + 1, a * 2], [tf.constant(0), tf.constant(1)])
