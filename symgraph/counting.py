@@ -165,11 +165,6 @@ def _grown(rows: Extent, first: int, steps: Extent) -> bool:
     return first >= 0 and (sp.sympify(rows) - first).is_nonnegative is True and (steps + first - sp.sympify(rows)).is_nonnegative is True
 
 
-def exceeds(rows: Extent, first: int, steps: Extent) -> bool:
-    """May the rows that are written be more than there are?"""
-    return _rest(rows, first, steps) is None
-
-
 def written(
     k: int, variables: Sequence[Node], new: Sequence[Node], others: Sequence[Node], counting: Mapping[Node, int], steps: Extent, grows: bool
 ) -> tuple[Node, int] | None:

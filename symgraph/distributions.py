@@ -30,7 +30,7 @@ from .shapes import TensorShape
 from .special import erfc
 
 exp, log, log1p, expm1, sqrt, square = (_made[n] for n in ("exp", "log", "log1p", "expm1", "sqrt", "square"))
-absolute, sign, erf = (_made[n] for n in ("abs", "sign", "erf"))
+absolute, sign = _made["abs"], _made["sign"]
 sigmoid, softplus, less, less_equal, logical_and, is_nan = (
     _made[n] for n in ("sigmoid", "softplus", "less", "less_equal", "logical_and", "is_nan")
 )
@@ -47,19 +47,14 @@ class Distribution:
             self._scope = scope
             like = next((v for v in given.values() if is_tensor(v) or isinstance(v, np.ndarray | np.generic)), None)
             wanted = None if like is None else convert(like).dtype
-            tensors = {k: convert(v, like=wanted, name=k) for k, v in given.items() if v is not None}
+            tensors: dict[str, Any] = {k: convert(v, like=wanted, name=k) for k, v in given.items() if v is not None}
             first, *rest = tensors.values()
             need(first, *FLOATS, parameter=next(iter(tensors)))
             for t in rest:
                 same_dtype(name, first, t, ("parameter", "parameter"))
             self.parameters = tensors
-            self._whole = self._broadcast(*tensors.values())  # its shape is what counts
+            self._whole: Any = sum(rest, first)  # its shape is what counts
         self.dtype = dtype or first.dtype
-
-    def _broadcast(self, first: Any, *rest: Any) -> Any:
-        for t in rest:
-            first = first + t
-        return first
 
     @property
     def name(self) -> str:
@@ -228,7 +223,8 @@ class Distribution:
 
 def _log_of(p: Callable[[Any], Any], rest: Callable[[Any], Any], x: Any) -> Any:
     """log p(x), where p(x) + rest(x) = 1 and both are exact where they are small."""
-    return where(less(p(x), 0.5), log(p(x)), log1p(-rest(x)))
+    found = p(x)
+    return where(less(found, 0.5), log(found), log1p(-rest(x)))
 
 
 _WHAT_THERE_IS = [n for n, f in vars(Distribution).items() if not n.startswith("_") and callable(f)]
@@ -247,15 +243,22 @@ def kl_divergence(distribution_a: Any, distribution_b: Any, allow_nan_stats: boo
 
 
 # ---------------------------------------------------------------- on the line
-class Normal(Distribution):
-    """The normal distribution of mean `loc` and standard deviation `scale`."""
+class _Symmetric(Distribution):
+    """What lies around `loc` as wide as `scale`: its mean and mode is `loc`."""
 
-    def __init__(
-        self, loc: Any, scale: Any, validate_args: bool = False, allow_nan_stats: bool = True, name: str = "Normal", dtype: Any = None
-    ) -> None:
-        super().__init__(name, None, loc=loc, scale=scale)
+    def __init__(self, loc: Any, scale: Any, validate_args: bool = False, allow_nan_stats: bool = True, name: str | None = None) -> None:
+        super().__init__(name or type(self).__name__, None, loc=loc, scale=scale)
         self.loc: Any = self.parameters["loc"]
         self.scale: Any = self.parameters["scale"]
+
+    def _mean(self) -> Any:
+        return self._spread(self.loc)
+
+    _mode = _mean
+
+
+class Normal(_Symmetric):
+    """The normal distribution of mean `loc` and standard deviation `scale`."""
 
     def _draw(self, front: Tensor, seed: int | None) -> Any:
         drawn: Any = random_normal(self._full(front), 0.0, 1.0, self._whole.dtype, seed)
@@ -269,11 +272,6 @@ class Normal(Distribution):
 
     def _survival(self, x: Any) -> Any:
         return 0.5 * erfc((x - self.loc) / (self.scale * math.sqrt(2)))
-
-    def _mean(self) -> Any:
-        return self._spread(self.loc)
-
-    _mode = _mean
 
     def _variance(self) -> Any:
         return self._spread(square(self.scale))
@@ -323,13 +321,8 @@ class MultivariateNormalDiag(Normal):
             return matrix_diag(self._variance())
 
 
-class Laplace(Distribution):
+class Laplace(_Symmetric):
     """The distribution of Laplace around `loc`: density exp(-|x - loc| / scale) / (2 scale)."""
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool = False, allow_nan_stats: bool = True, name: str = "Laplace") -> None:
-        super().__init__(name, None, loc=loc, scale=scale)
-        self.loc: Any = self.parameters["loc"]
-        self.scale: Any = self.parameters["scale"]
 
     def _draw(self, front: Tensor, seed: int | None) -> Any:
         t = self._whole.dtype.as_numpy_dtype
@@ -345,11 +338,6 @@ class Laplace(Distribution):
 
     def _quantile(self, p: Any) -> Any:
         return self.loc - self.scale * sign(p - 0.5) * log1p(-absolute(2.0 * p - 1.0))
-
-    def _mean(self) -> Any:
-        return self._spread(self.loc)
-
-    _mode = _mean
 
     def _variance(self) -> Any:
         return self._spread(2.0 * square(self.scale))

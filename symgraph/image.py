@@ -83,6 +83,16 @@ def _in_float(x: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
     return convert_image_dtype(change(convert_image_dtype(x, float32)), x.dtype, saturate=True)
 
 
+def _number(value: Any, x: Tensor) -> Any:
+    """A number, or a tensor of one, in the dtype of x."""
+    return cast(convert(value, like=x.dtype), x.dtype)
+
+
+def _axes(x: Tensor) -> list[int]:
+    """The axes of one picture."""
+    return list(range(_rank(x) - 3, _rank(x)))
+
+
 def convert_image_dtype(image: Any, dtype: Any, saturate: bool = False, name: str | None = None) -> Tensor:
     """The picture in another dtype: whole numbers from 0 to the greatest one are floats from 0 to 1.
 
@@ -404,7 +414,7 @@ def hsv_to_rgb(images: Any, name: str | None = None) -> Tensor:
 @_of_pictures(3, 4)
 def adjust_brightness(image: Any, delta: Any) -> Tensor:
     """`delta` added, as a part of the brightest."""
-    return _in_float(image, lambda x: x + cast(convert(delta, like=x.dtype), x.dtype))
+    return _in_float(image, lambda x: x + _number(delta, x))
 
 
 @_of_pictures(3, 4)
@@ -413,7 +423,7 @@ def adjust_contrast(images: Any, contrast_factor: Any) -> Tensor:
 
     def change(x: Tensor) -> Tensor:
         mean = reduce_mean(x, axis=[_rank(x) - 3, _rank(x) - 2], keepdims=True)
-        return (x - mean) * cast(convert(contrast_factor, like=x.dtype), x.dtype) + mean
+        return (x - mean) * _number(contrast_factor, x) + mean
 
     return _in_float(images, change)
 
@@ -423,31 +433,28 @@ def adjust_gamma(image: Any, gamma: Any = 1, gain: Any = 1) -> Tensor:
     """gain times the picture to the power gamma, which is not negative."""
     if isinstance(gamma, int | float) and gamma < 0:
         raise ValueError("Gamma should be a non-negative real number.")
-    return _in_float(image, lambda x: power(x, cast(convert(gamma, like=x.dtype), x.dtype)) * cast(convert(gain, like=x.dtype), x.dtype))
+    return _in_float(image, lambda x: power(x, _number(gamma, x)) * _number(gain, x))
+
+
+def _in_hsv(image: Tensor, change: Callable[[Any, Any, Any], Sequence[Any]]) -> Tensor:
+    """What `change` makes of hue, saturation and value, as RGB."""
+    return _in_float(image, lambda x: hsv_to_rgb(array.stack(change(*array.unstack(rgb_to_hsv(x), 3, axis=-1)), axis=-1)))
 
 
 @_of_pictures(3, 4)
 def adjust_hue(image: Any, delta: Any, name: str | None = None) -> Tensor:
     """The hue turned by `delta`, a part of the circle from -1 to 1."""
-
-    def change(x: Tensor) -> Tensor:
-        hue, saturation, value = array.unstack(rgb_to_hsv(x), 3, axis=-1)
-        turned = floormod(hue + cast(convert(delta, like=x.dtype), x.dtype) + 1.0, 1.0)
-        return hsv_to_rgb(array.stack([turned, saturation, value], axis=-1))
-
-    return _in_float(image, change)
+    return _in_hsv(image, lambda hue, saturation, value: (floormod(hue + _number(delta, hue) + 1.0, 1.0), saturation, value))
 
 
 @_of_pictures(3, 4)
 def adjust_saturation(image: Any, saturation_factor: Any, name: str | None = None) -> Tensor:
     """The saturation times the factor, at most 1."""
 
-    def change(x: Tensor) -> Tensor:
-        hue, saturation, value = array.unstack(rgb_to_hsv(x), 3, axis=-1)
-        changed = clip_by_value(saturation * cast(convert(saturation_factor, like=x.dtype), x.dtype), 0.0, 1.0)
-        return hsv_to_rgb(array.stack([hue, changed, value], axis=-1))
+    def change(hue: Any, saturation: Any, value: Any) -> Sequence[Any]:
+        return hue, clip_by_value(saturation * _number(saturation_factor, saturation), 0.0, 1.0), value
 
-    return _in_float(image, change)
+    return _in_hsv(image, change)
 
 
 def _drawn(name: str, change: Callable[..., Tensor], what: str, symmetric: bool) -> Callable[..., Tensor]:
@@ -487,7 +494,7 @@ random_saturation = _drawn("random_saturation", adjust_saturation, "a factor", F
 def per_image_standardization(image: Any) -> Tensor:
     """Each picture less its mean, over its standard deviation or, where that is less, over 1 / sqrt(number of pixels): float32."""
     x = cast(image, float32) if not image.dtype.is_floating else image
-    axes = list(range(_rank(x) - 3, _rank(x)))
+    axes = _axes(x)
     count = cast(array.size(x[0] if _rank(x) == 4 else x), x.dtype)  # type: ignore[index]
     spread = maximum(reduce_std(x, axis=axes, keepdims=True), rsqrt(count))
     return (x - reduce_mean(x, axis=axes, keepdims=True)) / spread
@@ -496,7 +503,7 @@ def per_image_standardization(image: Any) -> Tensor:
 @_of_pictures(3, 4)
 def total_variation(images: Any, name: str | None = None) -> Tensor:
     """The sum of the absolute differences of neighbours, for each picture."""
-    over = list(range(_rank(images) - 3, _rank(images)))
+    over = _axes(images)
     down = images[..., 1:, :, :] - images[..., :-1, :, :]
     right = images[..., 1:, :] - images[..., :-1, :]
     return reduce_sum(absolute(down), axis=over) + reduce_sum(absolute(right), axis=over)
@@ -515,5 +522,5 @@ def psnr(a: Any, b: Any, max_val: Any, name: str | None = None) -> Tensor:
     """The peak signal-to-noise ratio in decibels, for each picture: 20 log10(max_val) - 10 log10(mean squared difference)."""
     x, y = (convert_image_dtype(v, float32) for v in (a, b))
     top = convert_image_dtype(convert(max_val, like=a.dtype), float32)
-    error = reduce_mean(square(x - y), axis=list(range(_rank(x) - 3, _rank(x))))
+    error = reduce_mean(square(x - y), axis=_axes(x))
     return (20.0 * log(top) - 10.0 * log(error)) / float(np.log(10.0))

@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import build, dtypes, nest, scalar
 from ..codegen import scalar as fn
-from ..counting import allowed_steps, counters, exceeds, read, whole, written
+from ..counting import allowed_steps, counters, read, whole, written
 from ..graph import Graph, Operation, Tensor, as_operation, builder, convert
 from ..host import called, host
 from ..looping import loop
@@ -59,6 +59,7 @@ def _loop(context: Any, op: Operation) -> tuple[Node, ...]:
         bound, limit, test = allowed_steps(test, variables, starts, new, bound)
     if bound is None:
         bound = getattr(context, "steps", {}).get(op)
+    sure = test is None and limit is None  # that all of these steps are made
     rows: dict[int, tuple[Node, int]] = {}
     if bound is not None and not a["backwards"] and (counting := counters(variables, starts, new)):
         walked, sequences = read([*new, *kept], [*variables, *slices, *drawn], counting, bound)
@@ -66,9 +67,8 @@ def _loop(context: Any, op: Operation) -> tuple[Node, ...]:
         slices, sources = [*slices, *sequences], [*sources, *sequences.values()]
         others = [*kept, *([test] if test is not None else [])]
         for k in range(len(new)):
-            if found := written(k, variables, new, others, counting, bound, k in growing):
-                if test is None and limit is None or not exceeds(variables[k].shape[0], found[1], bound):
-                    rows[k] = found
+            if found := written(k, variables, new, others, counting, bound, sure and k in growing):
+                rows[k] = found
     if not rows.keys() >= set(growing):
         if limit is not None:
             with suppress(ShapeError):
@@ -91,7 +91,7 @@ def _loop(context: Any, op: Operation) -> tuple[Node, ...]:
         backwards=a["backwards"],
         draws=frozenset(n.attrs[0] for n in drawn),
     )
-    made = None if test is None and limit is None else results[-1]
+    made = None if sure else results[-1]
     finals = dict(zip(carried, results, strict=False))
     for (k, (_, first)), stack in zip(rows.items(), results[len(carried) + len(kept) :], strict=False):
         finals[k] = whole(starts[k], stack, first, made)

@@ -119,7 +119,7 @@ class TensorArray:
     def _over(self, flow: Tensor) -> TensorArray:
         return TensorArray(self.dtype, dynamic_size=self.dynamic_size, flow=flow)
 
-    def _rows(self, kind: str, scope: str, value: Any, graph: Graph, many: bool) -> Tensor:
+    def _rows(self, value: Any, graph: Graph, many: bool) -> Tensor:
         """What is to be written, now that its shape says what a row is."""
         rows = convert(value, like=self.dtype, name="value", graph=graph)
         if rows.dtype is not self.dtype:
@@ -136,7 +136,7 @@ class TensorArray:
         kind = "TensorArrayWriteV3"
         with recording(kind, name or "TensorArrayWrite", array=self.flow, index=index, value=value) as (graph, scope):
             at = one_number(index, "index", graph)
-            row = self._rows(kind, scope, value, graph, False)
+            row = self._rows(value, graph, False)
             op = graph.add(kind, (self.flow, at, row), {"growing": self.dynamic_size}, kind)
         return self._over(op.outputs[0])
 
@@ -171,7 +171,7 @@ class TensorArray:
         """The array with the rows of `value`, as many as it has."""
         kind = "TensorArrayUnstackV3"
         with recording(kind, name or "TensorArrayUnstack", array=self.flow, value=value) as (graph, scope):
-            rows = self._rows(kind, scope, value, graph, True)
+            rows = self._rows(value, graph, True)
             op = graph.add(kind, (self.flow, rows), {"growing": self.dynamic_size}, "TensorArrayScatterV3", 9)
         return self._over(op.outputs[0])
 
@@ -183,7 +183,7 @@ class TensorArray:
         with recording(kind, name or "TensorArrayScatter", array=self.flow, indices=indices, value=value) as (graph, scope):
             at = convert(indices, name="indices", graph=graph)
             need(at, *INDICES, parameter="indices")
-            rows = self._rows(kind, scope, value, graph, True)
+            rows = self._rows(value, graph, True)
             op = graph.add(kind, (self.flow, at, rows), {}, kind)
         return self._over(op.outputs[0])
 

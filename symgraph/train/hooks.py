@@ -236,7 +236,23 @@ class LoggingTensorHook(SessionRunHook):
         LOG.info("%s", text if seconds is None else f"{text} ({seconds:.3f} sec)")
 
 
-class StepCounterHook(SessionRunHook):
+class _Writing(SessionRunHook):
+    """A hook that writes into a folder, or with the writer that it is given."""
+
+    _writer: FileWriter | None
+    _folder: str | None
+
+    def begin(self) -> None:
+        self._step = needed_step(self)
+        if self._writer is None and self._folder:
+            self._writer = FileWriterCache.get(self._folder)
+
+    def end(self, session: Any) -> None:
+        if self._writer is not None:
+            self._writer.flush()
+
+
+class StepCounterHook(_Writing):
     """Logs steps per second, and writes them as a summary, every so many steps or seconds."""
 
     def __init__(
@@ -248,11 +264,6 @@ class StepCounterHook(SessionRunHook):
     ) -> None:
         self._timer = one_timer(every_n_secs=every_n_secs, every_n_steps=every_n_steps)
         self._folder, self._writer = output_dir, summary_writer
-
-    def begin(self) -> None:
-        self._step = needed_step(self)
-        if self._writer is None and self._folder:
-            self._writer = FileWriterCache.get(self._folder)
 
     def before_run(self, run_context: SessionRunContext) -> SessionRunArgs:
         return SessionRunArgs(self._step)
@@ -269,13 +280,9 @@ class StepCounterHook(SessionRunHook):
                     self._writer.add_summary(made, step)
                 LOG.info("%s/sec: %g", self._step.op.name, rate)
 
-    def end(self, session: Any) -> None:
-        if self._writer is not None:
-            self._writer.flush()
-
 
 # ---------------------------------------------------------------- what to keep
-class SummarySaverHook(SessionRunHook):
+class SummarySaverHook(_Writing):
     """Writes summaries every so many steps or seconds: those of `summary_op` (a tensor, or a list), or the scaffold's."""
 
     def __init__(
@@ -293,9 +300,7 @@ class SummarySaverHook(SessionRunHook):
         self._folder, self._writer, self._scaffold, self._given = output_dir, summary_writer, scaffold, summary_op
 
     def begin(self) -> None:
-        self._step = needed_step(self)
-        if self._writer is None and self._folder:
-            self._writer = FileWriterCache.get(self._folder)
+        super().begin()
         self._next: int | None = None
         self._timer.reset()
 
@@ -316,10 +321,6 @@ class SummarySaverHook(SessionRunHook):
             for made in run_values.results["summaries"]:
                 self._writer.add_summary(made, step)
         self._next = step + 1
-
-    def end(self, session: Any) -> None:
-        if self._writer is not None:
-            self._writer.flush()
 
 
 class CheckpointSaverListener:
